@@ -1,0 +1,1 @@
+//! Builds the appliance's operating system image. Not built yet.

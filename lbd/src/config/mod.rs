@@ -1,0 +1,143 @@
+//! The configuration: what an administrator writes, and what the rest of lbd may rely on.
+//!
+//! [`document`] mirrors the TOML and JSON text; [`validate`] turns it into the types of this file, which
+//! cannot hold an invalid value, or into a list of [`Problem`]s that name each field and its remedy.
+
+pub mod document;
+pub mod values;
+
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+pub use document::{Document, Format};
+pub use validate::validate;
+pub use values::{AeTitle, InterfaceName, Label, Ports, Weight};
+
+/// A whole configuration that passed every rule. Labels are unique and every reference resolves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where the appliance itself may be managed.
+    pub management: Management,
+    /// In the order of the document, which is the order of every view.
+    pub services: Vec<VirtualService>,
+    /// The document this was made from: what is stored and shown.
+    pub document: Document,
+}
+
+/// Where the management ports answer: on this interface's own address, never on a virtual one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Management {
+    /// The interface over which administrators come.
+    pub interface: InterfaceName,
+    /// The interface's own address.
+    pub address: Ipv4Addr,
+    /// TCP port of WebUI and API.
+    pub https_port: u16,
+}
+
+/// A virtual address with ports, and the real servers behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VirtualService {
+    /// Unique name.
+    pub label: Label,
+    /// The virtual IP address that clients connect to.
+    pub address: Ipv4Addr,
+    /// TCP ports of the service.
+    pub ports: Ports,
+    /// Where the virtual address lives; `None` means the interface in whose subnet it lies.
+    pub interface: Option<InterfaceName>,
+    /// Which source address the real servers see.
+    pub snat_source: SnatSource,
+    /// How long a client keeps its server after its last new connection; `None` means no persistence.
+    pub persistence: Option<Duration>,
+    /// How its servers are checked.
+    pub check: HealthCheck,
+    /// At least one.
+    pub servers: Vec<RealServer>,
+}
+
+impl VirtualService {
+    /// The port on which `server` is checked: its own, or the service's first one.
+    pub fn check_port(&self, server: &RealServer) -> u16 {
+        server.port.unwrap_or_else(|| self.ports.first())
+    }
+}
+
+/// A server that does the work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RealServer {
+    /// Unique within its service.
+    pub label: Label,
+    /// Its address, on any network that the appliance reaches.
+    pub address: Ipv4Addr,
+    /// `None` means the port that the client asked for.
+    pub port: Option<u16>,
+    /// Its share of new clients in relation to the others of the service.
+    pub weight: Weight,
+}
+
+/// Which source address the real servers see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnatSource {
+    /// The virtual address where it lies in the subnet of the interface towards the server, so that
+    /// replies find their way back; else that interface's address.
+    Auto,
+    /// Always the virtual address.
+    VirtualAddress,
+    /// Always the address of the interface towards the server.
+    Interface,
+}
+
+/// A named health check, shared by the services that name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// Unique name.
+    pub label: Label,
+    /// What is asked of the server.
+    pub kind: CheckKind,
+    /// From the start of one check to the start of the next.
+    pub interval: Duration,
+    /// For the whole check; never longer than the interval.
+    pub timeout: Duration,
+    /// Passed checks in a row that bring a server back.
+    pub rise: u8,
+    /// Failed checks in a row that take a server out.
+    pub fall: u8,
+}
+
+/// What a health check asks of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CheckKind {
+    /// The server accepts a TCP connection.
+    Tcp,
+    /// The server answers a DICOM C-ECHO (DICOM PS3.4 annex A) with success.
+    DicomEcho {
+        /// Our own AE title.
+        calling: AeTitle,
+        /// The server's AE title.
+        called: AeTitle,
+    },
+}
+
+/// Why a configuration was refused: one field, what is wrong with it, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Problem {
+    /// Path of the field, for example `virtual_service[1].real_server[0].weight`.
+    pub field: String,
+    /// What is wrong, with the value that was given.
+    pub problem: String,
+    /// What to write instead.
+    pub remedy: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.field, self.problem, self.remedy)
+    }
+}

@@ -1,0 +1,119 @@
+//! The View: one immutable picture of the state, published after every change.
+//!
+//! WebUI, REST and command line read nothing else, so that they can never disagree. It is also the wire
+//! format of `GET /api/v1/status`.
+
+use std::net::Ipv4Addr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The whole state as shown to people and programs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    /// Name of the appliance.
+    pub host_name: String,
+    /// Version of the product.
+    pub version: String,
+    /// When lbd started.
+    pub started: Timestamp,
+    /// The stored version of the configuration in force; 0 while none is stored.
+    pub configuration_version: u64,
+    /// The worst state of all services.
+    pub state: ServiceState,
+    /// What is wrong with the appliance itself, each in a sentence that says what to do.
+    pub problems: Vec<String>,
+    /// How the kernel forwards.
+    pub fast_path: FastPath,
+    /// In the order of the configuration.
+    pub virtual_services: Vec<ServiceView>,
+}
+
+/// Whether established connections take the kernel's short cut (flowtable).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FastPath {
+    /// True when the running kernel offers flowtables.
+    pub available: bool,
+    /// In words.
+    pub detail: String,
+}
+
+/// State of a virtual service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceState {
+    /// Every server passes its checks.
+    Up,
+    /// Nothing is known yet: the first checks are under way.
+    Checking,
+    /// Some servers fail; the others carry the service.
+    Degraded,
+    /// No server is left.
+    Down,
+}
+
+/// A virtual service and its servers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceView {
+    /// Its name.
+    pub label: String,
+    /// The virtual address.
+    pub address: Ipv4Addr,
+    /// Its ports, as configured.
+    pub ports: String,
+    /// `tcp`.
+    pub protocol: String,
+    /// State of the whole service.
+    pub state: ServiceState,
+    /// Where the virtual address lives, if it does.
+    pub interface: Option<String>,
+    /// What keeps the service from working, beside its servers' health.
+    pub problem: Option<String>,
+    /// Seconds a client keeps its server, if it does.
+    pub persistence_seconds: Option<u64>,
+    /// Connections that clients have opened to the virtual address since the kernel table was made.
+    pub connections_opened: u64,
+    /// In the order of the configuration.
+    pub real_servers: Vec<ServerView>,
+}
+
+/// State of a real server in one service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServerState {
+    /// Takes new connections.
+    Up,
+    /// Not yet checked: takes none.
+    Checking,
+    /// Fails its check: takes none.
+    Down,
+}
+
+/// A real server as one service sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerView {
+    /// Its name, unique within the service.
+    pub label: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Its port; `None` is the port that the client asked for.
+    pub port: Option<u16>,
+    /// Its share of new clients.
+    pub weight: u16,
+    /// Whether it takes new connections.
+    pub state: ServerState,
+    /// Since when.
+    pub since: Timestamp,
+    /// What the last check found, in words.
+    pub reason: String,
+    /// The check that found it, for example `DICOM C-ECHO to DW_SCP`.
+    pub check: String,
+    /// How long the last passed check took, in milliseconds.
+    pub check_milliseconds: Option<f64>,
+    /// The source address that the server sees.
+    pub snat_source: Option<Ipv4Addr>,
+    /// Why that one.
+    pub snat_reason: String,
+    /// Connections opened to this server since the kernel table was made.
+    pub connections_opened: u64,
+}

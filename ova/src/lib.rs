@@ -1,0 +1,1 @@
+//! Packs the image into an OVA and verifies one. Not built yet.
