@@ -1,1 +1,4 @@
-//! The load-balancer daemon.
+//! The load-balancer daemon: decides which real server takes which connection, and tells the kernel.
+
+pub mod config;
+pub mod view;
