@@ -1,4 +1,7 @@
 //! The load-balancer daemon: decides which real server takes which connection, and tells the kernel.
 
 pub mod config;
+pub mod network;
+mod sys;
+pub mod traffic;
 pub mod view;
