@@ -1,4 +1,5 @@
 //! The load-balancer daemon: decides which real server takes which connection, and tells the kernel.
 
 pub mod config;
+pub mod health;
 pub mod view;
