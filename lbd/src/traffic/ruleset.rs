@@ -132,7 +132,7 @@ fn input_rules(management: &Management) -> Vec<Rule> {
         "ct state invalid drop",
         "icmp type { echo-request, destination-unreachable, time-exceeded, parameter-problem } accept",
         // IPv6 addresses are not served yet, but neighbours must still find each other (RFC 4890 section 4.4).
-        "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert, packet-too-big } accept",
+        "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, packet-too-big } accept",
     ]);
     rules.push(Rule(format!("iifname \"{interface}\" ip daddr {address} tcp dport {https_port} accept")));
     // A client of a service without a server, or of a connection whose entry has gone, must hear so at once.

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-/// Family and name of the one table that is ours.
+/// Family of the one table that is ours.
+pub const FAMILY: &str = "inet";
+/// Its name.
+pub const NAME: &str = "evenkeel";
+/// Both.
 pub const TABLE: &str = "inet evenkeel";
 
 /// A marker set that names the layout of maps and base chains. A version that changes them changes this
