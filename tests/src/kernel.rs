@@ -29,18 +29,30 @@ impl Table {
         Self(value)
     }
 
-    /// The same without what connections teach the kernel (persistence) and without handles: the rules, in
-    /// a form that is equal for equal configurations.
-    #[must_use]
-    pub fn rules(&self) -> Self {
-        let mut value = self.without_counts().0;
-        strip(&mut value, &["handle"]);
-        for object in value["nftables"].as_array_mut().into_iter().flatten() {
-            if let Some(map) = object.get_mut("map").filter(|map| map["name"] == "sticky") {
-                map.as_object_mut().expect("a map").remove("elem");
-            }
+    /// Asserts that nothing was touched since `before`: same objects, handles and entries.
+    pub fn expect_same_as(&self, before: &Self) {
+        let (now, before) = (self.without_counts(), before.without_counts());
+        let (now, before): (Vec<_>, Vec<_>) = (now.lines(), before.lines());
+        let gone: Vec<_> = before.iter().filter(|line| !now.contains(line)).collect();
+        let new: Vec<_> = now.iter().filter(|line| !before.contains(line)).collect();
+        assert!(
+            gone.is_empty() && new.is_empty(),
+            "the kernel's table changed\ngone: {gone:#?}\nnew: {new:#?}"
+        );
+    }
+
+    /// Every IPv4 address and every counter's name in the table, but for what connections taught it.
+    pub fn mentions(&self) -> BTreeSet<String> {
+        let mut found = self.counters().into_keys().collect();
+        let learnt = |object: &Value| object["map"]["name"] == "sticky";
+        for object in self.0["nftables"].as_array().into_iter().flatten().filter(|object| !learnt(object)) {
+            collect_addresses(object, &mut found);
         }
-        Self(value)
+        found
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.0["nftables"].as_array().into_iter().flatten().map(ToString::to_string).collect()
     }
 
     /// Persistence entries that mention `client`.
@@ -83,6 +95,15 @@ fn strip(value: &mut Value, keys: &[&str]) {
             map.values_mut().for_each(|value| strip(value, keys));
         }
         Value::Array(list) => list.iter_mut().for_each(|value| strip(value, keys)),
+        _ => {}
+    }
+}
+
+fn collect_addresses(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => map.values().for_each(|value| collect_addresses(value, found)),
+        Value::Array(list) => list.iter().for_each(|value| collect_addresses(value, found)),
+        Value::String(text) if text.parse::<Ipv4Addr>().is_ok() => _ = found.insert(text.clone()),
         _ => {}
     }
 }

@@ -92,9 +92,9 @@ impl Host {
         self.replies(&format!("ask {address}:{port} {}", sources.join(",")))
     }
 
-    /// Opens `count` connections at the same moment and returns who answered each.
-    pub fn ask_together(&self, count: usize, address: Ipv4Addr, port: u16) -> Vec<Reply> {
-        self.replies(&format!("ask-together {address}:{port} {count}"))
+    /// Opens `count` connections from `source` at the same moment and returns who answered each.
+    pub fn ask_together(&self, count: usize, source: Ipv4Addr, address: Ipv4Addr, port: u16) -> Vec<Reply> {
+        self.replies(&format!("ask-together {address}:{port} {source} {count}"))
     }
 
     /// Tries to connect to each port, and says for each: `open`, `refused`, `silent` or another error.

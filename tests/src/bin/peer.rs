@@ -21,18 +21,16 @@ fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        ["serve", name, port] => serve(name, number(port)?),
-        ["ask", to, sources] => ask(to.parse().map_err(io::Error::other)?, sources),
-        ["ask-together", to, count] => ask_together(to.parse().map_err(io::Error::other)?, number(count)?),
-        ["scan", address, ports] => scan(address.parse().map_err(io::Error::other)?, ports),
-        ["load", to, fresh, held] => {
-            load(to.parse().map_err(io::Error::other)?, number(fresh)?, number(held)?)
-        }
+        ["serve", name, port] => serve(name, parsed(port)?),
+        ["ask", to, sources] => ask(parsed(to)?, sources),
+        ["ask-together", to, from, count] => ask_together(parsed(to)?, parsed(from)?, parsed(count)?),
+        ["scan", address, ports] => scan(parsed(address)?, ports),
+        ["load", to, fresh, held] => load(parsed(to)?, parsed(fresh)?, parsed(held)?),
         _ => Err(io::Error::other("usage: peer serve|ask|ask-together|scan|load ...; see the source")),
     }
 }
 
-fn number<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(text: &str) -> io::Result<T> {
+fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(text: &str) -> io::Result<T> {
     text.parse().map_err(io::Error::other)
 }
 
@@ -83,17 +81,16 @@ fn greeting(from: Ipv4Addr, to: SocketAddr) -> io::Result<(String, BufReader<Tcp
 fn ask(to: SocketAddr, sources: &str) -> io::Result<()> {
     let mut answers = Vec::new();
     for source in sources.split(',') {
-        let source = source.parse().map_err(io::Error::other)?;
-        answers.push(greeting(source, to)?.0);
+        answers.push(greeting(parsed(source)?, to)?.0);
     }
     print_json(&answers.into())
 }
 
-fn ask_together(to: SocketAddr, count: usize) -> io::Result<()> {
+fn ask_together(to: SocketAddr, from: Ipv4Addr, count: usize) -> io::Result<()> {
     let barrier = Barrier::new(count);
     let one = || {
         barrier.wait();
-        greeting(Ipv4Addr::UNSPECIFIED, to)
+        greeting(from, to)
     };
     let answers: io::Result<Vec<_>> = thread::scope(|scope| {
         let threads: Vec<_> = (0..count).map(|_| scope.spawn(one)).collect();
@@ -107,7 +104,7 @@ fn ask_together(to: SocketAddr, count: usize) -> io::Result<()> {
 }
 
 fn scan(address: Ipv4Addr, ports: &str) -> io::Result<()> {
-    let ports: io::Result<Vec<u16>> = ports.split(',').map(number).collect();
+    let ports: io::Result<Vec<u16>> = ports.split(',').map(parsed).collect();
     let one = |port| match connect(Ipv4Addr::UNSPECIFIED, (address, port).into(), SCAN_PATIENCE) {
         Ok(_) => "open".to_owned(),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => "refused".to_owned(),
