@@ -88,6 +88,26 @@ impl Lbd {
         &self.state
     }
 
+    /// Every file that it has stored, with its content, in the order of names; not the control socket.
+    pub fn stored_files(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.state.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).expect("state folder").map(|entry| entry.expect("entry"))
+            {
+                let kind = entry.file_type().expect("type of an entry");
+                if kind.is_dir() {
+                    folders.push(entry.path());
+                } else if kind.is_file() {
+                    let content = std::fs::read(entry.path()).expect("stored file");
+                    files.push((entry.path().display().to_string(), content));
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
     /// What `GET /api/v1/status` says.
     pub fn status(&self) -> Value {
         self.request("GET", "/api/v1/status", None).expect(200).json
