@@ -25,7 +25,7 @@ pub struct Inputs<'a> {
 }
 
 /// What must stand in the kernel, comparable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Desired {
     /// The packet filter's table.
     pub table: Table,
@@ -36,7 +36,7 @@ pub struct Desired {
 }
 
 /// The plan, and what people want to know about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// For the kernel.
     pub desired: Desired,

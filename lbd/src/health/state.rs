@@ -39,7 +39,12 @@ pub enum Verdict {
 impl ServerHealth {
     /// A server that nobody has asked yet.
     pub fn unknown(now: Timestamp) -> Self {
-        Self { phase: Phase::Checking, since: now, reason: "the first check is under way".into(), latency: None }
+        Self {
+            phase: Phase::Checking,
+            since: now,
+            reason: "the first check is under way".into(),
+            latency: None,
+        }
     }
 
     /// What an earlier lbd left in the kernel: its verdict stands until `rise` or `fall` checks overturn it.
@@ -53,12 +58,7 @@ impl ServerHealth {
     }
 
     /// Takes the result of a check, failures in words. True when the verdict has changed.
-    pub fn observe(
-        &mut self,
-        result: Result<Duration, String>,
-        check: &HealthCheck,
-        now: Timestamp,
-    ) -> bool {
+    pub fn observe(&mut self, result: Result<Duration, String>, check: &HealthCheck, now: Timestamp) -> bool {
         let before = self.verdict();
         self.phase = match (&result, self.phase) {
             (Ok(_), Phase::Checking | Phase::Up { .. }) => Phase::Up { failed: 0 },

@@ -5,11 +5,15 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_channel::mpsc::UnboundedReceiver;
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
+use netlink_packet_core::NetlinkMessage;
 use netlink_packet_route::AddressFamily;
+use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressProtocol};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute};
+use rtnetlink::sys::SocketAddr;
 use rtnetlink::{AddressMessageBuilder, Handle, MulticastGroup, RouteMessageBuilder};
 use tokio::sync::watch;
 
@@ -22,6 +26,9 @@ const HOST_PREFIX: u8 = 32;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// One look at the whole replaces a burst of notices, such as a link with a hundred addresses going down.
 const SETTLE: Duration = Duration::from_millis(50);
+
+/// Notices can get lost when the kernel's queue overflows; what was missed is found at the latest then.
+const RESYNC: Duration = Duration::from_secs(30);
 
 /// What the kernel did not do, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +114,7 @@ impl Netlink {
     /// Adds the virtual addresses that are missing and removes those of ours that are too many.
     pub async fn place(&self, desired: &BTreeSet<VirtualAddress>) -> Result<(), NetlinkError> {
         let topology = self.topology(&BTreeSet::new()).await?;
-        let current: BTreeSet<_> = placed(&topology);
+        let current = topology.virtual_addresses();
         for gone in current.difference(desired) {
             let doing = format!("removing {} from {}", gone.address, gone.interface);
             let request = self.handle.address().del(message(&topology, gone)?);
@@ -132,16 +139,6 @@ async fn finish(
         Ok(Err(error)) => Err(NetlinkError::new(doing, error)),
         Err(late) => Err(NetlinkError::new(doing, late)),
     }
-}
-
-/// The virtual addresses that are in place.
-pub fn placed(topology: &Topology) -> BTreeSet<VirtualAddress> {
-    let of = |(name, interface): (&String, &Interface)| {
-        let name = name.clone();
-        let address = move |address: &Ipv4Addr| VirtualAddress { address: *address, interface: name.clone() };
-        interface.virtual_addresses.iter().map(address).collect::<Vec<_>>()
-    };
-    topology.interfaces.iter().flat_map(of).collect()
 }
 
 fn message(topology: &Topology, place: &VirtualAddress) -> Result<AddressMessage, NetlinkError> {
@@ -193,35 +190,39 @@ fn take_address(interface: &mut Interface, message: &AddressMessage) {
     }
 }
 
-/// Calls `publish` with the topology now, after every change of the kernel's, and when `destinations` change.
-/// Ends when `publish` says so or the sender of `destinations` has gone.
-pub async fn watch_topology(
-    netlink: Netlink,
-    mut destinations: watch::Receiver<BTreeSet<Ipv4Addr>>,
-    mut publish: impl AsyncFnMut(Result<Topology, NetlinkError>) -> bool,
-) -> Result<(), NetlinkError> {
-    let groups = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv4Route];
-    let (connection, _handle, mut notices) = rtnetlink::new_multicast_connection(&groups)
-        .map_err(|error| NetlinkError::new("listening for changes of the network", error))?;
-    tokio::spawn(connection);
-    loop {
-        let wanted = destinations.borrow_and_update().clone();
-        if !publish(netlink.topology(&wanted).await).await {
-            return Ok(());
-        }
+/// Waits for changes of the network, or of the destinations that matter.
+pub struct TopologyWatch {
+    notices: UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>,
+    destinations: watch::Receiver<BTreeSet<Ipv4Addr>>,
+}
+
+impl TopologyWatch {
+    /// Listens to the kernel from now on.
+    pub fn start(destinations: watch::Receiver<BTreeSet<Ipv4Addr>>) -> Result<Self, NetlinkError> {
+        let groups = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv4Route];
+        let (connection, _, notices) = rtnetlink::new_multicast_connection(&groups)
+            .map_err(|error| NetlinkError::new("listening for changes of the network", error))?;
+        tokio::spawn(connection);
+        Ok(Self { notices, destinations })
+    }
+
+    /// The destinations whose routes matter now.
+    pub fn destinations(&mut self) -> BTreeSet<Ipv4Addr> {
+        self.destinations.borrow_and_update().clone()
+    }
+
+    /// Returns after a change, and now and then without one. An error is final.
+    pub async fn changed(&mut self) -> Result<(), NetlinkError> {
+        let gone = |what| NetlinkError::new("listening for changes of the network", what);
         tokio::select! {
-            notice = notices.next() => {
-                if notice.is_none() {
-                    return Err(NetlinkError::new("listening for changes of the network", "the socket has gone"));
-                }
+            notice = self.notices.next() => {
+                notice.ok_or_else(|| gone("the socket has gone"))?;
                 tokio::time::sleep(SETTLE).await;
-                while let Some(Some(_)) = futures_util::FutureExt::now_or_never(notices.next()) {}
+                while let Some(Some(_)) = self.notices.next().now_or_never() {}
+                Ok(())
             }
-            changed = destinations.changed() => {
-                if changed.is_err() {
-                    return Ok(());
-                }
-            }
+            () = tokio::time::sleep(RESYNC) => Ok(()),
+            changed = self.destinations.changed() => changed.map_err(|_| gone("lbd is ending")),
         }
     }
 }

@@ -81,6 +81,16 @@ impl Topology {
     }
 }
 
+impl Topology {
+    /// lbd's virtual addresses that are in place.
+    pub fn virtual_addresses(&self) -> BTreeSet<VirtualAddress> {
+        let pairs = self.interfaces.iter().flat_map(|(name, interface)| {
+            interface.virtual_addresses.iter().map(move |address| (name.clone(), *address))
+        });
+        pairs.map(|(interface, address)| VirtualAddress { address, interface }).collect()
+    }
+}
+
 /// A virtual address in its place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VirtualAddress {
