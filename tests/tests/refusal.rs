@@ -265,7 +265,7 @@ fn each_invalid_configuration_is_refused_with_its_field_and_a_remedy() {
         .filter_map(|(name, config, field, remedy)| {
             let output = lab.lbd().check_config(&config);
             let named = |line: &str| {
-                line.split(": ").next().is_some_and(|f| f.contains(field)) && line.contains(remedy)
+                line.split(": ").take(2).any(|part| part.contains(field)) && line.contains(remedy)
             };
             let right = output.status.code() == Some(1) && output.stderr.lines().any(named);
             (!right).then(|| {
