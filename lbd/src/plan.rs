@@ -162,3 +162,6 @@ fn interfaces_in_use(inputs: &Inputs<'_>, services: &[ServicePlan]) -> BTreeSet<
     let outward = servers.filter_map(|server| inputs.topology.routes.get(&server.address));
     inward.chain(outward.map(|egress| egress.interface.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests;

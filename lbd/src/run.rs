@@ -59,10 +59,19 @@ pub async fn run(paths: Paths) -> Result<(), String> {
 }
 
 async fn start(paths: &Paths, store: &Store, netlink: &Netlink) -> Result<Start, String> {
-    let loaded = store.load().map_err(|error| error.to_string())?;
+    let mut loaded = store.load().map_err(|error| error.to_string())?;
     let (version, config) = match (loaded.newest, &paths.initial_config) {
         (Some((version, config)), _) => (version, config),
-        (None, Some(file)) => (0, read_config(file)?),
+        (None, Some(file)) => {
+            let config = read_config(file)?;
+            let saved = store.save(&config.document, Timestamp::now());
+            // It balances all the same.
+            let version = saved.unwrap_or_else(|error| {
+                loaded.problems.push(format!("The configuration is not stored: {error}."));
+                0
+            });
+            (version, config)
+        }
         (None, None) => {
             let folder = paths.state_directory.display();
             return Err(format!(

@@ -198,7 +198,7 @@ pub struct Engine {
 impl Engine {
     /// Takes over what the kernel has, and orders what is missing.
     pub fn new(start: Start, now: Now) -> (Self, Vec<Effect>) {
-        let counters = start.listing.maps.get("counters");
+        let counters = start.listing.maps.get("numbering");
         let names = counters.into_iter().flatten().map(|(mark, name)| (mark.as_str(), name.as_str()));
         let known = Numbering::adopt(names);
         let mut engine = Self {

@@ -266,3 +266,7 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "failure_tests.rs"]
+mod tests;

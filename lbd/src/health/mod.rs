@@ -14,6 +14,9 @@ mod attempt;
 mod dicom_probe;
 mod tcp;
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

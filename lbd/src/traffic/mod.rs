@@ -14,3 +14,6 @@ pub mod ruleset;
 pub mod shares;
 pub mod sysctl;
 pub mod table;
+
+#[cfg(test)]
+mod tests;

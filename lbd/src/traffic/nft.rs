@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use super::listing::Listing;
-use super::table::{MAPS, TABLE};
+use super::table::{FAMILY, MAPS, NAME};
 
 /// Far above the second that the largest table takes; a kernel that needs longer is in trouble.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -54,14 +54,14 @@ pub async fn apply(script: &str) -> Result<(), NftError> {
 /// The kernel's table, without the elements of the persistence map; empty where there is none.
 pub async fn list() -> Result<Listing, NftError> {
     let mut listing = Listing::default();
-    let outline = match run(&["-j", "-t", "-f", "-"], &format!("list table {TABLE}\n")).await {
+    let outline = match run(&["-j", "-t", "list", "table", FAMILY, NAME], "").await {
         Err(NftError::Refused(why)) if why.contains("No such file or directory") => return Ok(listing),
         other => other?,
     };
     listing.read(&outline).map_err(NftError::Answer)?;
     for (name, map) in listed_maps() {
         if listing.maps.contains_key(name) {
-            let answer = run(&["-j", "list", map, "inet", "evenkeel", name], "").await?;
+            let answer = run(&["-j", "list", map, FAMILY, NAME, name], "").await?;
             listing.read(&answer).map_err(NftError::Answer)?;
         }
     }
@@ -76,7 +76,7 @@ fn listed_maps() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// Packets of every named counter.
 pub async fn counters() -> Result<BTreeMap<String, u64>, NftError> {
     let mut listing = Listing::default();
-    let answer = run(&["-j", "list", "counters", "table", "inet", "evenkeel"], "").await?;
+    let answer = run(&["-j", "list", "counters", "table", FAMILY, NAME], "").await?;
     listing.read(&answer).map_err(NftError::Answer)?;
     Ok(listing.counters)
 }

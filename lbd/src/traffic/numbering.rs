@@ -4,7 +4,7 @@
 //! bits 0-15 the server within its service (1 to 65,535; 0 means the service itself), bits 16-27 the service
 //! (1 to 4,095), bits 28-31 kept free for policy routing.
 //!
-//! The numbering is not stored: the table's own map `counters` (mark to name) holds it, so that it lives
+//! The numbering is not stored: the table's own map `numbering` (mark to name) holds it, so that it lives
 //! exactly as long as the learned persistence entries that depend on it.
 
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ pub fn server_counter(service: &str, server: &str) -> String {
 pub struct Numbering(BTreeMap<String, Mark>);
 
 impl Numbering {
-    /// What the kernel's map `counters` says; entries that no version of lbd writes are passed over.
+    /// What the kernel's map `numbering` says; entries that no version of lbd writes are passed over.
     pub fn adopt<'a>(counters: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mark = |text: &str| u32::from_str_radix(text.strip_prefix("0x")?, 16).ok().map(Mark);
         Self(counters.filter_map(|(key, name)| Some((name.to_owned(), mark(key)?))).collect())

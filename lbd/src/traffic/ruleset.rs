@@ -100,7 +100,7 @@ fn base_chains(ruleset: &Ruleset<'_>) -> BTreeMap<String, Chain> {
             "type nat hook postrouting priority srcnat; policy accept;",
             rules(&[
                 "ct status dnat ct mark set meta mark",
-                "ct status dnat counter name meta mark map @counters",
+                "ct status dnat counter name meta mark map @numbering",
                 "ct status dnat snat ip to meta mark map @sources",
                 "ct status dnat masquerade",
             ]),
@@ -132,7 +132,7 @@ fn input_rules(management: &Management) -> Vec<Rule> {
         "ct state invalid drop",
         "icmp type { echo-request, destination-unreachable, time-exceeded, parameter-problem } accept",
         // IPv6 addresses are not served yet, but neighbours must still find each other (RFC 4890 section 4.4).
-        "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert, packet-too-big } accept",
+        "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, packet-too-big } accept",
     ]);
     rules.push(Rule(format!("iifname \"{interface}\" ip daddr {address} tcp dport {https_port} accept")));
     // A client of a service without a server, or of a connection whose entry has gone, must hear so at once.
@@ -151,7 +151,7 @@ fn elements(ruleset: &Ruleset<'_>, map: &str) -> BTreeMap<String, String> {
     let source = |s: &Server| Some((s.mark.to_string(), s.source?.to_string()));
     match map {
         "addresses" => ruleset.services.iter().map(|s| (s.address.to_string(), String::new())).collect(),
-        "counters" => {
+        "numbering" => {
             ruleset.numbering.iter().map(|(name, mark)| (mark.to_string(), name.to_owned())).collect()
         }
         "services" => service_elements(ruleset),
@@ -188,7 +188,7 @@ fn service_rules(service: &Service<'_>) -> Vec<Rule> {
     let mark = service.mark;
     let mut lines = vec![
         format!("ct mark set {mark}"),
-        "counter name ct mark map @counters".to_owned(),
+        "counter name ct mark map @numbering".to_owned(),
         "meta mark set 0x00000000".to_owned(),
     ];
     let to_server = [TO_SERVER.to_owned(), TO_SERVER_SAME_PORT.to_owned()];

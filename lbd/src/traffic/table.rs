@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-/// Family and name of the one table that is ours.
+/// Family of the one table that is ours.
+pub const FAMILY: &str = "inet";
+/// Its name.
+pub const NAME: &str = "evenkeel";
+/// Both.
 pub const TABLE: &str = "inet evenkeel";
 
 /// A marker set that names the layout of maps and base chains. A version that changes them changes this
@@ -75,7 +79,7 @@ const fn map(name: &'static str, definition: &'static str) -> MapKind {
 pub const MAPS: [MapKind; 8] = [
     MapKind { keyword: "set", ..map(LAYOUT, "type mark;") },
     MapKind { keyword: "set", ..map("addresses", "type ipv4_addr;") },
-    map("counters", "type mark : counter;"),
+    map("numbering", "type mark : counter;"),
     map("services", "type ipv4_addr . inet_proto . inet_service : verdict; flags interval;"),
     map("servers", "type mark : ipv4_addr . inet_service;"),
     map("servers_same_port", "type mark : ipv4_addr;"),

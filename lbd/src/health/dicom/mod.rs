@@ -8,6 +8,9 @@ pub mod answer;
 pub mod reason;
 pub mod request;
 
+#[cfg(test)]
+mod tests;
+
 use crate::config::AeTitle;
 
 use super::failure::{Failure, FirstBytes, Step};
@@ -124,6 +127,22 @@ impl<'a> Dialogue<'a> {
                 Ok(Next::Receive)
             }
             State::Passed => Ok(Next::Passed),
+        }
+    }
+}
+
+/// What a recorded stream of answers amounts to when it arrives in pieces of `piece` bytes: `Receive` if more
+/// is needed. For tests and fuzzing, which so go the way of real answers.
+pub fn replay(titles: Titles<'_>, stream: &[u8], piece: usize) -> Result<Next, Failure> {
+    let mut dialogue = Dialogue::new(titles);
+    for bytes in stream.chunks(piece.max(1)) {
+        while let Next::Send(_) = dialogue.advance()? {}
+        dialogue.receive(bytes);
+    }
+    loop {
+        match dialogue.advance()? {
+            Next::Send(_) => {}
+            other => return Ok(other),
         }
     }
 }
