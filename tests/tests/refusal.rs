@@ -2,7 +2,7 @@
 
 use lab::kernel::{Table, addresses};
 use lab::topology::MANAGEMENT;
-use lab::{Config, Lab, lbd};
+use lab::{Config, Lab, lbd, wait};
 
 /// An edit of the shipped example that must be refused.
 struct Case {
@@ -298,9 +298,10 @@ fn in_force(
 fn a_refused_change_leaves_the_running_configuration_in_force() {
     let lab = Lab::single_arm();
     let password = "a password for stories";
-    lab.lbd().set_password(password);
     lab.lbd().start(&Config::datalink());
+    lab.lbd().set_password(password);
     let url = format!("https://{MANAGEMENT}:9443/api/v1/config");
+    lbd::wait_https(lab.client(), &url);
     let before = in_force(&lab);
     for case in cases().filter(|case| case.put) {
         let edited = Config::datalink().replacing(case.old, case.new);
@@ -315,16 +316,37 @@ fn a_refused_change_leaves_the_running_configuration_in_force() {
 }
 
 #[test]
-fn what_the_kernel_refuses_leaves_the_running_configuration_in_force() {
+fn a_service_on_a_missing_interface_says_so_and_the_others_go_on() {
     let lab = Lab::single_arm();
     lab.server("NODE1").named_server("NODE1", 2001);
-    lab.lbd().start(&lab.config([&lab.pool().weights(&[100])]));
+    let pool = lab.pool().weights(&[100]);
+    lab.lbd().start(&lab.config([&pool]));
+    lab.lbd().wait_service("POOL", "up");
+    // Valid as a document: the adapter may be plugged in later.
+    let elsewhere = pool.clone().named("ELSEWHERE", lab.vip(1)).ports("2001\"\ninterface = \"eth3");
+    lab.lbd().put(&lab.config([&pool, &elsewhere])).expect(200);
+    wait::until(lbd::SOON, "the status to name eth3", || {
+        lab.lbd().service("ELSEWHERE")["problem"].as_str().is_some_and(|problem| problem.contains("eth3"))
+    });
+    assert!(!addresses(lab.appliance()).iter().any(|address| address.contains(&lab.vip(1).to_string())));
+    assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE1");
+}
+
+#[test]
+fn a_change_that_cannot_be_applied_leaves_the_running_configuration_in_force() {
+    let lab = Lab::single_arm();
+    lab.server("NODE1").named_server("NODE1", 2001);
+    let pool = lab.pool().weights(&[100]);
+    let broken = lab.lbd().start_with_breakable_nft(&lab.config([&pool]));
     lab.lbd().wait_service("POOL", "up");
     let before = in_force(&lab);
-    // Valid as a document, but there is no such interface to put the address on.
-    let elsewhere = lab.config([&lab.pool().ports("2001\"\ninterface = \"eth3")]);
-    let answer = lab.lbd().put(&elsewhere);
+    std::fs::write(&broken, "").expect("lab folder");
+    let second = pool.clone().named("SECOND", lab.vip(1));
+    let answer = lab.lbd().put(&lab.config([&pool, &second]));
     assert!((400..600).contains(&answer.status), "{answer:?}");
+    std::fs::remove_file(&broken).expect("lab folder");
     assert!(in_force(&lab) == before, "changed to {:#?}", in_force(&lab));
     assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE1");
+    lab.lbd().put(&lab.config([&pool, &second])).expect(200);
+    lab.lbd().wait_service("SECOND", "up");
 }
