@@ -281,7 +281,7 @@ impl Engine {
 
     fn take_topology(&mut self, topology: Topology, now: Now) {
         self.announcements.links_changed(&self.topology, &topology, now);
-        self.kernel.addresses_are(&topology.virtual_addresses());
+        self.kernel.network_is(&topology);
         self.topology = topology;
         self.plan_is_old = true;
     }

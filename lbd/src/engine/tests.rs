@@ -24,7 +24,7 @@ fn topology() -> Topology {
         carrier: true,
         hardware: Some([2, 0, 0, 0, 0, 1]),
         networks: BTreeSet::from([Network { address, prefix: 24 }]),
-        virtual_addresses: BTreeSet::new(),
+        ..Interface::default()
     };
     let egress = || Egress { interface: "eth0".into(), source: address };
     let servers = ["110", "111", "112", "114"].map(|last| format!("192.168.10.{last}").parse().unwrap());
