@@ -54,15 +54,35 @@ impl Lbd {
 
     /// Starts it with `config`, which counts only when none is stored yet, and waits until it answers.
     pub fn start(&self, config: &Config) {
-        let file = self.appliance.new_path("initial.toml");
-        std::fs::write(&file, config.as_str()).expect("lab folder");
-        self.launch(Some(&file));
+        let file = self.initial(config);
+        self.launch(self.appliance.command(&binary().to_string_lossy()), Some(&file));
         self.wait_answering();
+    }
+
+    /// Like [`Lbd::start`], but every change of the kernel's rules fails while the returned file exists: in
+    /// lbd's own view of the file system, a script stands in for `nft`.
+    pub fn start_with_breakable_nft(&self, config: &Config) -> PathBuf {
+        let [real, script, broken] = ["nft", "nft.sh", "broken"].map(|name| self.appliance.new_path(name));
+        std::fs::copy("/usr/sbin/nft", &real).expect("nftables is installed");
+        let (shown, exists) = (real.display(), broken.display());
+        let text = format!(
+            "#!/bin/sh\ncase \"$*\" in '-f -') if test -e {exists}; then echo broken by the lab >&2; exit 1; fi; esac\n\
+             exec {shown} \"$@\"\n"
+        );
+        std::fs::write(&script, text).expect("lab folder");
+        std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).expect("own file");
+        let file = self.initial(config);
+        let mount = format!("mount --bind {} /usr/sbin/nft && exec \"$@\"", script.display());
+        let mut command = self.appliance.command("unshare");
+        command.args(["--mount", "sh", "-c", &mount, "sh"]).arg(binary());
+        self.launch(command, Some(&file));
+        self.wait_answering();
+        broken
     }
 
     /// Starts it with the configuration that it has stored, and waits until it answers.
     pub fn start_again(&self) {
-        self.launch(None);
+        self.launch(self.appliance.command(&binary().to_string_lossy()), None);
         self.wait_answering();
     }
 
@@ -189,8 +209,13 @@ impl Lbd {
         curl(command, method, &format!("http://lbd{path}"), body)
     }
 
-    fn launch(&self, initial: Option<&Path>) {
-        let mut command = self.appliance.command(&binary().to_string_lossy());
+    fn initial(&self, config: &Config) -> PathBuf {
+        let file = self.appliance.new_path("initial.toml");
+        std::fs::write(&file, config.as_str()).expect("lab folder");
+        file
+    }
+
+    fn launch(&self, mut command: Command, initial: Option<&Path>) {
         command.args(["run", "--user", &USER.to_string(), "--state-directory"]).arg(&self.state);
         if let Some(file) = initial {
             command.arg("--initial-config").arg(file);
@@ -215,6 +240,11 @@ impl Lbd {
         }
         start.elapsed()
     }
+}
+
+/// Waits until WebUI and API answer `host` at all: they start a moment after the control socket.
+pub fn wait_https(host: &Host, url: &str) {
+    wait::until(SOON, format!("an answer from {url}"), || https(host, "GET", url, None, None).status != 0);
 }
 
 /// An HTTPS request from `host`, with the password of user `loadbalancer` if given. The certificate is the

@@ -18,9 +18,15 @@ fn start(lab: &Lab) {
     for port in [22, 80, 161] {
         lab.appliance().named_server("APPLIANCE", port);
     }
-    lab.lbd().set_password(PASSWORD);
     lab.lbd().start(&lab.config([&lab.pool()]));
+    lab.lbd().set_password(PASSWORD);
     lab.lbd().wait_service("POOL", "up");
+    lbd::wait_https(lab.server("NODE2"), &api("status"));
+}
+
+/// The API at the appliance's own address.
+fn api(path: &str) -> String {
+    format!("https://{MANAGEMENT}:9443/api/v1/{path}")
 }
 
 fn open_ports(from: &Host, address: Ipv4Addr) -> Vec<u16> {
@@ -33,8 +39,7 @@ fn only_the_service_ports_of_a_virtual_address_answer_single_arm() {
     let lab = Lab::single_arm();
     start(&lab);
     assert_eq!(open_ports(lab.client(), lab.vip(0)), [2001]);
-    let status = format!("https://{MANAGEMENT}:9443/api/v1/status");
-    lbd::https(lab.client(), "GET", &status, Some(PASSWORD), None).expect(200);
+    lbd::https(lab.client(), "GET", &api("status"), Some(PASSWORD), None).expect(200);
     let on_vip = format!("https://{}:9443/api/v1/status", lab.vip(0));
     lbd::https(lab.client(), "GET", &on_vip, Some(PASSWORD), None).expect(0);
 }
@@ -62,28 +67,25 @@ fn clients_reach_neither_servers_nor_management_two_arm() {
     assert!(!lab.client().run(format!("ping -c 1 -W 1 {}", lab.server("NODE1").address())).is_ok());
     assert_eq!(open_ports(lab.client(), Ipv4Addr::new(172, 16, 1, 10)), [0; 0], "the clients' arm");
     assert_eq!(open_ports(lab.client(), MANAGEMENT), [0; 0], "the servers' arm, over the clients'");
-    let status = format!("https://{MANAGEMENT}:9443/api/v1/status");
-    lbd::https(lab.server("NODE2"), "GET", &status, Some(PASSWORD), None).expect(200);
+    lbd::https(lab.server("NODE2"), "GET", &api("status"), Some(PASSWORD), None).expect(200);
 }
 
 #[test]
 fn the_api_answers_nobody_without_the_password() {
     let lab = Lab::single_arm();
     lab.lbd().start(&lab.config([&lab.pool()]));
-    let url = |path: &str| format!("https://{MANAGEMENT}:9443/api/v1/{path}");
-    lbd::https(lab.client(), "GET", &url("status"), None, None).expect(503);
-    lbd::https(lab.client(), "GET", &url("status"), Some("loadbalancer"), None).expect(503);
-    lab.lbd().stop();
+    lbd::wait_https(lab.client(), &api("status"));
+    lbd::https(lab.client(), "GET", &api("status"), None, None).expect(503);
+    lbd::https(lab.client(), "GET", &api("status"), Some("loadbalancer"), None).expect(503);
     lab.lbd().set_password(PASSWORD);
-    lab.lbd().start_again();
     for path in ["status", "config"] {
-        lbd::https(lab.client(), "GET", &url(path), None, None).expect(401);
-        lbd::https(lab.client(), "GET", &url(path), Some("wrong"), None).expect(401);
-        lbd::https(lab.client(), "GET", &url(path), Some(PASSWORD), None).expect(200);
+        lbd::https(lab.client(), "GET", &api(path), None, None).expect(401);
+        lbd::https(lab.client(), "GET", &api(path), Some("wrong"), None).expect(401);
+        lbd::https(lab.client(), "GET", &api(path), Some(PASSWORD), None).expect(200);
     }
     let config = lab.config([&lab.pool().weights(&[10, 20])]);
-    lbd::https(lab.client(), "PUT", &url("config"), None, Some(config.as_str())).expect(401);
-    lbd::https(lab.client(), "PUT", &url("config"), Some(PASSWORD), Some(config.as_str())).expect(200);
+    lbd::https(lab.client(), "PUT", &api("config"), None, Some(config.as_str())).expect(401);
+    lbd::https(lab.client(), "PUT", &api("config"), Some(PASSWORD), Some(config.as_str())).expect(200);
     assert_eq!(lab.lbd().server("POOL", "NODE2")["weight"], 20);
 }
 
