@@ -51,12 +51,12 @@ pub async fn run(paths: Paths) -> Result<(), String> {
     let store = Store::open(&paths.state_directory).map_err(|error| error.to_string())?;
     let netlink = Netlink::connect().map_err(|error| error.to_string())?;
     let start = start(&paths, &store, &netlink).await?;
-    let dataplane = Dataplane::new(netlink.clone(), start.listing.clone());
+    let dataplane = Dataplane::new(netlink, start.listing.clone());
     let clock = Clock::start();
     let (engine, effects) = Engine::new(start, clock.now());
     let (gateway, sides) = gateway(&engine);
     let mut driver = Driver::new(engine, clock, store, sides, paths);
-    driver.start_tasks(netlink, dataplane, gateway);
+    driver.start_tasks(dataplane, gateway);
     driver.perform(effects);
     driver.live().await
 }
@@ -182,12 +182,12 @@ impl Driver {
         }
     }
 
-    fn start_tasks(&mut self, netlink: Netlink, dataplane: Dataplane, gateway: Gateway) {
+    fn start_tasks(&mut self, dataplane: Dataplane, gateway: Gateway) {
         let paths = self.paths.clone();
         if let Some(orders) = self.pending_orders.take() {
             self.tasks.spawn(apply_orders(dataplane, orders, self.sender.clone()));
         }
-        self.tasks.spawn(topology_task(netlink, self.destinations.subscribe(), self.sender.clone()));
+        self.tasks.spawn(topology_task(self.destinations.subscribe(), self.sender.clone()));
         self.tasks.spawn(web::local::serve(gateway.clone(), paths.control_socket));
         let (state, report) = (paths.state_directory, self.sender.clone());
         self.tasks.spawn(web::https::serve(gateway, self.listen.subscribe(), state, report));
@@ -328,21 +328,20 @@ async fn apply_orders(
 }
 
 async fn topology_task(
-    netlink: Netlink,
     destinations: watch::Receiver<BTreeSet<Ipv4Addr>>,
     events: mpsc::Sender<Event>,
 ) -> String {
-    match report_topology(netlink, destinations, events).await {
+    match report_topology(destinations, events).await {
         Ok(()) => "nobody asks for the network any more".into(),
         Err(error) => error.to_string(),
     }
 }
 
 async fn report_topology(
-    netlink: Netlink,
     destinations: watch::Receiver<BTreeSet<Ipv4Addr>>,
     events: mpsc::Sender<Event>,
 ) -> Result<(), NetlinkError> {
+    let netlink = Netlink::connect()?;
     let mut watch = TopologyWatch::start(destinations)?;
     loop {
         match netlink.topology(&watch.destinations()).await {

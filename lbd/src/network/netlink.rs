@@ -51,14 +51,15 @@ impl fmt::Display for NetlinkError {
 
 impl std::error::Error for NetlinkError {}
 
-/// A connection to the kernel's routing subsystem.
-#[derive(Debug, Clone)]
+/// A connection to the kernel's routing subsystem, for one task: the kernel lists one thing at a time on each
+/// socket and answers a second request meanwhile with "busy". So there is no second handle to it.
+#[derive(Debug)]
 pub struct Netlink {
     handle: Handle,
 }
 
 impl Netlink {
-    /// Connects; the connection is served by a task of its own until the last clone has gone.
+    /// Connects; the connection is served by a task of its own until this has gone.
     pub fn connect() -> Result<Self, NetlinkError> {
         let (connection, handle, _) = rtnetlink::new_connection()
             .map_err(|error| NetlinkError::new("opening a netlink socket", error))?;
