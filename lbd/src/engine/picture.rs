@@ -37,6 +37,7 @@ impl Engine {
                  It is tried again by itself."
             ));
         }
+        problems.extend(self.pulse.problems());
         problems.extend(self.not_listening.clone());
         let management = &self.config.management;
         let interface = self.topology.interfaces.get(management.interface.as_str());
