@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,6 +34,9 @@ const EVENT_QUEUE: usize = 1024;
 /// Changes that may wait for the engine's answer.
 const REQUEST_QUEUE: usize = 16;
 
+/// While the kernel is told one thing after the other, the picture is published at least this often.
+const LONGEST_SILENCE: Duration = Duration::from_secs(1);
+
 /// Where lbd keeps its things.
 #[derive(Debug, Clone)]
 pub struct Paths {
@@ -56,8 +60,9 @@ pub async fn run(paths: Paths) -> Result<(), String> {
     let (engine, effects) = Engine::new(start, clock.now());
     let (gateway, sides) = gateway(&engine);
     let mut driver = Driver::new(engine, clock, store, sides, paths);
-    driver.start_tasks(dataplane, gateway);
+    // First the orders, then the tasks: so the first look at the network knows which routes matter.
     driver.perform(effects);
+    driver.start_tasks(dataplane, gateway);
     driver.live().await
 }
 
@@ -156,6 +161,7 @@ struct Driver {
     listen: watch::Sender<Option<SocketAddr>>,
     waiting: BTreeMap<u64, oneshot::Sender<Result<u64, Refusal>>>,
     requests_seen: u64,
+    published_at: Instant,
     /// Tasks that must live for ever.
     tasks: JoinSet<String>,
 }
@@ -178,6 +184,7 @@ impl Driver {
             listen: watch::Sender::default(),
             waiting: BTreeMap::new(),
             requests_seen: 0,
+            published_at: Instant::now(),
             tasks: JoinSet::new(),
         }
     }
@@ -224,10 +231,13 @@ impl Driver {
         self.engine.handle(request, self.clock.now())
     }
 
+    /// A state is shown when the kernel has it: a server that is said to be up takes connections.
     fn publish(&mut self) {
-        if self.engine.is_changing() {
+        let latest = self.published_at + LONGEST_SILENCE;
+        if self.engine.is_changing() || (self.engine.is_applying() && Instant::now() < latest) {
             return;
         }
+        self.published_at = Instant::now();
         let picture = picture(&self.engine);
         self.sides.published.send_if_modified(|current| {
             let differs = **current != picture;

@@ -292,6 +292,11 @@ impl Engine {
         self.change.is_some()
     }
 
+    /// True while the kernel is being told: it does not yet have what the engine shows.
+    pub fn is_applying(&self) -> bool {
+        self.kernel.is_busy()
+    }
+
     /// The configuration in force, or on trial.
     pub fn config(&self) -> &Config {
         &self.config
