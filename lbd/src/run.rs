@@ -1,7 +1,7 @@
 //! Drives the engine: brings it what happened, carries out what it orders.
 //!
-//! One loop, in this order: wait for an event, a deadline or a signal; let the engine decide; start what it
-//! ordered; publish what changed. Nothing in the loop waits for disk, kernel or network: these have tasks of
+//! One loop, in this order: wait for an event, a deadline or a signal; let the engine decide; publish what
+//! changed; start what it ordered. (Published first, so that who is answered then finds what the answer says.) Nothing in the loop waits for disk, kernel or network: these have tasks of
 //! their own, which come back with an event. When one of the tasks that must live for ever ends, lbd ends, and
 //! whoever started it starts it anew; the kernel forwards meanwhile.
 
@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,9 +32,6 @@ use crate::web::{self, ChangeRequest, Gateway, Published};
 const EVENT_QUEUE: usize = 1024;
 /// Changes that may wait for the engine's answer.
 const REQUEST_QUEUE: usize = 16;
-
-/// While the kernel is told one thing after the other, the picture is published at least this often.
-const LONGEST_SILENCE: Duration = Duration::from_secs(1);
 
 /// Where lbd keeps its things.
 #[derive(Debug, Clone)]
@@ -161,7 +157,6 @@ struct Driver {
     listen: watch::Sender<Option<SocketAddr>>,
     waiting: BTreeMap<u64, oneshot::Sender<Result<u64, Refusal>>>,
     requests_seen: u64,
-    published_at: Instant,
     /// Tasks that must live for ever.
     tasks: JoinSet<String>,
 }
@@ -184,7 +179,6 @@ impl Driver {
             listen: watch::Sender::default(),
             waiting: BTreeMap::new(),
             requests_seen: 0,
-            published_at: Instant::now(),
             tasks: JoinSet::new(),
         }
     }
@@ -217,8 +211,8 @@ impl Driver {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
             };
-            self.perform(effects);
             self.publish();
+            self.perform(effects);
         }
         tracing::info!("lbd ends; the kernel goes on forwarding");
         Ok(())
@@ -231,13 +225,10 @@ impl Driver {
         self.engine.handle(request, self.clock.now())
     }
 
-    /// A state is shown when the kernel has it: a server that is said to be up takes connections.
     fn publish(&mut self) {
-        let latest = self.published_at + LONGEST_SILENCE;
-        if self.engine.is_changing() || (self.engine.is_applying() && Instant::now() < latest) {
+        if self.engine.is_changing() {
             return;
         }
-        self.published_at = Instant::now();
         let picture = picture(&self.engine);
         self.sides.published.send_if_modified(|current| {
             let differs = **current != picture;
