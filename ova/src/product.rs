@@ -30,15 +30,13 @@ pub struct Profile {
     pub cpus: u32,
     /// Memory in units of 2^20 bytes.
     pub memory_mb: u32,
-    /// What vSphere shows when the profile is selected.
-    pub purpose: &'static str,
 }
 
 /// The sizing profiles; the first is the default.
 pub const PROFILES: [Profile; 3] = [
-    Profile { id: "v1000", cpus: 2, memory_mb: 4096, purpose: "one hospital site with a few modalities" },
-    Profile { id: "v4000", cpus: 4, memory_mb: 8192, purpose: "a hospital with many modalities" },
-    Profile { id: "vUltimate", cpus: 8, memory_mb: 16384, purpose: "a group of hospitals" },
+    Profile { id: "v1000", cpus: 2, memory_mb: 4096 },
+    Profile { id: "v4000", cpus: 4, memory_mb: 8192 },
+    Profile { id: "vUltimate", cpus: 8, memory_mb: 16384 },
 ];
 
 /// The product's version, `X.Y.Z`.

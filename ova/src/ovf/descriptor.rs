@@ -72,7 +72,7 @@ fn deployment_options() -> Element {
         let element = Element::new("Configuration").attr("ovf:id", profile.id);
         let element = if index == 0 { element.attr("ovf:default", true) } else { element };
         let gigabytes = profile.memory_mb / 1024;
-        let text = format!("{} vCPU, {gigabytes} GB RAM: for {}", profile.cpus, profile.purpose);
+        let text = format!("{} vCPU, {gigabytes} GB RAM", profile.cpus);
         element.child(Element::text("Label", profile.id)).child(Element::text("Description", text))
     };
     section("DeploymentOptionSection", "Sizes of the appliance")

@@ -31,7 +31,7 @@ pub fn items() -> Vec<Element> {
         .collect()
 }
 
-/// An item with its elements in alphabetical order, then its `vmw:Config` (VMware's order; vSphere refuses others).
+/// An item with its elements in alphabetical order, then its `vmw:Config`: the order of VMware's schema.
 fn item(mut rasd: Vec<Element>, configs: Vec<Element>) -> Element {
     rasd.sort_by_key(Element::name);
     Element::new("Item").children(rasd).children(configs)

@@ -79,8 +79,8 @@ pub const PROPERTIES: [Property; 8] = [
         key: "configuration",
         category: "Configuration",
         label: "Whole configuration (Base64)",
-        help: "A configuration in TOML, as the WebUI exports it, encoded in Base64 without line breaks. \
-               Empty: no services; configure them in the WebUI.",
+        help: "A configuration in TOML, encoded in Base64 without line breaks. Empty: no services; configure \
+               them in the WebUI.",
         hidden: false,
     },
 ];

@@ -53,11 +53,20 @@ fn mode(s: &Subject<'_>) -> Verdict {
 }
 
 fn owner(s: &Subject<'_>) -> Verdict {
-    exceptions(s, |e| (e.uid, e.gid) == (Some(0), Some(0)), |e| format!("{:?} {:?}", e.uid, e.gid))
+    exceptions(
+        s,
+        |e| (e.uid, e.gid) == (Some(0), Some(0)),
+        |e| format!("user {}, group {}", number(e.uid), number(e.gid)),
+    )
 }
 
 fn time(s: &Subject<'_>) -> Verdict {
-    exceptions(s, |e| e.mtime == Some(1_577_836_800), |e| format!("{:?}", e.mtime))
+    exceptions(s, |e| e.mtime == Some(1_577_836_800), |e| number(e.mtime))
+}
+
+/// A number of a header, which may be unreadable.
+fn number(number: Option<u64>) -> String {
+    number.map_or_else(|| "unreadable".to_owned(), |number| number.to_string())
 }
 
 fn order(s: &Subject<'_>) -> Verdict {

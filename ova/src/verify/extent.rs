@@ -41,6 +41,7 @@ pub const RULES: &[Rule] = &[
 ];
 
 fn present(s: &Subject<'_>) -> Verdict {
+    s.archive()?;
     match &s.ova.vmdk {
         Some(vmdk) => Ok(format!("{} bytes", vmdk.bytes)),
         None => judge(false, "none"),

@@ -1,6 +1,6 @@
 //! Rules of the machine as a whole: its guest system, its hardware version, its settings.
 
-use super::{Rule, Subject, Verdict, child, equal, judge, none, rule};
+use super::{Rule, Subject, Verdict, child, equal, judge, none, rule, show};
 use crate::ovf::Node;
 
 pub const RULES: &[Rule] = &[
@@ -23,8 +23,8 @@ pub const RULES: &[Rule] = &[
 
 fn os_type(s: &Subject<'_>) -> Verdict {
     let section = s.system("ovf:OperatingSystemSection")?;
-    let found = (section.attr("ovf:id"), section.attr("vmw:osType"));
-    judge(found == (Some("101"), Some("other3xLinux64Guest")), format!("{found:?}"))
+    let found = [section.attr("ovf:id"), section.attr("vmw:osType")];
+    judge(found == [Some("101"), Some("other3xLinux64Guest")], show(&found))
 }
 
 fn version(s: &Subject<'_>) -> Verdict {
@@ -61,7 +61,7 @@ fn tools(s: &Subject<'_>) -> Verdict {
 fn config_optional(s: &Subject<'_>) -> Verdict {
     let all = s.ovf()?.walk().into_iter().filter(|node| node.name == "vmw:Config");
     let required = all.filter(|config| config.attr("ovf:required") != Some("false"));
-    none(required.map(|config| config.attr("vmw:key").unwrap_or("nothing").to_owned()).collect(), "all")
+    none(required.map(|config| show(&[config.attr("vmw:key")])).collect(), "all")
 }
 
 fn no_secure_boot(s: &Subject<'_>) -> Verdict {
@@ -85,8 +85,8 @@ fn optional(
     value: fn(&Node) -> Option<&str>,
     expected: &str,
 ) -> Verdict {
-    let found: Vec<_> = s.items(kind)?.map(|item| (item.attr("ovf:required"), value(item))).collect();
-    judge(found == [(Some("false"), Some(expected))], format!("{found:?}"))
+    let found: Vec<_> = s.items(kind)?.flat_map(|item| [item.attr("ovf:required"), value(item)]).collect();
+    judge(found == [Some("false"), Some(expected)], show(&found))
 }
 
 fn video(s: &Subject<'_>) -> Verdict {

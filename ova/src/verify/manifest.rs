@@ -44,6 +44,7 @@ fn manifest<'a>(s: &Subject<'a>) -> Result<&'a Manifest, Miss> {
 }
 
 fn syntax(s: &Subject<'_>) -> Verdict {
+    s.archive()?;
     match &s.ova.manifest {
         None => judge(false, "no manifest"),
         Some(manifest) => none(manifest.malformed.clone(), format!("{} lines", manifest.lines.len())),
@@ -75,6 +76,7 @@ fn digests(s: &Subject<'_>) -> Verdict {
 }
 
 fn xml(s: &Subject<'_>) -> Verdict {
+    s.archive()?;
     match &s.ova.ovf {
         Ok(root) => Ok(format!("{} elements", root.walk().len())),
         Err(Fault::Xml(what)) => judge(false, what),

@@ -179,6 +179,11 @@ fn equal(found: Option<&str>, expected: &str) -> Verdict {
     judge(found == Some(expected), found.unwrap_or("nothing"))
 }
 
+/// Values that a descriptor may lack, for a finding.
+fn show(values: &[Option<&str>]) -> String {
+    values.iter().map(|value| value.unwrap_or("nothing")).collect::<Vec<_>>().join(", ")
+}
+
 /// Fulfilled if no exception was found; `fine` says what was.
 fn none(exceptions: Vec<String>, fine: impl ToString) -> Verdict {
     match exceptions.is_empty() {

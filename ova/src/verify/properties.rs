@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Miss, Rule, Subject, Verdict, equal, judge, none, rule};
+use super::{Miss, Rule, Subject, Verdict, equal, judge, none, rule, show};
 use crate::ovf::Node;
 
 const PROPERTY: &str = "DSP0243 9.5.1";
@@ -57,7 +57,7 @@ fn product(s: &Subject<'_>) -> Verdict {
     let file = s.archive()?.find(".ovf").and_then(|entry| entry.name.strip_suffix(".ovf"));
     let version = file.and_then(|name| name.strip_prefix("evenkeel-"));
     let found = ["ovf:Product", "ovf:Version", "ovf:FullVersion"].map(|name| section.text_of(name));
-    judge(version.is_some() && found == [Some("Evenkeel"), version, version], format!("{found:?}"))
+    judge(version.is_some() && found == [Some("Evenkeel"), version, version], show(&found))
 }
 
 fn transport(s: &Subject<'_>) -> Verdict {
