@@ -62,22 +62,26 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// A regular file of root's, mode 0644.
+/// The header of a regular file of root's, mode 0644.
 fn header(name: &str, size: u64) -> io::Result<Header> {
-    let mut header = Header::new_ustar();
-    header.set_path(name)?;
-    header.set_size(size);
-    header.set_mode(0o644);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(MTIME);
-    header.set_entry_type(tar::EntryType::Regular);
-    header.set_cksum();
-    Ok(header)
+    let (mode, zero) = (Some(0o644), Some(0));
+    let name = name.to_owned();
+    Entry {
+        name,
+        ustar: true,
+        kind: b'0',
+        mode,
+        uid: zero,
+        gid: zero,
+        mtime: Some(MTIME),
+        size,
+        ..Entry::default()
+    }
+    .header()
 }
 
 /// An entry of an archive, as its header says; a number that cannot be read is `None`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
     /// Path in the archive.
     pub name: String,
@@ -97,6 +101,27 @@ pub struct Entry {
     pub size: u64,
     /// Where they begin in the archive.
     pub at: u64,
+    /// The rest of its last block is zero.
+    pub padded: bool,
+    /// The header says nothing else, and in the usual form.
+    pub plain: bool,
+}
+
+impl Entry {
+    /// The header that says this and no more: no names of owners, no links, no devices.
+    fn header(&self) -> io::Result<Header> {
+        let unreadable = || io::Error::from(io::ErrorKind::InvalidData);
+        let mut header = Header::new_ustar();
+        header.set_path(&self.name)?;
+        header.set_size(self.size);
+        header.set_mode(self.mode.ok_or_else(unreadable)?);
+        header.set_uid(self.uid.ok_or_else(unreadable)?);
+        header.set_gid(self.gid.ok_or_else(unreadable)?);
+        header.set_mtime(self.mtime.ok_or_else(unreadable)?);
+        header.set_entry_type(tar::EntryType::new(self.kind));
+        header.set_cksum();
+        Ok(header)
+    }
 }
 
 /// What an archive holds, unjudged.
@@ -128,8 +153,10 @@ impl Archive {
                 _ if archive.entries.len() == MAX_ENTRIES => {
                     archive.problem = Some(format!("more than {MAX_ENTRIES} entries"));
                 }
-                Ok(entry) => {
-                    at = (entry.at + entry.size).next_multiple_of(BLOCK);
+                Ok(mut entry) => {
+                    let end = entry.at + entry.size;
+                    at = end.next_multiple_of(BLOCK);
+                    entry.padded = all_zero(Section::new(file, end, at - end))?;
                     archive.entries.push(entry);
                 }
                 Err(problem) => archive.problem = Some(format!("the header at byte {at} {problem}")),
@@ -163,7 +190,7 @@ fn decode(block: &[u8; BLOCK as usize], at: u64, bytes: u64) -> Result<Entry, St
     if size > bytes - at {
         return Err(format!("announces {size} bytes, the archive ends after {}", bytes - at));
     }
-    Ok(Entry {
+    let mut entry = Entry {
         name: String::from_utf8_lossy(&header.path_bytes()).into_owned(),
         ustar: header.as_ustar().is_some(),
         kind: block[156],
@@ -173,7 +200,10 @@ fn decode(block: &[u8; BLOCK as usize], at: u64, bytes: u64) -> Result<Entry, St
         mtime: header.mtime().ok(),
         size,
         at,
-    })
+        ..Entry::default()
+    };
+    entry.plain = entry.header().is_ok_and(|header| header.as_bytes() == block);
+    Ok(entry)
 }
 
 /// A part of a file, read from its start to its end without moving the file's own position.

@@ -1,5 +1,7 @@
 //! Packing: golden descriptor, same bytes whatever the surroundings, speed and memory, the command line.
 
+#![allow(clippy::unwrap_used, reason = "a test may, and so may its helpers")]
+
 mod common;
 
 use std::fs::{self, File};

@@ -16,6 +16,8 @@ pub const RULES: &[Rule] = &[
     rule("tar-mode", mode, SAME_BYTES, "mode 0644"),
     rule("tar-owner", owner, SAME_BYTES, "user 0 and group 0"),
     rule("tar-time", time, SAME_BYTES, "modification time 1577836800"),
+    rule("tar-header", header, SAME_BYTES, "nothing in the headers but name, size and the above"),
+    rule("tar-padding", padding, USTAR, "zeros behind each file, up to the end of its block"),
     rule("tar-end", end, "POSIX.1-1988 ustar", "two or more blocks of zeros, and nothing behind"),
     rule(
         "no-certificate",
@@ -62,6 +64,15 @@ fn owner(s: &Subject<'_>) -> Verdict {
 
 fn time(s: &Subject<'_>) -> Verdict {
     exceptions(s, |e| e.mtime == Some(1_577_836_800), |e| number(e.mtime))
+}
+
+fn header(s: &Subject<'_>) -> Verdict {
+    // The magic has a rule of its own.
+    exceptions(s, |e| e.plain || !e.ustar, |e| if e.plain { "plain" } else { "other fields" }.to_owned())
+}
+
+fn padding(s: &Subject<'_>) -> Verdict {
+    exceptions(s, |e| e.padded, |e| if e.padded { "zeros".to_owned() } else { "other padding".to_owned() })
 }
 
 /// A number of a header, which may be unreadable.

@@ -1,7 +1,6 @@
 //! A small good OVA to start from, taken apart and put together again.
 
-// Each test file is a crate of its own and uses its part of this.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test file is a crate of its own and uses its part of this")]
 
 use std::fs::{self, File};
 use std::io::Read;
