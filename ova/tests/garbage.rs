@@ -110,8 +110,14 @@ fn judge(bytes: &[u8]) -> bool {
     passed(&findings)
 }
 
+/// So many cases, or as many as `PROPTEST_CASES` asks for in a longer run.
+fn config(cases: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(cases), failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(24))]
 
     #[test]
     fn a_disk_survives_the_round_trip(pieces in prop::collection::vec(piece(), 0..6)) {
@@ -126,7 +132,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(200))]
 
     /// A change of any byte breaks at least one rule: nothing in an OVA is unguarded.
     #[test]

@@ -1,7 +1,7 @@
 //! What others say about the OVA: QEMU, COT, xmllint, GNU tar. `make test` installs them.
 //!
-//! COT is looked for in the Python environment that `EVENKEEL_PEERS` names (else `target/peers`), the others in
-//! the PATH. A missing one is a failure that names what to install, never a skipped test.
+//! COT is looked for in the Python environment that `EVENKEEL_PEERS` names (else `target/peers`), the
+//! others in the PATH. A missing one is a failure that names what to install, never a skipped test.
 
 #![allow(clippy::unwrap_used, reason = "a test may, and so may its helpers")]
 

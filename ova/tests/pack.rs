@@ -38,6 +38,19 @@ fn descriptor_is_the_golden_one() {
     assert!(ovf == expected, "the descriptor differs from {}; it is now:\n{ovf}", golden.display());
 }
 
+/// The bytes of the whole OVA, pinned: a new version of a library that decides them is seen here first.
+#[test]
+fn bytes_are_the_golden_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let ova = common::sample_ova(folder.path());
+    let checksum = fs::read_to_string(ova.with_extension("ova.sha256")).unwrap();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/evenkeel-1.2.3.ova.sha256");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&golden, &checksum).unwrap();
+    }
+    assert_eq!(checksum, fs::read_to_string(&golden).unwrap_or_default(), "see {}", golden.display());
+}
+
 #[test]
 fn the_sample_passes_every_rule() {
     let folder = tempfile::tempdir().unwrap();

@@ -67,25 +67,21 @@ pub fn walk<E: From<io::Error>>(
         let mut first = [0; SECTOR as usize];
         input.read_exact(&mut first)?;
         let (lba, size) = marker(&first);
-        let room = (sectors - at - 1) * SECTOR;
-        let rest = match size {
-            0 => room_for_metadata(lba, room),
-            _ => room_for_stream(size, room),
-        };
-        let rest = match (rest, stream.is_full(layout)) {
-            (Ok(rest), None) => rest,
-            (Err(what), _) | (_, Some(what)) => {
+        let rest = match stream.room(layout, lba, size, (sectors - at - 1) * SECTOR) {
+            Ok(rest) => rest,
+            Err(what) => {
                 stream.stopped = Some(Damage { at: at * SECTOR, what });
-                return Ok(stream);
+                break;
             }
         };
+        let mut rest_of_it = input.by_ref().take(rest);
         if size == 0 {
-            io::copy(&mut input.by_ref().take(rest), &mut io::sink())?;
+            io::copy(&mut rest_of_it, &mut io::sink())?;
             let kind = u32::from_le_bytes(std::array::from_fn(|i| first[MARKER_BYTES + i]));
             stream.markers.push(Marker { at, kind, zero: is_zero(&first) });
         } else {
             let mut stored = first.to_vec();
-            input.by_ref().take(rest).read_to_end(&mut stored)?;
+            rest_of_it.read_to_end(&mut stored)?;
             let (grain, data) = decode_grain(at, lba, &stored[MARKER_BYTES..], size as usize, layout);
             if grain.fault.is_none() {
                 each(&grain, &data)?;
@@ -98,10 +94,16 @@ pub fn walk<E: From<io::Error>>(
 }
 
 impl Stream {
-    /// Keeps what is remembered of a hostile file within the size of an honest one.
-    fn is_full(&self, layout: &Layout) -> Option<String> {
-        let full = self.grains.len() as u64 > layout.grains || self.markers.len() >= MAX_MARKERS;
-        full.then(|| "more grains or markers than the disk can have".to_owned())
+    /// Bytes that follow the first sector of a grain or marker, `left` being what the file has. What is
+    /// remembered of a hostile file stays within the size of an honest one.
+    fn room(&self, layout: &Layout, lba: u64, size: u32, left: u64) -> Result<u64, String> {
+        if self.grains.len() as u64 > layout.grains || self.markers.len() >= MAX_MARKERS {
+            return Err("more grains or markers than the disk can have".to_owned());
+        }
+        match size {
+            0 => room_for_metadata(lba, left),
+            _ => room_for_stream(size, left),
+        }
     }
 }
 
