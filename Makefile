@@ -1,3 +1,66 @@
-# Every command of the project. `make` alone lists them.
-help:
-	@echo "make test: all checks and tests"
+# Every command of the project. `make help` lists them.
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+TOOLS := $(TARGET)/tools
+PEERS := $(TARGET)/peers
+FUZZ_SECONDS ?= 60
+# Debian 12 packages: the compiler's linker, the product's own nft, and the peers of tests and benchmark.
+PACKAGES := build-essential curl iproute2 util-linux nftables conntrack iputils-ping \
+	python3-venv dcmtk haproxy nginx-light libnginx-mod-stream iperf3
+export PATH := $(TOOLS)/bin:$(PATH):/usr/sbin:/sbin
+export EVENKEEL_LBD := $(TARGET)/debug/lbd
+export EVENKEEL_PEERS := $(PEERS)
+
+.PHONY: help setup build lint test test-long stories bench fuzz clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | column -t -s '|'
+
+setup: $(PEERS)/ready ## Install what this machine lacks (Debian 12 with Rust), saying what
+	@missing=$$(for p in $(PACKAGES); do dpkg -s $$p 2>/dev/null | grep -q '^Status:.* installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then echo "setup: apt-get install" $$missing; \
+		apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+	@for c in rustfmt clippy; do cargo $${c#rust} --version >/dev/null 2>&1 || \
+		{ echo "setup: rustup component add $$c"; rustup component add $$c; }; done
+	@cargo deny --version >/dev/null 2>&1 || \
+		{ echo "setup: cargo install cargo-deny into $(TOOLS)"; cargo install --locked --root $(TOOLS) cargo-deny; }
+
+$(PEERS)/ready: tests/peers/requirements.txt
+	@dpkg -s python3-venv >/dev/null 2>&1 || \
+		{ echo "setup: apt-get install python3-venv"; apt-get update -qq; apt-get install -y -qq python3-venv; }
+	@echo "setup: Python packages $$(sed -n 's/^\(py[^ ]*\) .*/\1/p' $< | tr '\n' ' ')into $(PEERS)"
+	@python3 -m venv $(PEERS) && $(PEERS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+build: ## Build the product (release)
+	cargo build --release -p lbd
+
+lint: ## Format, clippy and dependency rules; any finding fails
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
+
+test: setup lint stories ## All checks and tests, at most 35 minutes (needs root for network namespaces)
+
+test-long: export EVENKEEL_LONG := 1
+test-long: setup lint stories ## The same with the full counts of the randomised stories
+
+stories:
+	@echo "test: unit tests of the workspace"
+	cargo test --workspace --exclude evenkeel-tests
+	@echo "test: stories in network namespaces"
+	cargo build -p lbd
+	cargo test -p evenkeel-tests -- --test-threads 4
+
+bench: setup ## Compare with a direct route, HAProxy and nginx; writes target/bench/results.json
+	cargo build --release -p lbd
+	EVENKEEL_LBD=$(TARGET)/release/lbd cargo run --release -p evenkeel-tests --bin bench
+
+fuzz: ## Run every fuzz target for FUZZ_SECONDS (60) seconds
+	@cargo fuzz --version >/dev/null 2>&1 || \
+		{ echo "fuzz: cargo install cargo-fuzz into $(TOOLS)"; cargo install --locked --root $(TOOLS) cargo-fuzz; }
+	@rustup toolchain list | grep -q nightly || rustup toolchain install nightly --profile minimal
+	cd lbd && for target in $$(cargo +nightly fuzz list); do \
+		cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+clean: ## Remove everything that was built
+	cargo clean

@@ -1,1 +1,18 @@
-//! The load-balancer daemon.
+//! The load-balancer daemon: decides which real server takes which connection, and tells the kernel.
+
+pub mod appliance;
+pub mod cli;
+pub mod config;
+pub mod dataplane;
+pub mod engine;
+pub mod health;
+pub mod network;
+pub mod plan;
+pub mod privileges;
+pub mod run;
+pub mod store;
+pub mod traffic;
+pub mod view;
+pub mod web;
+
+mod sys;

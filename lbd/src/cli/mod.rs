@@ -1,0 +1,163 @@
+//! The command line: one verb, one meaning.
+
+mod client;
+mod status;
+
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Document;
+use crate::privileges::{self, Account};
+use crate::run::{self, Paths};
+use crate::view::View;
+use crate::web::auth::PasswordFile;
+
+/// The load-balancer daemon of Evenkeel.
+#[derive(Debug, Parser)]
+#[command(name = "lbd", version, about, subcommand_required = true, arg_required_else_help = true)]
+pub struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Balance: run the daemon in the foreground
+    Run(Run),
+    /// Show the state of all virtual services and their servers
+    Status(Status),
+    /// Check a configuration file and say everything that is wrong with it
+    CheckConfig {
+        /// The file, in TOML
+        file: PathBuf,
+    },
+    /// Make a configuration file the one in force
+    Apply(Apply),
+    /// Set the password of the WebUI; it is read from standard input, one line
+    SetPassword {
+        #[command(flatten)]
+        state: StateDirectory,
+    },
+}
+
+#[derive(Debug, Args)]
+struct StateDirectory {
+    /// Folder for everything that must survive a restart
+    #[arg(long, value_name = "DIRECTORY", default_value = "/var/lib/evenkeel")]
+    state_directory: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct ControlSocket {
+    /// Socket of the running daemon
+    #[arg(long, value_name = "SOCKET", default_value = "/var/lib/evenkeel/lbd.sock")]
+    control_socket: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    #[command(flatten)]
+    state: StateDirectory,
+    /// Socket for the command line [default: lbd.sock in the state directory]
+    #[arg(long, value_name = "SOCKET")]
+    control_socket: Option<PathBuf>,
+    /// Configuration to begin with when none is stored yet
+    #[arg(long, value_name = "FILE")]
+    initial_config: Option<PathBuf>,
+    /// Folder of files with a sentence each that the status shows
+    #[arg(long, value_name = "DIRECTORY")]
+    notices: Option<PathBuf>,
+    /// User, by name or number, that lbd becomes when root starts it
+    #[arg(long, default_value = "evenkeel")]
+    user: String,
+}
+
+#[derive(Debug, Args)]
+struct Status {
+    /// As JSON, the same as GET /api/v1/status
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    socket: ControlSocket,
+}
+
+#[derive(Debug, Args)]
+struct Apply {
+    /// The file, in TOML
+    file: PathBuf,
+    #[command(flatten)]
+    socket: ControlSocket,
+}
+
+/// Does what the command says. Errors are for the person who gave it.
+pub fn carry_out(command: Command) -> Result<(), String> {
+    match command.verb {
+        Verb::Run(run) => daemon(run),
+        Verb::Status(status) => show_status(&status),
+        Verb::CheckConfig { file } => {
+            let config = run::read_config(&file)?;
+            println!("{} is valid: {} virtual services.", file.display(), config.services.len());
+            Ok(())
+        }
+        Verb::Apply(apply) => change_config(&apply),
+        Verb::SetPassword { state } => set_password(&state.state_directory),
+    }
+}
+
+fn daemon(run: Run) -> Result<(), String> {
+    let log_level = tracing_subscriber::EnvFilter::builder()
+        .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt().with_env_filter(log_level).with_writer(std::io::stderr).init();
+    let initial_config = run.initial_config;
+    if let Some(file) = &initial_config {
+        // Read as whoever starts lbd may read it; refused before anything else happens.
+        run::read_config(file)?;
+    }
+    if privileges::is_root() {
+        let account = Account::find(&run.user).map_err(|error| error.to_string())?;
+        account.own_folder(&run.state.state_directory).map_err(|error| error.to_string())?;
+        account.become_it().map_err(|error| error.to_string())?;
+    }
+    privileges::check().map_err(|error| error.to_string())?;
+    let state_directory = run.state.state_directory;
+    let control_socket = run.control_socket.unwrap_or_else(|| state_directory.join("lbd.sock"));
+    let paths = Paths { state_directory, control_socket, notices: run.notices, initial_config };
+    // Two workers: one can wait for a slow system call while the other keeps the checks on time.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| format!("starting the runtime: {error}"))?;
+    runtime.block_on(run::run(paths))
+}
+
+fn show_status(status: &Status) -> Result<(), String> {
+    let json = client::get(&status.socket.control_socket, "/api/v1/status")?;
+    if status.json {
+        println!("{json}");
+        return Ok(());
+    }
+    let view: View = serde_json::from_str(&json)
+        .map_err(|error| format!("the daemon's answer is not understood: {error}"))?;
+    print!("{}", status::text(&view, jiff::Timestamp::now()));
+    Ok(())
+}
+
+fn change_config(apply: &Apply) -> Result<(), String> {
+    let config = run::read_config(&apply.file)?;
+    let document: &Document = &config.document;
+    let version = client::put_toml(&apply.socket.control_socket, "/api/v1/config", document.to_toml())?;
+    println!("{} is in force: {version}", apply.file.display());
+    Ok(())
+}
+
+fn set_password(state_directory: &Path) -> Result<(), String> {
+    let mut password = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut password)
+        .map_err(|error| format!("reading the password: {error}"))?;
+    PasswordFile::below(state_directory).set(password.trim_end_matches(['\r', '\n']))?;
+    println!("The password of the user loadbalancer is set.");
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! The View as text for a terminal.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+
+use crate::view::{ServerState, ServerView, ServiceState, View};
+use crate::web::pages::ago;
+
+/// One paragraph a service, one line a server.
+pub fn text(view: &View, now: Timestamp) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "{}: {}, version {}, configuration version {}, running for {}",
+        view.host_name,
+        service_word(view.state),
+        view.version,
+        view.configuration_version,
+        ago(view.started, now)
+    );
+    for problem in &view.problems {
+        let _ = writeln!(text, "! {problem}");
+    }
+    for service in &view.virtual_services {
+        let _ = writeln!(
+            text,
+            "\n{:<9} {} {}:{}/{} ({} connections opened)",
+            service_word(service.state),
+            service.label,
+            service.address,
+            service.ports,
+            service.protocol,
+            service.connections_opened
+        );
+        if let Some(problem) = &service.problem {
+            let _ = writeln!(text, "  ! {problem}");
+        }
+        for server in &service.real_servers {
+            let _ = writeln!(text, "  {}", server_line(server, now));
+        }
+    }
+    text
+}
+
+fn server_line(server: &ServerView, now: Timestamp) -> String {
+    let port = server.port.map(|port| format!(":{port}")).unwrap_or_default();
+    let source =
+        server.snat_source.map_or("no source address".to_owned(), |source| format!("seen as {source}"));
+    format!(
+        "{:<8} {} {}{port} for {}: {} ({}; weight {}, {}, {} connections opened)",
+        server_word(server.state),
+        server.label,
+        server.address,
+        ago(server.since, now),
+        server.reason,
+        server.check,
+        server.weight,
+        source,
+        server.connections_opened
+    )
+}
+
+fn service_word(state: ServiceState) -> &'static str {
+    match state {
+        ServiceState::Up => "UP",
+        ServiceState::Checking => "CHECKING",
+        ServiceState::Degraded => "DEGRADED",
+        ServiceState::Down => "DOWN",
+    }
+}
+
+fn server_word(state: ServerState) -> &'static str {
+    match state {
+        ServerState::Up => "up",
+        ServerState::Checking => "checking",
+        ServerState::Down => "DOWN",
+    }
+}

@@ -1,0 +1,269 @@
+//! The configuration as written: TOML in the file, TOML or JSON over the API.
+//!
+//! Values are kept as they were given, so that every wrong one can be named by [`super::validate`], all of
+//! them in one go. Unknown fields are refused: a misspelt setting must not be silently without effect.
+
+use serde::{Deserialize, Serialize};
+
+use super::Problem;
+use super::values::quoted;
+
+/// The only schema so far; a later one gets its own folder in the store and a migration.
+pub const SCHEMA: i64 = 1;
+
+/// Largest document that is looked at, in bytes: 1,000 services of 10 servers take about 1.2 MB.
+pub const LARGEST_DOCUMENT: usize = 4 << 20;
+
+/// How a document is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The file's format.
+    Toml,
+    /// The API's usual format.
+    Json,
+}
+
+/// The whole configuration as text mirrors it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// Version of this format: 1.
+    pub schema: i64,
+    /// See [`super::Management`].
+    pub management: ManagementDocument,
+    /// See [`super::NetworkSettings`]; absent where lbd leaves the network alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkDocument>,
+    /// See [`super::HealthCheck`].
+    #[serde(default)]
+    pub health_check: Vec<HealthCheckDocument>,
+    /// See [`super::VirtualService`].
+    #[serde(default)]
+    pub virtual_service: Vec<VirtualServiceDocument>,
+}
+
+/// Where the management ports answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManagementDocument {
+    /// Interface name.
+    pub interface: String,
+    /// IPv4 address.
+    pub address: String,
+    /// TCP port; 9443 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub https_port: Option<i64>,
+}
+
+/// The appliance's own network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkDocument {
+    /// Name of the appliance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<String>,
+    /// IPv4 address of the router.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_gateway: Option<String>,
+    /// IPv4 addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dns_servers: Vec<String>,
+    /// Names or IPv4 addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ntp_servers: Vec<String>,
+    /// The interfaces that lbd configures.
+    #[serde(default)]
+    pub interface: Vec<InterfaceDocument>,
+}
+
+/// The addresses of an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InterfaceDocument {
+    /// Interface name.
+    pub name: String,
+    /// Address and prefix, for example `192.168.2.21/24`.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+}
+
+/// A named health check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HealthCheckDocument {
+    /// Unique name.
+    pub label: String,
+    /// `tcp` or `dicom-c-echo`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Our AE title; for `dicom-c-echo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calling_ae_title: Option<String>,
+    /// The server's AE title; for `dicom-c-echo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called_ae_title: Option<String>,
+    /// Seconds between two starts; 5 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_seconds: Option<i64>,
+    /// Seconds for the whole check; 3 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<i64>,
+    /// Passed checks that bring a server back; 2 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rise: Option<i64>,
+    /// Failed checks that take a server out; 2 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fall: Option<i64>,
+}
+
+/// A virtual service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VirtualServiceDocument {
+    /// Unique name.
+    pub label: String,
+    /// IPv4 address.
+    pub address: String,
+    /// List and ranges, for example `2001,2003-2005`.
+    pub ports: String,
+    /// `tcp`, also where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// Interface of the virtual address; found by its subnet where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+    /// `auto` (also where none is given), `virtual-address` or `interface`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snat_source: Option<String>,
+    /// Label of a health check.
+    pub health_check: String,
+    /// Source-IP persistence; on with 300 s where nothing is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistence: Option<PersistenceDocument>,
+    /// At least one.
+    #[serde(default)]
+    pub real_server: Vec<RealServerDocument>,
+}
+
+/// Source-IP persistence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersistenceDocument {
+    /// On where nothing is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Seconds after a client's last new connection; 300 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<i64>,
+}
+
+/// A real server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RealServerDocument {
+    /// Unique within its service.
+    pub label: String,
+    /// IPv4 address.
+    pub address: String,
+    /// Port; the one that the client asked for where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<i64>,
+    /// 0 to 256; 100 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<i64>,
+}
+
+impl Document {
+    /// Reads a document. Errors name the place in the text, or the field, and the remedy.
+    pub fn parse(text: &str, format: Format) -> Result<Self, Vec<Problem>> {
+        if text.len() > LARGEST_DOCUMENT {
+            return Err(vec![Problem {
+                field: "document".into(),
+                problem: format!("{} bytes are more than the {LARGEST_DOCUMENT} allowed", text.len()),
+                remedy: "remove what is not needed".into(),
+            }]);
+        }
+        match format {
+            Format::Toml => parse_toml(text),
+            Format::Json => parse_json(text),
+        }
+        .map_err(|problem| vec![problem])
+    }
+
+    /// The document as TOML, as it is stored.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a document has string keys and plain values only")
+    }
+}
+
+fn parse_toml(text: &str) -> Result<Document, Problem> {
+    let deserializer = toml::Deserializer::parse(text).map_err(|error| toml_syntax(text, &error))?;
+    serde_path_to_error::deserialize(deserializer)
+        .map_err(|error| wrong_shape(&error.path().to_string(), error.inner().message()))
+}
+
+fn toml_syntax(text: &str, error: &toml::de::Error) -> Problem {
+    let offset = error.span().map_or(0, |span| span.start.min(text.len()));
+    let before = text.as_bytes().get(..offset).unwrap_or_default();
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    Problem {
+        field: format!("line {line}"),
+        problem: format!("not valid TOML: {}", error.message().replace('\n', ", ")),
+        remedy: "correct that line; text values stand in quotation marks, each key stands once".into(),
+    }
+}
+
+fn parse_json(text: &str) -> Result<Document, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let document = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.inner();
+        match inner.classify() {
+            serde_json::error::Category::Data => wrong_shape(&path, &inner.to_string()),
+            _ => json_syntax(inner),
+        }
+    })?;
+    deserializer.end().map_err(|error| json_syntax(&error))?;
+    Ok(document)
+}
+
+fn json_syntax(error: &serde_json::Error) -> Problem {
+    Problem {
+        field: format!("line {}", error.line()),
+        problem: format!("not valid JSON: {error}"),
+        remedy: "correct that line".into(),
+    }
+}
+
+/// What serde says of a value that does not fit, in our own terms.
+fn wrong_shape(path: &str, message: &str) -> Problem {
+    let message = message.trim_end();
+    let at = if path == "." { "" } else { path };
+    // A missing field is reported at the table that lacks it; an unknown one at itself or at its table.
+    let named = message.split('`').nth(1).unwrap_or_default();
+    let beside = |name: &str| match at {
+        "" => name.to_owned(),
+        at if at.rsplit('.').next() == Some(name) => at.to_owned(),
+        at => format!("{at}.{name}"),
+    };
+    let (field, remedy) = if message.starts_with("missing field") {
+        (beside(named), "add this field".to_owned())
+    } else if message.starts_with("unknown field") {
+        (beside(&shortened(named)), "remove it, or correct its spelling".to_owned())
+    } else if at.is_empty() {
+        ("document".to_owned(), "write a value of the type that is expected".to_owned())
+    } else {
+        (at.to_owned(), "write a value of the type that is expected".to_owned())
+    };
+    Problem { field, problem: first_line(message), remedy }
+}
+
+fn shortened(name: &str) -> String {
+    quoted(name).trim_matches('"').to_owned()
+}
+
+/// An error text stays readable whatever the document holds.
+fn first_line(message: &str) -> String {
+    const LONGEST: usize = 300;
+    message.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+}

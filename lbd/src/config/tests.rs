@@ -1,0 +1,143 @@
+use super::*;
+
+const GOOD: &str = include_str!("../../../examples/datalink.toml");
+
+fn config(text: &str) -> Result<Config, Vec<Problem>> {
+    validate(Document::parse(text, Format::Toml)?)
+}
+
+#[test]
+fn the_shipped_example_is_valid_and_survives_a_round_trip() {
+    let first = config(GOOD).unwrap();
+    assert_eq!(first.services.len(), 3);
+    assert_eq!(config(&first.document.to_toml()).unwrap(), first);
+    let json = serde_json::to_string(&first.document).unwrap();
+    assert_eq!(validate(Document::parse(&json, Format::Json).unwrap()).unwrap(), first);
+}
+
+#[test]
+fn defaults_are_those_of_the_specification() {
+    let service = &config(GOOD).unwrap().services[2];
+    assert_eq!(service.persistence, Some(Duration::from_secs(300)));
+    assert_eq!(service.snat_source, SnatSource::Auto);
+    assert_eq!(service.servers[0].weight.get(), 100);
+    let check = &service.check;
+    assert_eq!((check.interval.as_secs(), check.timeout.as_secs(), check.rise, check.fall), (5, 3, 2, 2));
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let text = GOOD.replace("schema = 1", "schema = 2").replace("192.168.10.110", "nowhere");
+    let fields: Vec<_> = config(&text).unwrap_err().into_iter().map(|problem| problem.field).collect();
+    assert_eq!(fields, ["schema", "virtual_service[0].real_server[0].address"]);
+}
+
+#[test]
+fn a_misspelt_missing_or_mistyped_field_is_named() {
+    let cases = [
+        (GOOD.replace("ports = \"2003\"", "prots = \"2003\""), "virtual_service[1].prots", "spelling"),
+        (GOOD.replace("ports = \"2003\"", ""), "virtual_service[1].ports", "add this field"),
+        (GOOD.replace("ports = \"2003\"", "ports = 2003"), "virtual_service[1].ports", "type"),
+        (GOOD.replace("ports = \"2003\"", "ports = \"2003"), "line", "quotation"),
+    ];
+    for (text, field, remedy) in cases {
+        let problems = config(&text).unwrap_err();
+        assert!(problems[0].field.starts_with(field), "{problems:?}");
+        assert!(problems[0].remedy.contains(remedy), "{problems:?}");
+    }
+}
+
+#[test]
+fn services_on_one_address_share_no_port() {
+    let text = GOOD.replace("192.168.10.101", "192.168.10.100").replace("\"2003\"", "\"1999-2001\"");
+    let problems = config(&text).unwrap_err();
+    assert_eq!(
+        problems[0].to_string(),
+        "virtual_service[1].ports: 192.168.10.100 port 2001 already belongs to DATALINK_POOL1; use another port or another address"
+    );
+}
+
+mod values {
+    use super::super::values::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ports_are_sorted_and_written_back() {
+        let ports = Ports::try_from("2003-2005, 2001").unwrap();
+        assert_eq!(ports.to_string(), "2001,2003-2005");
+        assert_eq!(ports.first(), 2001);
+        for wrong in ["", "0", "70000", "5-3", "1,1", "1-5,5", "a", "1-", "-1", "1,,2"] {
+            assert!(Ports::try_from(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ae_titles_follow_ps3_5() {
+        assert_eq!(AeTitle::try_from(" DW SCP ").unwrap().as_str(), "DW SCP");
+        for wrong in ["", "   ", "12345678901234567", "A\\B", "A\nB", "Ä"] {
+            assert!(AeTitle::try_from(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_value_panic(text in any::<String>()) {
+            let _ = (Label::try_from(text.as_str()), AeTitle::try_from(text.as_str()));
+            let _ = (InterfaceName::try_from(text.as_str()), Ports::try_from(text.as_str()));
+        }
+
+        #[test]
+        fn labels_are_safe_in_a_ruleset(text in "[ -~]{0,70}") {
+            if let Ok(label) = Label::try_from(text.as_str()) {
+                prop_assert!(label.as_str().chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)));
+            }
+        }
+    }
+}
+
+mod network {
+    use super::*;
+
+    const NETWORK: &str = r#"
+        [network]
+        host_name = "lbmaster"
+        default_gateway = "192.168.10.1"
+        dns_servers = ["192.168.10.2"]
+        ntp_servers = ["ntp.hospital.example", "192.168.10.3"]
+        [[network.interface]]
+        name = "eth0"
+        addresses = ["192.168.10.10/24"]
+    "#;
+
+    fn problem(wrong: &str, right: &str) -> String {
+        let text = format!("{GOOD}{}", NETWORK.replace(right, wrong));
+        config(&text).unwrap_err()[0].to_string()
+    }
+
+    #[test]
+    fn a_whole_section_is_understood() {
+        let network = config(&format!("{GOOD}{NETWORK}")).unwrap().network.unwrap();
+        let addresses = network.interfaces.values().flatten().map(|n| (n.address.to_string(), n.prefix));
+        assert_eq!(addresses.collect::<Vec<_>>(), [("192.168.10.10".to_owned(), 24)]);
+        assert_eq!(network.ntp_servers.len(), 2);
+    }
+
+    #[test]
+    fn mistakes_are_answered_with_their_remedy() {
+        let cases = [
+            ("192.168.10.10/255.255.255.0", "192.168.10.10/24", "write 192.168.10.10/24"),
+            ("192.168.10.10", "192.168.10.10/24", "has no prefix"),
+            ("192.168.10.10/33", "192.168.10.10/24", "give 1 to 32"),
+            ("192.168.10.11/24", "192.168.10.10/24", "management.address"),
+            ("192.168.11.1", "192.168.10.1\"", "network.default_gateway"),
+            ("lb_master", "lbmaster", "network.host_name"),
+            ("-x", "ntp.hospital.example", "network.ntp_servers[0]"),
+            ("nowhere", "192.168.10.2", "network.dns_servers[0]"),
+        ];
+        for (wrong, right, expected) in cases {
+            let wrong = if right.ends_with('"') { format!("{wrong}\"") } else { wrong.to_owned() };
+            let told = problem(&wrong, right);
+            assert!(told.contains(expected), "{wrong}: {told}");
+        }
+    }
+}

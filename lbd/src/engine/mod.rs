@@ -1,0 +1,348 @@
+//! The engine: one owner of all state, without I/O, locks or clocks.
+//!
+//! [`Engine::handle`] takes an event and returns effects as data; whoever drives the engine carries them out
+//! in tasks of their own and brings back what came of them as further events, failures included.
+//! [`Engine::next_deadline`] says when [`Engine::handle_deadline`] wants to be called. In each step the order
+//! is: take in what happened, decide what the kernel should have, order what follows from it.
+//!
+//! A change of the configuration goes through three stages: taken over on trial and applied to the kernel,
+//! stored, accepted. A failure at any stage takes the previous state back in force before it is reported.
+
+mod announcements;
+mod change;
+mod checks;
+mod kernel;
+mod picture;
+mod pulse;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::config::{Config, Document, HealthCheck, Label, Problem};
+use crate::health::Failure;
+use crate::network::topology::{Interface, Topology};
+use crate::plan::{self, Desired, Inputs, Plan};
+use crate::traffic::listing::Listing;
+use crate::traffic::numbering::Numbering;
+
+use announcements::Announcements;
+use change::Change;
+use checks::Checks;
+use kernel::Kernel;
+pub use pulse::Findings;
+use pulse::Pulse;
+
+/// An instant on both clocks: one that never jumps, for every decision, and one for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Since lbd started.
+    pub monotonic: Duration,
+    /// Wall clock.
+    pub wall: Timestamp,
+}
+
+/// A server in a service.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ServerKey {
+    /// The service's label.
+    pub service: Label,
+    /// The server's label.
+    pub server: Label,
+}
+
+/// Names a request whose answer somebody waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestId(pub u64);
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// Somebody wants another configuration.
+    Change {
+        /// Whom to answer.
+        request: RequestId,
+        /// The whole document.
+        document: Document,
+    },
+    /// A check has ended.
+    Checked {
+        /// Which server.
+        key: ServerKey,
+        /// What exactly was asked: a result for something else is out of date.
+        target: Target,
+        /// How long it took, or why it failed.
+        result: Result<Duration, Failure>,
+    },
+    /// The network is, or has become, like this.
+    Topology(Topology),
+    /// [`Effect::Apply`] has ended.
+    Applied {
+        /// The one that was ordered under this number.
+        number: u64,
+        /// Why the kernel does not have it.
+        result: Result<(), String>,
+    },
+    /// [`Effect::Store`] has ended.
+    Stored(Result<u64, String>),
+    /// [`Effect::ReadCounters`] has ended; a failure is worth a line in the log, and no more.
+    Counters(BTreeMap<String, u64>),
+    /// [`Effect::LookAtAppliance`] has ended.
+    Looked(Findings),
+    /// The management port listens, or why it does not.
+    Listening(Result<(), String>),
+}
+
+/// Something to do.
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// Make the kernel have this.
+    Apply {
+        /// Comes back in [`Event::Applied`].
+        number: u64,
+        /// All of it; what differs is found by whoever applies it.
+        desired: Box<Desired>,
+    },
+    /// Check a server once.
+    Check {
+        /// Comes back in [`Event::Checked`].
+        key: ServerKey,
+        /// Comes back in [`Event::Checked`].
+        target: Target,
+    },
+    /// Store the configuration durably.
+    Store(Box<Document>),
+    /// Answer a request for a change.
+    Answer(RequestId, Result<u64, Refusal>),
+    /// Tell the neighbours where a virtual address lives.
+    Announce {
+        /// The address.
+        address: Ipv4Addr,
+        /// Where it lives.
+        interface: Interface,
+    },
+    /// Read the kernel's counters.
+    ReadCounters,
+    /// See whether the disk takes writes, and what init has to say.
+    LookAtAppliance,
+    /// Watch the routes to these.
+    WatchRoutes(BTreeSet<Ipv4Addr>),
+    /// Answer management requests there.
+    Listen(SocketAddr),
+}
+
+/// What a check asks, and of whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Address and port of the server.
+    pub address: SocketAddr,
+    /// The question.
+    pub check: HealthCheck,
+}
+
+/// Why a change was not made. The previous configuration is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The document breaks rules.
+    Invalid(Vec<Problem>),
+    /// Another change is under way.
+    Busy,
+    /// The kernel did not take it.
+    NotApplied(String),
+    /// It could not be stored.
+    NotStored(String),
+}
+
+/// What the engine starts from.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The configuration in force.
+    pub config: Config,
+    /// Its stored version; 0 where it is not stored.
+    pub version: u64,
+    /// What the kernel has from an earlier lbd.
+    pub listing: Listing,
+    /// What the network is like.
+    pub topology: Topology,
+    /// Why the kernel has no fast path, or `None` where it has.
+    pub fast_path_missing: Option<String>,
+    /// What went wrong while starting, in sentences for people.
+    pub problems: Vec<String>,
+    /// Name of the appliance.
+    pub host_name: String,
+}
+
+/// How often the counters are read: a view some seconds old is fresh enough for people.
+const COUNTER_INTERVAL: Duration = Duration::from_secs(5);
+
+/// All state of the daemon.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    version: u64,
+    numbering: Numbering,
+    topology: Topology,
+    checks: Checks,
+    announcements: Announcements,
+    counters: BTreeMap<String, u64>,
+    counters_due: Duration,
+    pulse: Pulse,
+    plan: Plan,
+    /// Something that the plan depends on has changed since it was made.
+    plan_is_old: bool,
+    kernel: Kernel,
+    change: Option<Change>,
+    fast_path_missing: Option<String>,
+    not_listening: Option<String>,
+    start_problems: Vec<String>,
+    started: Timestamp,
+    host_name: String,
+}
+
+impl Engine {
+    /// Takes over what the kernel has, and orders what is missing.
+    pub fn new(start: Start, now: Now) -> (Self, Vec<Effect>) {
+        let counters = start.listing.maps.get("numbering");
+        let names = counters.into_iter().flatten().map(|(mark, name)| (mark.as_str(), name.as_str()));
+        let known = Numbering::adopt(names);
+        let mut engine = Self {
+            version: start.version,
+            numbering: known.assign(&start.config),
+            checks: Checks::adopt(&start.config, &known, &start.listing, now),
+            announcements: Announcements::default(),
+            counters: start.listing.counters,
+            counters_due: now.monotonic + COUNTER_INTERVAL,
+            pulse: Pulse::default(),
+            plan: Plan::default(),
+            plan_is_old: true,
+            kernel: Kernel::default(),
+            change: None,
+            topology: start.topology,
+            fast_path_missing: start.fast_path_missing,
+            not_listening: None,
+            start_problems: start.problems,
+            started: now.wall,
+            host_name: start.host_name,
+            config: start.config,
+        };
+        let mut effects = engine.follow_config();
+        effects.extend(engine.settle(now));
+        effects.extend(engine.handle_deadline(now));
+        (engine, effects)
+    }
+
+    /// Takes in what happened.
+    pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Change { request, document } => effects = self.begin_change(request, document, now),
+            Event::Checked { key, target, result } => {
+                self.plan_is_old |= self.checks.observe(&key, &target, result, now);
+            }
+            Event::Topology(topology) => self.take_topology(topology, now),
+            Event::Applied { number, result } => effects = self.applied(number, result, now),
+            Event::Stored(result) => effects = self.stored(result, now),
+            Event::Counters(counters) => self.counters = counters,
+            Event::Looked(findings) => self.pulse.found(findings),
+            Event::Listening(result) => self.not_listening = result.err(),
+        }
+        effects.extend(self.settle(now));
+        effects
+    }
+
+    /// Does what is due.
+    pub fn handle_deadline(&mut self, now: Now) -> Vec<Effect> {
+        let due = self.checks.due(now);
+        let mut effects: Vec<_> =
+            due.into_iter().map(|(key, target)| Effect::Check { key, target }).collect();
+        for place in self.announcements.due(now) {
+            let interface = self.topology.interfaces.get(&place.interface);
+            effects.extend(
+                interface.cloned().map(|interface| Effect::Announce { address: place.address, interface }),
+            );
+        }
+        if self.counters_due <= now.monotonic {
+            self.counters_due = now.monotonic + COUNTER_INTERVAL;
+            effects.push(Effect::ReadCounters);
+        }
+        if self.pulse.take_due(now) {
+            effects.push(Effect::LookAtAppliance);
+        }
+        effects.extend(self.settle(now));
+        effects
+    }
+
+    /// When [`Self::handle_deadline`] wants to be called, on the monotonic clock.
+    pub fn next_deadline(&self) -> Duration {
+        let waiting = [
+            self.checks.next_due(),
+            self.announcements.next_due(),
+            self.kernel.retry_at(),
+            self.pulse.next_due(),
+        ];
+        waiting.into_iter().flatten().fold(self.counters_due, Duration::min)
+    }
+
+    /// True while a change is on trial: what the engine shows then is not yet decided.
+    pub fn is_changing(&self) -> bool {
+        self.change.is_some()
+    }
+
+    /// The configuration in force, or on trial.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn take_topology(&mut self, topology: Topology, now: Now) {
+        self.announcements.links_changed(&self.topology, &topology, now);
+        self.kernel.network_is(&topology);
+        self.topology = topology;
+        self.plan_is_old = true;
+    }
+
+    /// Orders what follows from the configuration alone.
+    fn follow_config(&mut self) -> Vec<Effect> {
+        self.plan_is_old = true;
+        let servers = self.config.services.iter().flat_map(|service| &service.servers);
+        let management = &self.config.management;
+        vec![
+            Effect::WatchRoutes(servers.map(|server| server.address).collect()),
+            Effect::Listen((management.address, management.https_port).into()),
+        ]
+    }
+
+    /// Decides anew what the kernel should have, and orders it unless that is what it has.
+    fn settle(&mut self, now: Now) -> Vec<Effect> {
+        if std::mem::take(&mut self.plan_is_old) {
+            self.plan = self.make_plan();
+        }
+        if self.kernel.is_busy() {
+            return Vec::new();
+        }
+        if self.kernel.has(&self.plan.desired) {
+            return self.nothing_to_apply();
+        }
+        if self.change.is_none() && self.kernel.must_wait(now.monotonic) {
+            return Vec::new();
+        }
+        let number = self.kernel.order(self.plan.desired.clone());
+        if let Some(change) = &mut self.change {
+            change.ordered(number);
+        }
+        vec![Effect::Apply { number, desired: Box::new(self.plan.desired.clone()) }]
+    }
+
+    fn make_plan(&self) -> Plan {
+        plan::plan(&Inputs {
+            config: &self.config,
+            numbering: &self.numbering,
+            topology: &self.topology,
+            in_service: &|service, server| self.checks.in_service(&service.label, &server.label),
+            fast_path: self.fast_path_missing.is_none(),
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! The engine's state as a [`View`].
+
+use super::Engine;
+use crate::config::{CheckKind, RealServer, VirtualService};
+use crate::health::state::Verdict;
+use crate::plan::{ServicePlan, Source};
+use crate::traffic::numbering::{server_counter, service_counter};
+use crate::view::{FastPath, ServerState, ServerView, ServiceState, ServiceView, View};
+
+impl Engine {
+    /// What people and programs may know now.
+    pub fn view(&self) -> View {
+        let pairs = self.config.services.iter().zip(&self.plan.services);
+        let services: Vec<_> = pairs.map(|(service, plan)| self.service_view(service, plan)).collect();
+        View {
+            host_name: self.host_name(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: self.started,
+            configuration_version: self.version,
+            state: services.iter().map(|service| service.state).max().unwrap_or(ServiceState::Up),
+            problems: self.problems(),
+            fast_path: self.fast_path(),
+            virtual_services: services,
+        }
+    }
+
+    fn host_name(&self) -> String {
+        let configured = self.config.network.as_ref().and_then(|network| network.host_name.as_ref());
+        configured.map_or_else(|| self.host_name.clone(), ToString::to_string)
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = self.start_problems.clone();
+        if let Some(why) = self.kernel.failure() {
+            problems.push(format!(
+                "The kernel does not have the latest state; traffic goes on as before. {why}. \
+                 It is tried again by itself."
+            ));
+        }
+        problems.extend(self.pulse.problems());
+        problems.extend(self.not_listening.clone());
+        let management = &self.config.management;
+        let interface = self.topology.interfaces.get(management.interface.as_str());
+        let at_home = interface.is_some_and(|interface| {
+            interface.networks.iter().any(|network| network.address == management.address)
+        });
+        if !at_home {
+            problems.push(format!(
+                "The management address {} is not an address of {}: give it to the interface, or correct \
+                 [management] in the configuration.",
+                management.address, management.interface
+            ));
+        }
+        problems
+    }
+
+    fn fast_path(&self) -> FastPath {
+        match &self.fast_path_missing {
+            None => FastPath {
+                available: true,
+                detail: "established connections take the kernel's fast path (flowtable)".into(),
+            },
+            Some(why) => FastPath {
+                available: false,
+                detail: format!("this kernel has no flowtables; connections take the ordinary path ({why})"),
+            },
+        }
+    }
+
+    fn service_view(&self, service: &VirtualService, plan: &ServicePlan) -> ServiceView {
+        let pairs = service.servers.iter().zip(&plan.servers);
+        let servers: Vec<_> =
+            pairs.map(|(server, source)| self.server_view(service, server, source)).collect();
+        ServiceView {
+            label: service.label.to_string(),
+            address: service.address,
+            ports: service.ports.to_string(),
+            protocol: "tcp".into(),
+            state: if plan.interface.is_ok() { state_of(&servers) } else { ServiceState::Down },
+            interface: plan.interface.clone().ok(),
+            problem: plan.interface.clone().err(),
+            persistence_seconds: service.persistence.map(|time| time.as_secs()),
+            connections_opened: self.counter(&service_counter(service.label.as_str())),
+            real_servers: servers,
+        }
+    }
+
+    fn server_view(&self, service: &VirtualService, server: &RealServer, source: &Source) -> ServerView {
+        let health = self.checks.health(&service.label, &server.label);
+        let state = match health.map(|health| health.verdict()) {
+            Some(Verdict::Up) => ServerState::Up,
+            Some(Verdict::Down) => ServerState::Down,
+            Some(Verdict::Checking) | None => ServerState::Checking,
+        };
+        ServerView {
+            label: server.label.to_string(),
+            address: server.address,
+            port: server.port,
+            weight: server.weight.get(),
+            state,
+            since: health.map_or(self.started, |health| health.since()),
+            reason: health.map(|health| health.reason().to_owned()).unwrap_or_default(),
+            check: check_words(service, server),
+            check_milliseconds: health
+                .and_then(|health| health.latency())
+                .map(|time| time.as_secs_f64() * 1e3),
+            snat_source: source.address,
+            snat_reason: source.reason.clone(),
+            connections_opened: self.counter(&server_counter(service.label.as_str(), server.label.as_str())),
+        }
+    }
+
+    fn counter(&self, name: &str) -> u64 {
+        self.counters.get(name).copied().unwrap_or_default()
+    }
+}
+
+/// All up is green, some up is yellow, none up is red.
+fn state_of(servers: &[ServerView]) -> ServiceState {
+    let count = |state| servers.iter().filter(|server| server.state == state).count();
+    match (count(ServerState::Up), count(ServerState::Down)) {
+        (up, _) if up == servers.len() => ServiceState::Up,
+        (0, 0) => ServiceState::Checking,
+        (0, down) if down == servers.len() => ServiceState::Down,
+        (0, _) => ServiceState::Checking,
+        (_, 0) => ServiceState::Checking,
+        _ => ServiceState::Degraded,
+    }
+}
+
+fn check_words(service: &VirtualService, server: &RealServer) -> String {
+    let port = service.check_port(server);
+    match &service.check.kind {
+        CheckKind::Tcp => format!("TCP connect to port {port}"),
+        CheckKind::DicomEcho { called, .. } => format!("DICOM C-ECHO to {called}, port {port}"),
+    }
+}

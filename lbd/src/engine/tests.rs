@@ -1,0 +1,398 @@
+//! The engine on a virtual clock: stories, and random events against its promises.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::{Format, validate};
+use crate::health::Step;
+use crate::network::topology::{Egress, Network};
+use crate::traffic::listing::Listing;
+use crate::view::{ServerState, ServiceState};
+
+const EXAMPLE: &str = include_str!("../../../examples/datalink.toml");
+
+fn document(text: &str) -> Document {
+    Document::parse(text, Format::Toml).unwrap()
+}
+
+fn topology() -> Topology {
+    let address = "192.168.10.10".parse().unwrap();
+    let interface = Interface {
+        index: 2,
+        carrier: true,
+        hardware: Some([2, 0, 0, 0, 0, 1]),
+        networks: BTreeSet::from([Network { address, prefix: 24 }]),
+        ..Interface::default()
+    };
+    let egress = || Egress { interface: "eth0".into(), source: address };
+    let servers = ["110", "111", "112", "114"].map(|last| format!("192.168.10.{last}").parse().unwrap());
+    Topology {
+        interfaces: [("eth0".to_owned(), interface)].into(),
+        routes: servers.into_iter().map(|server| (server, egress())).collect(),
+    }
+}
+
+fn failure() -> Failure {
+    Failure::TimedOut { step: Step::Connecting, after: Duration::from_secs(3) }
+}
+
+/// The engine, its clock, and what it has ordered and not yet heard of.
+struct World {
+    engine: Engine,
+    now: Now,
+    applies: Vec<(u64, Desired)>,
+    stores: usize,
+    looks: usize,
+    checks: Vec<(Duration, ServerKey, Target)>,
+    answers: Vec<(u64, Result<u64, Refusal>)>,
+    announced: Vec<(Duration, Ipv4Addr)>,
+    version: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with_kernel(Listing::default())
+    }
+
+    fn with_kernel(listing: Listing) -> Self {
+        let now = Now { monotonic: Duration::ZERO, wall: Timestamp::UNIX_EPOCH };
+        let start = Start {
+            config: validate(document(EXAMPLE)).unwrap(),
+            version: 1,
+            listing,
+            topology: topology(),
+            fast_path_missing: None,
+            problems: Vec::new(),
+            host_name: "lbmaster".into(),
+        };
+        let (engine, effects) = Engine::new(start, now);
+        let (applies, checks, answers, announced) = Default::default();
+        let mut world =
+            Self { engine, now, applies, stores: 0, looks: 0, checks, answers, announced, version: 1 };
+        world.take(effects);
+        world
+    }
+
+    fn take(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Apply { number, desired } => self.applies.push((number, *desired)),
+                Effect::Check { key, target } => self.checks.push((self.now.monotonic, key, target)),
+                Effect::Store(_) => self.stores += 1,
+                Effect::Answer(RequestId(id), answer) => self.answers.push((id, answer)),
+                Effect::Announce { address, .. } => self.announced.push((self.now.monotonic, address)),
+                Effect::LookAtAppliance => self.looks += 1,
+                Effect::ReadCounters | Effect::WatchRoutes(_) | Effect::Listen(_) => {}
+            }
+        }
+        assert!(self.applies.len() <= 1, "one apply at a time");
+        assert!(self.stores <= 1, "one store at a time");
+    }
+
+    fn event(&mut self, event: Event) {
+        let effects = self.engine.handle(event, self.now);
+        self.take(effects);
+    }
+
+    /// Lets the clock run from deadline to deadline.
+    fn run_for(&mut self, time: Duration) {
+        let end = self.now.monotonic + time;
+        while self.engine.next_deadline() <= end {
+            self.at(self.engine.next_deadline().max(self.now.monotonic));
+            let effects = self.engine.handle_deadline(self.now);
+            self.take(effects);
+        }
+        self.at(end);
+    }
+
+    fn at(&mut self, monotonic: Duration) {
+        let wall = Timestamp::UNIX_EPOCH + jiff::SignedDuration::try_from(monotonic).unwrap();
+        self.now = Now { monotonic, wall };
+    }
+
+    fn applied(&mut self, result: Result<(), String>) {
+        if let Some((number, _)) = self.applies.pop() {
+            self.event(Event::Applied { number, result });
+        }
+    }
+
+    fn stored(&mut self, works: bool) {
+        if self.stores > 0 {
+            self.stores -= 1;
+            self.version += u64::from(works);
+            let result = if works { Ok(self.version) } else { Err("disk full".to_owned()) };
+            self.event(Event::Stored(result));
+        }
+    }
+
+    /// Answers all checks that wait; those of `down` fail.
+    fn answer_checks(&mut self, down: &[&str]) {
+        for (_, key, target) in std::mem::take(&mut self.checks) {
+            let failed = down.iter().any(|label| key.server.as_str().ends_with(label));
+            let result = if failed { Err(failure()) } else { Ok(Duration::from_millis(2)) };
+            self.event(Event::Checked { key, target, result });
+        }
+    }
+
+    fn change(&mut self, id: u64, text: &str) {
+        self.event(Event::Change { request: RequestId(id), document: document(text) });
+    }
+
+    /// Everything that was ordered is done, and everybody passes.
+    fn calm_down(&mut self) {
+        for _ in 0..12 {
+            if std::mem::take(&mut self.looks) > 0 {
+                self.event(Event::Looked(Findings::default()));
+            }
+            self.answer_checks(&[]);
+            self.applied(Ok(()));
+            self.stored(true);
+            self.run_for(Duration::from_secs(5));
+        }
+        self.answer_checks(&[]);
+    }
+
+    fn states(&self) -> Vec<(ServiceState, Vec<ServerState>)> {
+        let view = self.engine.view();
+        let servers =
+            |service: &crate::view::ServiceView| service.real_servers.iter().map(|s| s.state).collect();
+        view.virtual_services.iter().map(|service| (service.state, servers(service))).collect()
+    }
+}
+
+#[test]
+fn first_checks_decide_at_once_and_the_view_shows_it() {
+    let mut world = World::new();
+    assert!(world.states().iter().all(|(state, _)| *state == ServiceState::Checking));
+    world.run_for(Duration::from_millis(100));
+    world.answer_checks(&["POOL1_NODE2", "POOL3_NODE1"]);
+    use ServerState::{Down, Up};
+    let expected = [
+        (ServiceState::Degraded, vec![Up, Down]),
+        (ServiceState::Up, vec![Up]),
+        (ServiceState::Down, vec![Down]),
+    ];
+    assert_eq!(world.states(), expected);
+    assert_eq!(world.engine.view().state, ServiceState::Down);
+}
+
+#[test]
+fn every_check_starts_each_interval_whatever_the_others_do() {
+    let mut world = World::new();
+    world.run_for(Duration::from_secs(60));
+    let mut starts: BTreeMap<ServerKey, Vec<Duration>> = BTreeMap::new();
+    for (at, key, _) in &world.checks {
+        starts.entry(key.clone()).or_default().push(*at);
+    }
+    assert_eq!(starts.len(), 4);
+    for times in starts.values() {
+        assert!(times.len() >= 12);
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] == Duration::from_secs(5)), "{times:?}");
+    }
+}
+
+#[test]
+fn a_server_leaves_and_returns_in_the_table() {
+    let mut world = World::new();
+    world.calm_down();
+    let in_service = |world: &World| world.engine.plan.desired.table.maps["servers"].elements.len();
+    assert_eq!(in_service(&world), 4);
+    let mut seen = Vec::new();
+    for down in [&["POOL1_NODE2"][..], &["POOL1_NODE2"], &[], &[]] {
+        world.run_for(Duration::from_secs(5));
+        world.answer_checks(down);
+        world.applied(Ok(()));
+        seen.push(in_service(&world));
+    }
+    assert_eq!(seen, [4, 3, 3, 4]);
+}
+
+#[test]
+fn a_restart_changes_nothing_in_the_kernel() {
+    let mut first = World::new();
+    first.run_for(Duration::from_millis(100));
+    first.answer_checks(&["POOL1_NODE1"]);
+    first.applied(Ok(()));
+    let (_, desired) = first.applies.pop().unwrap();
+    let kernel = Listing::of(&desired.table);
+    let mut second = World::with_kernel(kernel.clone());
+    let (_, again) = second.applies.pop().unwrap();
+    assert_eq!(crate::traffic::difference::difference(&kernel, &again.table), "");
+    assert_eq!(second.states()[0].1, [ServerState::Down, ServerState::Up]);
+}
+
+#[test]
+fn a_change_is_applied_stored_and_only_then_accepted() {
+    let mut world = World::new();
+    world.calm_down();
+    world.change(1, &EXAMPLE.replace("192.168.10.102", "192.168.10.105"));
+    assert!(world.engine.is_changing() && world.stores == 0 && world.answers.is_empty());
+    world.change(2, EXAMPLE);
+    assert_eq!(world.answers.pop(), Some((2, Err(Refusal::Busy))));
+    world.applied(Ok(()));
+    assert!(world.stores == 1 && world.answers.is_empty());
+    world.stored(true);
+    assert_eq!(world.answers, [(1, Ok(2))]);
+    assert!(!world.engine.is_changing());
+}
+
+#[test]
+fn a_change_that_the_kernel_or_the_disk_refuses_is_taken_back_before_it_is_answered() {
+    for kernel_works in [false, true] {
+        let mut world = World::new();
+        world.calm_down();
+        let before = world.engine.plan.desired.clone();
+        world.change(1, &EXAMPLE.replace("192.168.10.102", "192.168.10.105"));
+        world.applied(kernel_works.then_some(()).ok_or_else(|| "no memory".to_owned()));
+        world.stored(false);
+        assert_eq!(world.applies.last().map(|(_, desired)| desired), Some(&before));
+        assert!(world.answers.is_empty());
+        world.applied(Ok(()));
+        let refusal = match kernel_works {
+            false => Refusal::NotApplied("no memory".into()),
+            true => Refusal::NotStored("disk full".into()),
+        };
+        assert_eq!(world.answers, [(1, Err(refusal))]);
+        assert_eq!(world.engine.config().document, document(EXAMPLE));
+    }
+}
+
+#[test]
+fn a_change_of_check_or_order_keeps_health() {
+    let mut world = World::new();
+    world.calm_down();
+    world.change(1, &EXAMPLE.replace("fall = 2", "fall = 3"));
+    world.stored(true);
+    assert_eq!(world.answers, [(1, Ok(2))], "nothing to apply in the kernel");
+    assert!(world.states().iter().all(|(state, _)| *state == ServiceState::Up));
+}
+
+#[test]
+fn the_kernel_is_tried_again_with_longer_pauses() {
+    let mut world = World::new();
+    let mut tries = Vec::new();
+    while tries.len() < 7 {
+        if !world.applies.is_empty() {
+            tries.push(world.now.monotonic.as_secs());
+            world.applied(Err("no memory".into()));
+        }
+        assert!(world.engine.view().problems[0].contains("no memory"));
+        world.run_for(Duration::from_secs(1));
+    }
+    assert_eq!(tries, [0, 1, 3, 7, 15, 31, 61]);
+    world.calm_down();
+    assert_eq!(world.engine.view().problems, [""; 0]);
+}
+
+#[test]
+fn a_virtual_address_that_somebody_took_away_comes_back() {
+    let mut world = World::new();
+    world.calm_down();
+    let mut with_addresses = topology();
+    let places = &mut with_addresses.interfaces.get_mut("eth0").unwrap().virtual_addresses;
+    places.extend(
+        ["192.168.10.100", "192.168.10.101", "192.168.10.102"].map(|a| a.parse::<Ipv4Addr>().unwrap()),
+    );
+    world.event(Event::Topology(with_addresses.clone()));
+    assert!(world.applies.is_empty());
+    with_addresses.interfaces.get_mut("eth0").unwrap().virtual_addresses.pop_first();
+    world.event(Event::Topology(with_addresses));
+    assert_eq!(world.applies.len(), 1);
+}
+
+#[test]
+fn addresses_are_announced_at_once_repeated_and_after_a_link_came_back() {
+    let mut world = World::new();
+    world.applied(Ok(()));
+    world.run_for(Duration::from_secs(70));
+    let vip: Ipv4Addr = "192.168.10.100".parse().unwrap();
+    let of_vip = |world: &World| -> Vec<u64> {
+        world.announced.iter().filter(|(_, a)| *a == vip).map(|(at, _)| at.as_secs()).collect()
+    };
+    assert_eq!(of_vip(&world), [0, 1, 3, 7, 15, 31, 63]);
+    let mut cut = topology();
+    cut.interfaces.get_mut("eth0").unwrap().carrier = false;
+    world.event(Event::Topology(cut));
+    world.event(Event::Topology(topology()));
+    world.applied(Ok(()));
+    world.run_for(Duration::from_secs(2));
+    assert_eq!(of_vip(&world)[7..], [70, 71]);
+}
+
+/// What can happen to an engine.
+#[derive(Debug, Clone)]
+enum Happening {
+    Wait(u16),
+    Checks(Vec<&'static str>),
+    Applied(bool),
+    Stored(bool),
+    Change(usize),
+    Link(bool),
+}
+
+fn step() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        (1_u16..8000).prop_map(Happening::Wait),
+        prop::sample::subsequence(vec!["POOL1_NODE1", "POOL1_NODE2", "POOL2_NODE1"], 0..=3)
+            .prop_map(Happening::Checks),
+        any::<bool>().prop_map(Happening::Applied),
+        any::<bool>().prop_map(Happening::Stored),
+        (0_usize..4).prop_map(Happening::Change),
+        any::<bool>().prop_map(Happening::Link),
+    ]
+}
+
+fn variant(index: usize) -> String {
+    match index {
+        0 => EXAMPLE.to_owned(),
+        1 => EXAMPLE.replace("192.168.10.102", "192.168.10.105"),
+        2 => EXAMPLE.replace("DATALINK_POOL1_NODE2", "OTHER").replace("192.168.10.111", "192.168.10.114"),
+        _ => EXAMPLE.replace("weight = 100", "weight = 3").replace("fall = 2", "fall = 1"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever happens: each request is answered once, a refused change leaves no trace, an accepted one is in
+    /// force, and when all is calm the kernel has what the plan says.
+    #[test]
+    fn promises_hold_under_random_events(steps in prop::collection::vec(step(), 1..80)) {
+        let mut world = World::new();
+        let mut in_force = document(EXAMPLE);
+        let mut asked = 0;
+        let mut wanted = Vec::new();
+        for step in steps {
+            match step {
+                Happening::Wait(time) => world.run_for(Duration::from_millis(u64::from(time))),
+                Happening::Checks(down) => world.answer_checks(&down),
+                Happening::Applied(works) => world.applied(works.then_some(()).ok_or_else(|| "no".to_owned())),
+                Happening::Stored(works) => world.stored(works),
+                Happening::Change(index) => {
+                    asked += 1;
+                    wanted.push(document(&variant(index)));
+                    world.change(asked, &variant(index));
+                }
+                Happening::Link(up) => {
+                    let mut topology = topology();
+                    topology.interfaces.get_mut("eth0").unwrap().carrier = up;
+                    world.event(Event::Topology(topology));
+                }
+            }
+        }
+        world.calm_down();
+        let mut answered: Vec<_> = world.answers.iter().map(|(id, _)| *id).collect();
+        answered.sort_unstable();
+        prop_assert_eq!(answered, (1..=asked).collect::<Vec<_>>());
+        for (id, answer) in &world.answers {
+            if answer.is_ok() {
+                in_force = wanted[usize::try_from(*id).unwrap() - 1].clone();
+            }
+        }
+        prop_assert_eq!(&world.engine.config().document, &in_force);
+        prop_assert!(world.engine.kernel.has(&world.engine.plan.desired));
+        prop_assert!(world.states().iter().all(|(state, _)| *state == ServiceState::Up));
+    }
+}

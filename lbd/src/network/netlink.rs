@@ -1,0 +1,329 @@
+//! Reads interfaces, addresses and routes from the kernel, and puts virtual addresses in their place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use futures_channel::mpsc::UnboundedReceiver;
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
+use netlink_packet_core::NetlinkMessage;
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressProtocol};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol};
+use rtnetlink::sys::SocketAddr;
+use rtnetlink::{AddressMessageBuilder, Handle, LinkUnspec, MulticastGroup, RouteMessageBuilder};
+use tokio::sync::watch;
+
+use super::topology::{Egress, Interface, Network, Topology, VirtualAddress};
+
+/// Mark addresses and routes as lbd's (`IFA_PROTO`, linux/if_addr.h; `rtm_protocol`, linux/rtnetlink.h):
+/// recognised after a restart, and nobody else's.
+const VIRTUAL: AddressProtocol = AddressProtocol::Other(0xeb);
+const OWN: AddressProtocol = AddressProtocol::Other(0xec);
+const OUR_ROUTE: RouteProtocol = RouteProtocol::Other(0xec);
+const HOST_PREFIX: u8 = 32;
+/// The kernel answers in microseconds; longer means that something is badly wrong.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// One look at the whole replaces a burst of notices, such as a link with a hundred addresses going down.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// Notices can get lost when the kernel's queue overflows; what was missed is found at the latest then.
+const RESYNC: Duration = Duration::from_secs(30);
+
+/// What the kernel did not do, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetlinkError(String);
+
+impl NetlinkError {
+    fn new(doing: impl fmt::Display, error: impl fmt::Display) -> Self {
+        Self(format!("{doing}: {error}"))
+    }
+}
+
+impl fmt::Display for NetlinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NetlinkError {}
+
+/// A connection to the kernel's routing subsystem.
+#[derive(Debug, Clone)]
+pub struct Netlink {
+    handle: Handle,
+}
+
+impl Netlink {
+    /// Connects; the connection is served by a task of its own until the last clone has gone.
+    pub fn connect() -> Result<Self, NetlinkError> {
+        let (connection, handle, _) = rtnetlink::new_connection()
+            .map_err(|error| NetlinkError::new("opening a netlink socket", error))?;
+        tokio::spawn(connection);
+        Ok(Self { handle })
+    }
+
+    /// What is there now, with the routes to `destinations`.
+    pub async fn topology(&self, destinations: &BTreeSet<Ipv4Addr>) -> Result<Topology, NetlinkError> {
+        tokio::time::timeout(TIMEOUT, self.read(destinations))
+            .await
+            .map_err(|late| NetlinkError::new("reading interfaces and routes", late))?
+    }
+
+    async fn read(&self, destinations: &BTreeSet<Ipv4Addr>) -> Result<Topology, NetlinkError> {
+        let doing = |what| move |error| NetlinkError::new(what, error);
+        let links: Vec<_> =
+            self.handle.link().get().execute().try_collect().await.map_err(doing("listing interfaces"))?;
+        let mut names = BTreeMap::new();
+        let mut interfaces = BTreeMap::new();
+        for (name, interface) in links.iter().filter_map(interface) {
+            names.insert(interface.index, name.clone());
+            interfaces.insert(name, interface);
+        }
+        let addresses: Vec<_> =
+            self.handle.address().get().execute().try_collect().await.map_err(doing("listing addresses"))?;
+        for message in &addresses {
+            let interface = names.get(&message.header.index).and_then(|name| interfaces.get_mut(name));
+            if let Some(interface) = interface {
+                take_address(interface, message);
+            }
+        }
+        let mut routes = BTreeMap::new();
+        for destination in destinations {
+            routes.extend(self.route(*destination, &names).await.map(|egress| (*destination, egress)));
+        }
+        Ok(Topology { interfaces, routes })
+    }
+
+    /// The kernel's answer to `ip route get`; no answer means no route.
+    async fn route(&self, destination: Ipv4Addr, names: &BTreeMap<u32, String>) -> Option<Egress> {
+        let message =
+            RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(destination, HOST_PREFIX).build();
+        let answer = self.handle.route().get(message).execute().try_next().await.ok()??;
+        let interface = answer.attributes.iter().find_map(|attribute| match attribute {
+            RouteAttribute::Oif(index) => names.get(index).cloned(),
+            _ => None,
+        })?;
+        let source = answer.attributes.iter().find_map(|attribute| match attribute {
+            RouteAttribute::PrefSource(RouteAddress::Inet(source)) => Some(*source),
+            _ => None,
+        })?;
+        Some(Egress { interface, source })
+    }
+
+    /// Makes interfaces, addresses and the default route what they should be. New addresses come before old
+    /// ones go, so that an interface never has none.
+    pub async fn place(&self, desired: &Places) -> Result<(), NetlinkError> {
+        let topology = self.topology(&BTreeSet::new()).await?;
+        for name in &desired.switched_on {
+            self.switch_on(&topology, name).await?;
+        }
+        let (wanted, current) = (Address::wanted(desired), Address::present(&topology));
+        for new in wanted.difference(&current) {
+            let mut request =
+                self.handle.address().add(0, IpAddr::V4(new.network.address), new.network.prefix);
+            *request.message_mut() = new.message(&topology)?;
+            finish(format!("adding {new}"), request.execute()).await?;
+        }
+        for gone in current.difference(&wanted) {
+            let request = self.handle.address().del(gone.message(&topology)?);
+            finish(format!("removing {gone}"), request.execute()).await?;
+        }
+        self.set_default_route(desired.default_gateway).await
+    }
+
+    async fn switch_on(&self, topology: &Topology, name: &str) -> Result<(), NetlinkError> {
+        match topology.interfaces.get(name) {
+            Some(interface) if !interface.switched_on => {
+                let message = LinkUnspec::new_with_index(interface.index).up().build();
+                finish(format!("switching on {name}"), self.handle.link().set(message).execute()).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves alone what is right, and every route that is not lbd's.
+    async fn set_default_route(&self, wanted: Option<Ipv4Addr>) -> Result<(), NetlinkError> {
+        let listing = self.handle.route().get(RouteMessageBuilder::<Ipv4Addr>::new().build()).execute();
+        let routes: Vec<_> =
+            listing.try_collect().await.map_err(|error| NetlinkError::new("listing routes", error))?;
+        let ours = |route: &RouteMessage| {
+            route.header.protocol == OUR_ROUTE && route.header.destination_prefix_length == 0
+        };
+        let gateway = |route: &RouteMessage| {
+            route.attributes.iter().find_map(|attribute| match attribute {
+                RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => Some(*gateway),
+                _ => None,
+            })
+        };
+        let (right, wrong): (Vec<_>, Vec<_>) =
+            routes.into_iter().filter(ours).partition(|route| wanted.is_some() && gateway(route) == wanted);
+        for route in wrong {
+            finish("removing the default route".into(), self.handle.route().del(route).execute()).await?;
+        }
+        match wanted.filter(|_| right.is_empty()) {
+            None => Ok(()),
+            Some(gateway) => {
+                let route =
+                    RouteMessageBuilder::<Ipv4Addr>::new().gateway(gateway).protocol(OUR_ROUTE).build();
+                let doing = format!("adding the default route by {gateway}");
+                finish(doing, self.handle.route().add(route).execute()).await
+            }
+        }
+    }
+}
+
+/// What the kernel's network must have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The virtual addresses.
+    pub virtual_addresses: BTreeSet<VirtualAddress>,
+    /// Interfaces that lbd looks after.
+    pub switched_on: BTreeSet<String>,
+    /// Their own addresses, by interface.
+    pub own_addresses: BTreeSet<(String, Network)>,
+    /// lbd's default route.
+    pub default_gateway: Option<Ipv4Addr>,
+}
+
+/// An address of lbd's on an interface.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Address {
+    interface: String,
+    network: Network,
+    is_virtual: bool,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.is_virtual { "the virtual address" } else { "the address" };
+        write!(f, "{kind} {}/{} of {}", self.network.address, self.network.prefix, self.interface)
+    }
+}
+
+impl Address {
+    fn wanted(desired: &Places) -> BTreeSet<Self> {
+        let virtual_ones = desired.virtual_addresses.iter().map(|place| {
+            let network = Network { address: place.address, prefix: HOST_PREFIX };
+            Self { interface: place.interface.clone(), network, is_virtual: true }
+        });
+        let own = desired.own_addresses.iter().map(|(interface, network)| Self {
+            interface: interface.clone(),
+            network: *network,
+            is_virtual: false,
+        });
+        virtual_ones.chain(own).collect()
+    }
+
+    fn present(topology: &Topology) -> BTreeSet<Self> {
+        let own = topology.interfaces.iter().flat_map(|(name, interface)| {
+            interface.networks_of_ours.iter().map(move |network| (name.clone(), *network))
+        });
+        Self::wanted(&Places {
+            virtual_addresses: topology.virtual_addresses(),
+            own_addresses: own.collect(),
+            ..Places::default()
+        })
+    }
+
+    fn message(&self, topology: &Topology) -> Result<AddressMessage, NetlinkError> {
+        let missing = || NetlinkError::new(format!("placing {self}"), "there is no such interface");
+        let interface = topology.interfaces.get(&self.interface).ok_or_else(missing)?;
+        let mut message = AddressMessageBuilder::<Ipv4Addr>::new()
+            .index(interface.index)
+            .address(self.network.address, self.network.prefix)
+            .build();
+        let mark = if self.is_virtual { VIRTUAL } else { OWN };
+        message.attributes.push(AddressAttribute::Protocol(mark));
+        Ok(message)
+    }
+}
+
+async fn finish(
+    doing: String,
+    request: impl Future<Output = Result<(), rtnetlink::Error>>,
+) -> Result<(), NetlinkError> {
+    match tokio::time::timeout(TIMEOUT, request).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(NetlinkError::new(doing, error)),
+        Err(late) => Err(NetlinkError::new(doing, late)),
+    }
+}
+
+fn interface(message: &LinkMessage) -> Option<(String, Interface)> {
+    if message.header.link_layer_type == LinkLayerType::Loopback {
+        return None;
+    }
+    let mut name = None;
+    let mut interface = Interface {
+        index: message.header.index,
+        switched_on: message.header.flags.contains(LinkFlags::Up),
+        carrier: message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
+        ..Interface::default()
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(text) => name = Some(text.clone()),
+            LinkAttribute::Address(bytes) => interface.hardware = bytes.as_slice().try_into().ok(),
+            _ => {}
+        }
+    }
+    Some((name?, interface))
+}
+
+fn take_address(interface: &mut Interface, message: &AddressMessage) {
+    let local = message.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
+        _ => None,
+    });
+    let Some(address) = local.filter(|_| message.header.family == AddressFamily::Inet) else { return };
+    let network = Network { address, prefix: message.header.prefix_len };
+    if message.attributes.contains(&AddressAttribute::Protocol(VIRTUAL)) {
+        interface.virtual_addresses.insert(address);
+        return;
+    }
+    interface.networks.insert(network);
+    if message.attributes.contains(&AddressAttribute::Protocol(OWN)) {
+        interface.networks_of_ours.insert(network);
+    }
+}
+
+/// Waits for changes of the network, or of the destinations that matter.
+pub struct TopologyWatch {
+    notices: UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>,
+    destinations: watch::Receiver<BTreeSet<Ipv4Addr>>,
+}
+
+impl TopologyWatch {
+    /// Listens to the kernel from now on.
+    pub fn start(destinations: watch::Receiver<BTreeSet<Ipv4Addr>>) -> Result<Self, NetlinkError> {
+        let groups = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv4Route];
+        let (connection, _, notices) = rtnetlink::new_multicast_connection(&groups)
+            .map_err(|error| NetlinkError::new("listening for changes of the network", error))?;
+        tokio::spawn(connection);
+        Ok(Self { notices, destinations })
+    }
+
+    /// The destinations whose routes matter now.
+    pub fn destinations(&mut self) -> BTreeSet<Ipv4Addr> {
+        self.destinations.borrow_and_update().clone()
+    }
+
+    /// Returns after a change, and now and then without one. An error is final.
+    pub async fn changed(&mut self) -> Result<(), NetlinkError> {
+        let gone = |what| NetlinkError::new("listening for changes of the network", what);
+        tokio::select! {
+            notice = self.notices.next() => {
+                notice.ok_or_else(|| gone("the socket has gone"))?;
+                tokio::time::sleep(SETTLE).await;
+                while let Some(Some(_)) = self.notices.next().now_or_never() {}
+                Ok(())
+            }
+            () = tokio::time::sleep(RESYNC) => Ok(()),
+            changed = self.destinations.changed() => changed.map_err(|_| gone("lbd is ending")),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What must stand in the kernel: a pure function of configuration, health and network.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use crate::config::{Config, InterfaceName, RealServer, SnatSource, VirtualService};
+use crate::network::netlink::Places;
+use crate::network::topology::{Network, Topology, VirtualAddress};
+use crate::traffic::numbering::Numbering;
+use crate::traffic::ruleset::{self, Ruleset};
+use crate::traffic::sysctl;
+use crate::traffic::table::Table;
+
+/// Everything that the plan depends on.
+pub struct Inputs<'a> {
+    /// What is wanted.
+    pub config: &'a Config,
+    /// The kernel's numbers for it.
+    pub numbering: &'a Numbering,
+    /// What the network is like.
+    pub topology: &'a Topology,
+    /// Whether this server of this service takes new connections.
+    pub in_service: &'a dyn Fn(&VirtualService, &RealServer) -> bool,
+    /// Whether the kernel offers flowtables.
+    pub fast_path: bool,
+}
+
+/// What must stand in the kernel, comparable.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// The packet filter's table.
+    pub table: Table,
+    /// Addresses and routes.
+    pub places: Places,
+    /// Values below `/proc/sys/net`.
+    pub settings: BTreeMap<String, &'static str>,
+}
+
+/// The plan, and what people want to know about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// For the kernel.
+    pub desired: Desired,
+    /// For people; in the order of the configuration.
+    pub services: Vec<ServicePlan>,
+}
+
+/// Where a service lives and how its servers see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServicePlan {
+    /// The interface of the virtual address, or why it has none.
+    pub interface: Result<String, String>,
+    /// In the order of the configuration.
+    pub servers: Vec<Source>,
+}
+
+/// The source address that a server sees, and why that one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// `None` while there is no route to the server.
+    pub address: Option<Ipv4Addr>,
+    /// In words.
+    pub reason: String,
+}
+
+/// Decides everything.
+pub fn plan(inputs: &Inputs<'_>) -> Plan {
+    let services: Vec<_> = inputs.config.services.iter().map(|service| place(inputs, service)).collect();
+    let pairs = || inputs.config.services.iter().zip(&services);
+    let addresses = pairs().filter_map(|(service, plan)| {
+        Some(VirtualAddress { address: service.address, interface: plan.interface.clone().ok()? })
+    });
+    let rules = Ruleset {
+        management: &inputs.config.management,
+        services: pairs().filter_map(|(service, plan)| rules(inputs, service, plan)).collect(),
+        numbering: inputs.numbering,
+        fast_path: inputs.fast_path.then(|| interfaces_in_use(inputs, &services)),
+    };
+    let interfaces = inputs.topology.interfaces.keys().map(String::as_str);
+    let desired = Desired {
+        table: ruleset::table(&rules),
+        places: places(inputs, addresses.collect()),
+        settings: sysctl::settings(interfaces),
+    };
+    Plan { desired, services }
+}
+
+/// Interfaces that are not there yet are left out; they get theirs when they come.
+fn places(inputs: &Inputs<'_>, virtual_addresses: BTreeSet<VirtualAddress>) -> Places {
+    let Some(network) = &inputs.config.network else {
+        return Places { virtual_addresses, ..Places::default() };
+    };
+    let there = |name: &str| inputs.topology.interfaces.contains_key(name);
+    let interfaces = || network.interfaces.iter().filter(|(name, _)| there(name.as_str()));
+    let addresses = |(name, all): (&InterfaceName, &BTreeSet<Network>)| {
+        let name = name.to_string();
+        all.iter().map(move |network| (name.clone(), *network)).collect::<Vec<_>>()
+    };
+    let reachable = |gateway: &Ipv4Addr| {
+        interfaces().any(|(_, all)| all.iter().any(|network| network.contains(*gateway)))
+    };
+    Places {
+        virtual_addresses,
+        switched_on: interfaces().map(|(name, _)| name.to_string()).collect(),
+        own_addresses: interfaces().flat_map(addresses).collect(),
+        default_gateway: network.default_gateway.filter(reachable),
+    }
+}
+
+fn place(inputs: &Inputs<'_>, service: &VirtualService) -> ServicePlan {
+    ServicePlan {
+        interface: interface(inputs.topology, service),
+        servers: service.servers.iter().map(|server| source(inputs.topology, service, server)).collect(),
+    }
+}
+
+fn interface(topology: &Topology, service: &VirtualService) -> Result<String, String> {
+    match &service.interface {
+        Some(name) if topology.interfaces.contains_key(name.as_str()) => Ok(name.to_string()),
+        Some(name) => Err(format!("{} is not reachable: there is no interface {name}", service.address)),
+        None => topology.interface_for(service.address).map(str::to_owned).ok_or_else(|| {
+            format!(
+                "{} is not reachable: it lies in no network of this appliance; name the interface that it \
+                 belongs to, or give an interface an address in its network",
+                service.address
+            )
+        }),
+    }
+}
+
+/// The rule of `auto`: replies to the virtual address find their way back where it lies in the network of the
+/// interface towards the server; else they would leave by another way and time out.
+fn source(topology: &Topology, service: &VirtualService, server: &RealServer) -> Source {
+    let Some(egress) = topology.routes.get(&server.address) else {
+        return Source { address: None, reason: format!("there is no route to {}", server.address) };
+    };
+    let name = &egress.interface;
+    let network = topology.interfaces.get(name).and_then(|interface| interface.network_of(service.address));
+    let (address, reason) = match (service.snat_source, network) {
+        (SnatSource::VirtualAddress, _) => (service.address, "the virtual address, as configured".to_owned()),
+        (SnatSource::Interface, _) => (egress.source, format!("the address of {name}, as configured")),
+        (SnatSource::Auto, Some(network)) => {
+            (service.address, format!("the virtual address: it lies in {name}'s network {network}"))
+        }
+        (SnatSource::Auto, None) => (
+            egress.source,
+            format!("the address of {name}: the virtual address does not lie in the network of {name}"),
+        ),
+    };
+    Source { address: Some(address), reason }
+}
+
+fn rules<'a>(
+    inputs: &Inputs<'a>,
+    service: &'a VirtualService,
+    plan: &ServicePlan,
+) -> Option<ruleset::Service<'a>> {
+    let in_service = service
+        .servers
+        .iter()
+        .zip(&plan.servers)
+        .filter(|(server, _)| (inputs.in_service)(service, server))
+        .filter_map(|(server, source)| {
+            Some(ruleset::Server {
+                mark: inputs.numbering.server(&service.label, &server.label)?,
+                address: server.address,
+                port: server.port,
+                weight: server.weight.get(),
+                source: source.address,
+            })
+        });
+    Some(ruleset::Service {
+        mark: inputs.numbering.service(&service.label)?,
+        address: service.address,
+        ports: &service.ports,
+        persistence: service.persistence,
+        servers: in_service.collect(),
+    })
+}
+
+/// The flowtable watches where clients come in and where servers are reached.
+fn interfaces_in_use(inputs: &Inputs<'_>, services: &[ServicePlan]) -> BTreeSet<String> {
+    let inward = services.iter().filter_map(|service| service.interface.clone().ok());
+    let servers = inputs.config.services.iter().flat_map(|service| &service.servers);
+    let outward = servers.filter_map(|server| inputs.topology.routes.get(&server.address));
+    inward.chain(outward.map(|egress| egress.interface.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests;

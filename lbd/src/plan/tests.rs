@@ -1,0 +1,104 @@
+//! Golden files: what each configuration becomes. `INSTA_UPDATE=always` refreshes them.
+
+use std::fmt::Write;
+
+use super::*;
+use crate::config::{Config, Document, Format, validate};
+use crate::network::topology::{Egress, Interface, Network};
+use crate::traffic::difference::difference;
+use crate::traffic::listing::Listing;
+
+const EXAMPLE: &str = include_str!("../../../examples/datalink.toml");
+
+fn config(text: &str) -> Config {
+    validate(Document::parse(text, Format::Toml).unwrap()).unwrap()
+}
+
+fn topology(interfaces: &[(&str, &str, u8)], routes: &[(&str, &str)]) -> Topology {
+    let address = |name: &str| interfaces.iter().find(|(n, ..)| *n == name).unwrap().1.parse().unwrap();
+    let interface = |name: &str, prefix| Interface {
+        networks: BTreeSet::from([Network { address: address(name), prefix }]),
+        carrier: true,
+        ..Interface::default()
+    };
+    let egress = |name: &str| Egress { interface: name.to_owned(), source: address(name) };
+    Topology {
+        interfaces: interfaces.iter().map(|(n, _, p)| ((*n).to_owned(), interface(n, *p))).collect(),
+        routes: routes.iter().map(|(server, name)| (server.parse().unwrap(), egress(name))).collect(),
+    }
+}
+
+fn plan_of(config: &Config, topology: &Topology, down: &[&str], fast_path: bool) -> Plan {
+    plan(&Inputs {
+        config,
+        numbering: &Numbering::default().assign(config),
+        topology,
+        in_service: &|_, server| !down.contains(&server.label.as_str()),
+        fast_path,
+    })
+}
+
+/// The first load, and what people are told about it.
+fn golden(plan: &Plan) -> String {
+    let mut text = difference(&Listing::default(), &plan.desired.table);
+    for address in &plan.desired.places.virtual_addresses {
+        writeln!(text, "# address {} on {}", address.address, address.interface).unwrap();
+    }
+    for service in &plan.services {
+        writeln!(text, "# service on {:?}", service.interface).unwrap();
+        for source in &service.servers {
+            writeln!(text, "#   seen as {:?}: {}", source.address, source.reason).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn single_arm() {
+    let servers = ["110", "111", "112", "114"].map(|last| format!("192.168.10.{last}"));
+    let routes: Vec<_> = servers.iter().map(|server| (server.as_str(), "eth0")).collect();
+    let topology = topology(&[("eth0", "192.168.10.10", 24)], &routes);
+    insta::assert_snapshot!(golden(&plan_of(&config(EXAMPLE), &topology, &["DATALINK_POOL2_NODE1"], true)));
+}
+
+/// Clients on eth1, one server on eth0, one behind eth0's router, one without a route.
+#[test]
+fn two_arms() {
+    let text = r#"
+        schema = 1
+        management = { interface = "eth0", address = "10.0.0.10" }
+        [[health_check]]
+        label = "tcp"
+        type = "tcp"
+        [[virtual_service]]
+        label = "A"
+        address = "192.0.2.100"
+        ports = "104,11112-11114"
+        health_check = "tcp"
+        persistence = { enabled = false }
+        real_server = [
+            { label = "near", address = "10.0.0.1", weight = 2 },
+            { label = "far", address = "10.9.0.1", weight = 1 },
+            { label = "lost", address = "203.0.113.1", port = 104 },
+        ]
+        [[virtual_service]]
+        label = "B"
+        address = "198.51.100.1"
+        ports = "80"
+        health_check = "tcp"
+        snat_source = "virtual-address"
+        real_server = [{ label = "near", address = "10.0.0.1", port = 8080 }]
+    "#;
+    let interfaces = [("eth0", "10.0.0.10", 24), ("eth1", "192.0.2.10", 24)];
+    let topology = topology(&interfaces, &[("10.0.0.1", "eth0"), ("10.9.0.1", "eth0")]);
+    insta::assert_snapshot!(golden(&plan_of(&config(text), &topology, &["lost"], false)));
+}
+
+#[test]
+fn without_a_route_the_kernel_chooses_the_source() {
+    let topology = topology(&[("eth0", "192.168.10.10", 24)], &[]);
+    let plan = plan_of(&config(EXAMPLE), &topology, &[], true);
+    assert_eq!(plan.desired.settings["ipv4/conf/eth0/send_redirects"], "0");
+    assert!(plan.services[0].servers.iter().all(|source| source.address.is_none()));
+    assert!(plan.desired.table.maps["sources"].elements.is_empty(), "masquerade takes over");
+}

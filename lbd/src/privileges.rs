@@ -1,0 +1,110 @@
+//! lbd's own user, and the few capabilities it keeps (capabilities(7)).
+
+use std::fmt;
+use std::path::Path;
+
+use caps::{CapSet, Capability, CapsHashSet};
+use nix::unistd::{Gid, Uid, User, chown, getuid, setgroups, setresgid, setresuid};
+
+/// `NET_ADMIN`: rules, addresses and kernel settings, by lbd and by the `nft` that it starts.
+/// `NET_RAW`: gratuitous ARP.
+const NEEDED: [Capability; 2] = [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
+
+/// Who lbd runs as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Account {
+    user: Uid,
+    group: Gid,
+}
+
+/// Why lbd cannot run as its own user.
+#[derive(Debug)]
+pub struct PrivilegeError(String);
+
+impl PrivilegeError {
+    fn new(doing: impl fmt::Display, error: impl fmt::Display) -> Self {
+        Self(format!("{doing}: {error}"))
+    }
+}
+
+impl fmt::Display for PrivilegeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for PrivilegeError {}
+
+impl Account {
+    /// By name or number; a number needs no entry in the user database.
+    pub fn find(name: &str) -> Result<Self, PrivilegeError> {
+        if let Ok(number) = name.parse::<u32>() {
+            return Ok(Self { user: Uid::from_raw(number), group: Gid::from_raw(number) });
+        }
+        let doing = format!("looking up the user {name}");
+        match User::from_name(name) {
+            Ok(Some(user)) => Ok(Self { user: user.uid, group: user.gid }),
+            Ok(None) => Err(PrivilegeError::new(
+                doing,
+                "there is none; create it with `useradd --system --no-create-home evenkeel`, or name another with --user",
+            )),
+            Err(error) => Err(PrivilegeError::new(doing, error)),
+        }
+    }
+
+    /// Makes `folder`, and gives it to this account when it is new.
+    pub fn own_folder(&self, folder: &Path) -> Result<(), PrivilegeError> {
+        if folder.exists() {
+            return Ok(());
+        }
+        let failed = |error: &dyn fmt::Display| {
+            PrivilegeError::new(format!("making the state directory {}", folder.display()), error)
+        };
+        std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
+        chown(folder, Some(self.user), Some(self.group)).map_err(|error| failed(&error))
+    }
+
+    /// Becomes this account for good, with the needed capabilities and no others, also in programs that it
+    /// starts. Must run before any other thread exists.
+    pub fn become_it(&self) -> Result<(), PrivilegeError> {
+        let keep: CapsHashSet = NEEDED.into_iter().collect();
+        let doing =
+            |what: &'static str| move |error: caps::errors::CapsError| PrivilegeError::new(what, error);
+        let switching = |error| PrivilegeError::new("switching to lbd's own user", error);
+        for other in
+            caps::read(None, CapSet::Bounding).map_err(doing("reading capabilities"))?.difference(&keep)
+        {
+            caps::drop(None, CapSet::Bounding, *other).map_err(doing("giving up capabilities"))?;
+        }
+        caps::securebits::set_keepcaps(true).map_err(doing("keeping capabilities"))?;
+        setgroups(&[]).map_err(switching)?;
+        setresgid(self.group, self.group, self.group).map_err(switching)?;
+        setresuid(self.user, self.user, self.user).map_err(switching)?;
+        for set in [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable, CapSet::Ambient] {
+            caps::set(None, set, &keep).map_err(doing("setting capabilities"))?;
+        }
+        nix::sys::prctl::set_no_new_privs().map_err(switching)
+    }
+}
+
+/// True for root, who must switch to an account of lbd's own.
+pub fn is_root() -> bool {
+    getuid().is_root()
+}
+
+/// Says which needed capability is missing.
+pub fn check() -> Result<(), PrivilegeError> {
+    let have = caps::read(None, CapSet::Effective)
+        .map_err(|error| PrivilegeError::new("reading capabilities", error))?;
+    let ambient = caps::read(None, CapSet::Ambient)
+        .map_err(|error| PrivilegeError::new("reading capabilities", error))?;
+    match NEEDED.iter().find(|needed| !have.contains(needed) || !ambient.contains(needed)) {
+        None => Ok(()),
+        Some(missing) => Err(PrivilegeError::new(
+            "checking capabilities",
+            format!(
+                "{missing} is missing among the effective and ambient ones; start lbd as root, or with ambient capabilities"
+            ),
+        )),
+    }
+}

@@ -1,0 +1,358 @@
+//! Drives the engine: brings it what happened, carries out what it orders.
+//!
+//! One loop, in this order: wait for an event, a deadline or a signal; let the engine decide; start what it
+//! ordered; publish what changed. Nothing in the loop waits for disk, kernel or network: these have tasks of
+//! their own, which come back with an event. When one of the tasks that must live for ever ends, lbd ends, and
+//! whoever started it starts it anew; the kernel forwards meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::appliance;
+use crate::config::{Config, Document, Format, validate};
+use crate::dataplane::Dataplane;
+use crate::engine::{Effect, Engine, Event, Now, Refusal, RequestId, Start, Target};
+use crate::health;
+use crate::network::announce;
+use crate::network::netlink::{Netlink, NetlinkError, TopologyWatch};
+use crate::plan::Desired;
+use crate::store::Store;
+use crate::traffic::nft;
+use crate::web::{self, ChangeRequest, Gateway, Published};
+
+/// Events that may wait; their senders wait when there are more.
+const EVENT_QUEUE: usize = 1024;
+/// Changes that may wait for the engine's answer.
+const REQUEST_QUEUE: usize = 16;
+
+/// Where lbd keeps its things.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// Everything that must survive a restart.
+    pub state_directory: PathBuf,
+    /// Socket of the local command line.
+    pub control_socket: PathBuf,
+    /// Folder in which init leaves word for people.
+    pub notices: Option<PathBuf>,
+    /// Used when nothing is stored yet.
+    pub initial_config: Option<PathBuf>,
+}
+
+/// Runs until a signal ends it. Errors are for the person who started it.
+pub async fn run(paths: Paths) -> Result<(), String> {
+    let store = Store::open(&paths.state_directory).map_err(|error| error.to_string())?;
+    let netlink = Netlink::connect().map_err(|error| error.to_string())?;
+    let start = start(&paths, &store, &netlink).await?;
+    let dataplane = Dataplane::new(netlink.clone(), start.listing.clone());
+    let clock = Clock::start();
+    let (engine, effects) = Engine::new(start, clock.now());
+    let (gateway, sides) = gateway(&engine);
+    let mut driver = Driver::new(engine, clock, store, sides, paths);
+    driver.start_tasks(netlink, dataplane, gateway);
+    driver.perform(effects);
+    driver.live().await
+}
+
+async fn start(paths: &Paths, store: &Store, netlink: &Netlink) -> Result<Start, String> {
+    let mut loaded = store.load().map_err(|error| error.to_string())?;
+    let (version, config) = match (loaded.newest, &paths.initial_config) {
+        (Some((version, config)), _) => (version, config),
+        (None, Some(file)) => {
+            let config = read_config(file)?;
+            let saved = store.save(&config.document, Timestamp::now());
+            // It balances all the same.
+            let version = saved.unwrap_or_else(|error| {
+                loaded.problems.push(format!("The configuration is not stored: {error}."));
+                0
+            });
+            (version, config)
+        }
+        (None, None) => {
+            let folder = paths.state_directory.display();
+            return Err(format!(
+                "there is no configuration in {folder}; give one with --initial-config FILE"
+            ));
+        }
+    };
+    let destinations = destinations(&config);
+    Ok(Start {
+        version,
+        listing: nft::list().await.map_err(|error| format!("reading the kernel's rules: {error}"))?,
+        topology: netlink.topology(&destinations).await.map_err(|error| error.to_string())?,
+        fast_path_missing: nft::fast_path_error().await.map(|error| error.to_string()),
+        problems: loaded.problems,
+        host_name: host_name(),
+        config,
+    })
+}
+
+fn destinations(config: &Config) -> BTreeSet<Ipv4Addr> {
+    config.services.iter().flat_map(|service| &service.servers).map(|server| server.address).collect()
+}
+
+/// Reads a configuration file; the error lists every problem, one a line.
+pub fn read_config(file: &std::path::Path) -> Result<Config, String> {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    Document::parse(&text, Format::Toml).and_then(validate).map_err(|problems| {
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    })
+}
+
+fn host_name() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "lbmaster".into())
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn now(&self) -> Now {
+        Now { monotonic: self.0.elapsed(), wall: Timestamp::now() }
+    }
+}
+
+/// The driver's ends of the channels to web and command line.
+struct Sides {
+    published: watch::Sender<Arc<Published>>,
+    requests: mpsc::Receiver<ChangeRequest>,
+}
+
+fn gateway(engine: &Engine) -> (Gateway, Sides) {
+    let (published, watch) = watch::channel(Arc::new(picture(engine)));
+    let (changes, requests) = mpsc::channel(REQUEST_QUEUE);
+    (Gateway { published: watch, changes }, Sides { published, requests })
+}
+
+fn picture(engine: &Engine) -> Published {
+    Published { view: engine.view(), document: engine.config().document.clone() }
+}
+
+struct Driver {
+    engine: Engine,
+    clock: Clock,
+    store: Store,
+    sides: Sides,
+    paths: Paths,
+    events: mpsc::Receiver<Event>,
+    sender: mpsc::Sender<Event>,
+    orders: mpsc::Sender<(u64, Box<Desired>)>,
+    pending_orders: Option<mpsc::Receiver<(u64, Box<Desired>)>>,
+    destinations: watch::Sender<BTreeSet<Ipv4Addr>>,
+    listen: watch::Sender<Option<SocketAddr>>,
+    waiting: BTreeMap<u64, oneshot::Sender<Result<u64, Refusal>>>,
+    requests_seen: u64,
+    /// Tasks that must live for ever.
+    tasks: JoinSet<String>,
+}
+
+impl Driver {
+    fn new(engine: Engine, clock: Clock, store: Store, sides: Sides, paths: Paths) -> Self {
+        let (sender, events) = mpsc::channel(EVENT_QUEUE);
+        let (orders, pending_orders) = mpsc::channel(1);
+        Self {
+            engine,
+            clock,
+            store,
+            sides,
+            paths,
+            events,
+            sender,
+            orders,
+            pending_orders: Some(pending_orders),
+            destinations: watch::Sender::default(),
+            listen: watch::Sender::default(),
+            waiting: BTreeMap::new(),
+            requests_seen: 0,
+            tasks: JoinSet::new(),
+        }
+    }
+
+    fn start_tasks(&mut self, netlink: Netlink, dataplane: Dataplane, gateway: Gateway) {
+        let paths = self.paths.clone();
+        if let Some(orders) = self.pending_orders.take() {
+            self.tasks.spawn(apply_orders(dataplane, orders, self.sender.clone()));
+        }
+        self.tasks.spawn(topology_task(netlink, self.destinations.subscribe(), self.sender.clone()));
+        self.tasks.spawn(web::local::serve(gateway.clone(), paths.control_socket));
+        let (state, report) = (paths.state_directory, self.sender.clone());
+        self.tasks.spawn(web::https::serve(gateway, self.listen.subscribe(), state, report));
+    }
+
+    async fn live(mut self) -> Result<(), String> {
+        let failed = |error: std::io::Error| format!("waiting for signals: {error}");
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        tracing::info!("lbd is running");
+        loop {
+            let deadline = self.clock.0 + self.engine.next_deadline();
+            let effects = tokio::select! {
+                Some(event) = self.events.recv() => self.engine.handle(event, self.clock.now()),
+                () = tokio::time::sleep_until(deadline) => self.engine.handle_deadline(self.clock.now()),
+                Some(request) = self.sides.requests.recv() => self.take_request(request),
+                Some(ended) = self.tasks.join_next() => {
+                    return Err(ended.unwrap_or_else(|error| format!("a task of lbd has ended: {error}")));
+                }
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            };
+            self.perform(effects);
+            self.publish();
+        }
+        tracing::info!("lbd ends; the kernel goes on forwarding");
+        Ok(())
+    }
+
+    fn take_request(&mut self, request: ChangeRequest) -> Vec<Effect> {
+        self.requests_seen += 1;
+        self.waiting.insert(self.requests_seen, request.answer);
+        let request = Event::Change { request: RequestId(self.requests_seen), document: request.document };
+        self.engine.handle(request, self.clock.now())
+    }
+
+    fn publish(&mut self) {
+        if self.engine.is_changing() {
+            return;
+        }
+        let picture = picture(&self.engine);
+        self.sides.published.send_if_modified(|current| {
+            let differs = **current != picture;
+            if differs {
+                *current = Arc::new(picture);
+            }
+            differs
+        });
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            self.perform_one(effect);
+        }
+    }
+
+    fn perform_one(&mut self, effect: Effect) {
+        match effect {
+            Effect::Apply { number, desired } => self.order(number, desired),
+            Effect::Check { key, target } => self.spawn_event(async move {
+                let Target { address, check } = &target;
+                let result = health::probe(check, *address).await;
+                Some(Event::Checked { key, target, result })
+            }),
+            Effect::Store(document) => {
+                let store = self.store.clone();
+                self.spawn_event(async move {
+                    let save =
+                        move || store.save(&document, Timestamp::now()).map_err(|error| error.to_string());
+                    let saved = tokio::task::spawn_blocking(save).await;
+                    Some(Event::Stored(saved.unwrap_or_else(|error| Err(error.to_string()))))
+                });
+            }
+            Effect::Answer(RequestId(id), answer) => {
+                if let Some(waiting) = self.waiting.remove(&id) {
+                    // Whoever asked may have gone.
+                    let _ = waiting.send(answer);
+                }
+            }
+            Effect::Announce { address, interface } => {
+                if let Err(error) = announce::send(&interface, address) {
+                    tracing::warn!(%address, %error, "cannot announce a virtual address");
+                }
+            }
+            Effect::ReadCounters => self.spawn_event(async {
+                let read = nft::counters().await;
+                read.inspect_err(|error| tracing::warn!(%error, "cannot read counters"))
+                    .ok()
+                    .map(Event::Counters)
+            }),
+            Effect::LookAtAppliance => {
+                let paths = self.paths.clone();
+                self.spawn_event(async move {
+                    let look = move || appliance::look(&paths.state_directory, paths.notices.as_deref());
+                    let looked = tokio::task::spawn_blocking(look).await;
+                    looked.ok().map(Event::Looked)
+                });
+            }
+            Effect::WatchRoutes(destinations) => {
+                self.destinations.send_replace(destinations);
+            }
+            Effect::Listen(address) => {
+                self.listen.send_replace(Some(address));
+            }
+        }
+    }
+
+    /// The engine orders one at a time, so that there is always room.
+    fn order(&mut self, number: u64, desired: Box<Desired>) {
+        if self.orders.try_send((number, desired)).is_err() {
+            tracing::error!(number, "the task that speaks to the kernel does not take orders");
+        }
+    }
+
+    fn spawn_event(&self, task: impl Future<Output = Option<Event>> + Send + 'static) {
+        let sender = self.sender.clone();
+        tokio::spawn(async move {
+            if let Some(event) = task.await {
+                // The receiver goes only when lbd ends.
+                let _ = sender.send(event).await;
+            }
+        });
+    }
+}
+
+async fn apply_orders(
+    mut dataplane: Dataplane,
+    mut orders: mpsc::Receiver<(u64, Box<Desired>)>,
+    events: mpsc::Sender<Event>,
+) -> String {
+    while let Some((number, desired)) = orders.recv().await {
+        let result = dataplane.apply(&desired).await;
+        if events.send(Event::Applied { number, result }).await.is_err() {
+            break;
+        }
+    }
+    "nobody orders from the kernel any more".into()
+}
+
+async fn topology_task(
+    netlink: Netlink,
+    destinations: watch::Receiver<BTreeSet<Ipv4Addr>>,
+    events: mpsc::Sender<Event>,
+) -> String {
+    match report_topology(netlink, destinations, events).await {
+        Ok(()) => "nobody asks for the network any more".into(),
+        Err(error) => error.to_string(),
+    }
+}
+
+async fn report_topology(
+    netlink: Netlink,
+    destinations: watch::Receiver<BTreeSet<Ipv4Addr>>,
+    events: mpsc::Sender<Event>,
+) -> Result<(), NetlinkError> {
+    let mut watch = TopologyWatch::start(destinations)?;
+    loop {
+        match netlink.topology(&watch.destinations()).await {
+            Ok(topology) => {
+                if events.send(Event::Topology(topology)).await.is_err() {
+                    return Ok(());
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot read the network"),
+        }
+        watch.changed().await?;
+    }
+}

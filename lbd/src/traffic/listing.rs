@@ -1,0 +1,154 @@
+//! What the kernel has: nft's JSON listing, reduced to what can be compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::table::{LAYOUT, Table};
+
+/// The kernel's table. The elements of the persistence map are left out: the kernel owns them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Fingerprints of each chain's rules, in order.
+    pub chains: BTreeMap<String, Vec<String>>,
+    /// Elements of each map or set, as nft writes them.
+    pub maps: BTreeMap<String, BTreeMap<String, String>>,
+    /// Packets of each named counter: one a connection, as only a connection's first packet meets them.
+    pub counters: BTreeMap<String, u64>,
+    /// Interfaces of the fast path.
+    pub fast_path: Option<BTreeSet<String>>,
+}
+
+impl Listing {
+    /// How the kernel lists `table` once it has it; the counters start anew.
+    pub fn of(table: &Table) -> Self {
+        let fingerprints =
+            |rules: &[super::table::Rule]| rules.iter().map(|rule| rule.fingerprint()).collect();
+        Self {
+            chains: table
+                .chains
+                .iter()
+                .map(|(name, chain)| (name.clone(), fingerprints(&chain.rules)))
+                .collect(),
+            maps: table.maps.values().map(|map| (map.kind.name.to_owned(), map.elements.clone())).collect(),
+            counters: table.counters.iter().map(|name| (name.clone(), 0)).collect(),
+            fast_path: table.fast_path.clone(),
+        }
+    }
+
+    /// False where there is no table, or one of another layout.
+    pub fn has_our_layout(&self) -> bool {
+        self.maps.contains_key(LAYOUT)
+    }
+
+    /// Adds the objects of one JSON listing of nft; unknown kinds of objects are passed over.
+    pub fn read(&mut self, json: &[u8]) -> Result<(), String> {
+        let answer: Answer =
+            serde_json::from_slice(json).map_err(|error| format!("reading what nft listed: {error}"))?;
+        answer.nftables.into_iter().for_each(|object| self.object(object));
+        Ok(())
+    }
+
+    fn object(&mut self, object: Object) {
+        match object {
+            Object::Chain { name } => {
+                self.chains.entry(name).or_default();
+            }
+            Object::Rule { chain, comment } => {
+                self.chains.entry(chain).or_default().push(comment.unwrap_or_default());
+            }
+            Object::Map(map) | Object::Set(map) => {
+                let elements = map.elem.iter().filter_map(element).collect();
+                self.maps.insert(map.name, elements);
+            }
+            Object::Counter { name, packets } => {
+                self.counters.insert(name, packets);
+            }
+            Object::Flowtable { dev } => {
+                self.fast_path = Some(texts(dev).into_iter().collect());
+            }
+            Object::Other(_) => {}
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    nftables: Vec<Object>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Object {
+    Chain {
+        name: String,
+    },
+    Rule {
+        chain: String,
+        comment: Option<String>,
+    },
+    Map(Elements),
+    Set(Elements),
+    Counter {
+        name: String,
+        packets: u64,
+    },
+    Flowtable {
+        #[serde(default)]
+        dev: Value,
+    },
+    #[serde(untagged)]
+    Other(serde::de::IgnoredAny),
+}
+
+#[derive(Deserialize)]
+struct Elements {
+    name: String,
+    #[serde(default)]
+    elem: Vec<Value>,
+}
+
+/// A map lists `[key, value]`, a set a key alone.
+fn element(value: &Value) -> Option<(String, String)> {
+    match value {
+        Value::Array(pair) if pair.len() == 2 => {
+            // Every number that stands alone as a key is a mark.
+            let mark = pair[0].as_u64().map(|number| format!("0x{number:08x}"));
+            Some((mark.or_else(|| key(&pair[0]))?, key(&pair[1])?))
+        }
+        single => Some((key(single)?, String::new())),
+    }
+}
+
+/// nft's JSON for a key or value, in the words in which [`super::ruleset`] writes it.
+fn key(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Object(object) => {
+            let (kind, inner) = object.iter().next()?;
+            match (kind.as_str(), inner) {
+                ("concat", Value::Array(parts)) => {
+                    Some(parts.iter().map(key).collect::<Option<Vec<_>>>()?.join(" . "))
+                }
+                ("range", Value::Array(ends)) => {
+                    Some(ends.iter().map(key).collect::<Option<Vec<_>>>()?.join("-"))
+                }
+                ("goto", Value::Object(target)) => Some(format!("goto {}", target.get("target")?.as_str()?)),
+                ("elem", Value::Object(inner)) => key(inner.get("val")?),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// One name or a list of names.
+fn texts(value: Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(many) => many.into_iter().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}

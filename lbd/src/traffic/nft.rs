@@ -1,0 +1,152 @@
+//! Runs `nft`: the only way to the kernel's packet filter.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+
+use super::listing::Listing;
+use super::table::{FAMILY, MAPS, NAME};
+
+/// Far above the second that the largest table takes; a kernel that needs longer is in trouble.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// A listing of 2,000 services of 10 servers has about 10 MB.
+const LARGEST_ANSWER: u64 = 64 << 20;
+/// An error text is for people.
+const LONGEST_COMPLAINT: usize = 500;
+/// Debian's place, which is not on every user's search path.
+const SEARCH_PATH: &str = "/usr/sbin:/sbin:/usr/bin:/bin";
+
+/// Why `nft` did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NftError {
+    /// The program could not be started or spoken to.
+    Run(String),
+    /// It did not end in time.
+    Timeout,
+    /// The kernel, or nft itself, refused.
+    Refused(String),
+    /// Its answer could not be read.
+    Answer(String),
+}
+
+impl fmt::Display for NftError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run(why) => write!(f, "cannot run nft: {why}; install nftables 1.0.6 or later"),
+            Self::Timeout => write!(f, "nft did not end within {} s", TIMEOUT.as_secs()),
+            Self::Refused(why) => write!(f, "nft says: {why}"),
+            Self::Answer(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for NftError {}
+
+/// Carries out `script` as one transaction: all of it or nothing.
+pub async fn apply(script: &str) -> Result<(), NftError> {
+    run(&["-f", "-"], script).await.map(|_| ())
+}
+
+/// The kernel's table, without the elements of the persistence map; empty where there is none.
+pub async fn list() -> Result<Listing, NftError> {
+    let mut listing = Listing::default();
+    let outline = match run(&["-j", "-t", "list", "table", FAMILY, NAME], "").await {
+        Err(NftError::Refused(why)) if why.contains("No such file or directory") => return Ok(listing),
+        other => other?,
+    };
+    listing.read(&outline).map_err(NftError::Answer)?;
+    for (name, map) in listed_maps() {
+        if listing.maps.contains_key(name) {
+            let answer = run(&["-j", "list", map, FAMILY, NAME, name], "").await?;
+            listing.read(&answer).map_err(NftError::Answer)?;
+        }
+    }
+    Ok(listing)
+}
+
+/// Names and keywords of the maps whose elements lbd writes, which leaves out the kernel's own.
+fn listed_maps() -> impl Iterator<Item = (&'static str, &'static str)> {
+    MAPS.iter().filter(|map| map.written_by_us).map(|map| (map.name, map.keyword))
+}
+
+/// Packets of every named counter.
+pub async fn counters() -> Result<BTreeMap<String, u64>, NftError> {
+    let mut listing = Listing::default();
+    let answer = run(&["-j", "list", "counters", "table", FAMILY, NAME], "").await?;
+    listing.read(&answer).map_err(NftError::Answer)?;
+    Ok(listing.counters)
+}
+
+/// Asks the kernel whether it would take a flowtable; nothing is changed.
+pub async fn fast_path_error() -> Option<NftError> {
+    const PROBE: &str = "add table inet evenkeel_probe\n\
+        add flowtable inet evenkeel_probe fast { hook ingress priority 0; devices = { \"lo\" }; }\n";
+    run(&["--check", "-f", "-"], PROBE).await.err()
+}
+
+async fn run(arguments: &[&str], input: &str) -> Result<Vec<u8>, NftError> {
+    let child = Command::new("nft")
+        .args(arguments)
+        .env_clear()
+        .env("PATH", SEARCH_PATH)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| NftError::Run(error.to_string()))?;
+    match tokio::time::timeout(TIMEOUT, talk(child, input)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(NftError::Timeout),
+    }
+}
+
+/// Writes and reads at once, or both sides could wait for each other with full pipes.
+async fn talk(mut child: Child, input: &str) -> Result<Vec<u8>, NftError> {
+    let failed = |error: std::io::Error| NftError::Run(error.to_string());
+    let missing = || NftError::Run("a pipe is missing".into());
+    let mut stdin = child.stdin.take().ok_or_else(missing)?;
+    let mut stdout = child.stdout.take().ok_or_else(missing)?.take(LARGEST_ANSWER);
+    let mut stderr = child.stderr.take().ok_or_else(missing)?.take(LARGEST_ANSWER);
+    let (mut answer, mut complaint) = (Vec::new(), Vec::new());
+    let write = async {
+        // nft may end before it has read everything; what it says then is the better error.
+        let _ = stdin.write_all(input.as_bytes()).await;
+        drop(stdin);
+    };
+    let (_, out, err) =
+        tokio::join!(write, stdout.read_to_end(&mut answer), stderr.read_to_end(&mut complaint));
+    out.map_err(failed)?;
+    err.map_err(failed)?;
+    let status = child.wait().await.map_err(failed)?;
+    match status.success() {
+        true => Ok(answer),
+        false => Err(NftError::Refused(readable(&complaint))),
+    }
+}
+
+/// nft repeats the script with markers below each error; only what it says of the errors is for people.
+fn readable(complaint: &[u8]) -> String {
+    let text = String::from_utf8_lossy(complaint);
+    let errors: Vec<_> =
+        text.lines().filter_map(|line| line.split_once("Error: ")).map(|(_, why)| why).collect();
+    let text = if errors.is_empty() { text.trim().to_owned() } else { errors.join("; ") };
+    text.chars().filter(|c| !c.is_control()).take(LONGEST_COMPLAINT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nft_says_is_shortened_to_its_errors() {
+        let said =
+            b"/dev/stdin:2:1-8: Error: Could not process rule: No such file or directory\nadd x y\n^^^\n";
+        assert_eq!(readable(said), "Could not process rule: No such file or directory");
+        assert_eq!(readable(b"nft: not found\n"), "nft: not found");
+    }
+}

@@ -1,0 +1,232 @@
+//! The table that a configuration and the state of its servers ask for.
+//!
+//! A new connection to a virtual service goes: `prerouting` looks up address, protocol and port in `services`
+//! and enters `svc_N`; there the packet mark becomes the mark of the server (from `sticky` for a known client,
+//! else from `share_N`), `servers` turns the mark into the destination; `postrouting` keeps the mark on the
+//! connection and looks up the source address in `sources`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::numbering::{Mark, Numbering};
+use super::shares::turns;
+use super::table::{Chain, MAPS, Map, MapKind, Rule, Table};
+use crate::config::{Management, Ports};
+
+/// Everything the table depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ruleset<'a> {
+    /// Where the management ports answer.
+    pub management: &'a Management,
+    /// In any order.
+    pub services: Vec<Service<'a>>,
+    /// Names of all services and servers, also of those that take no connections now.
+    pub numbering: &'a Numbering,
+    /// Interfaces for the fast path, where the kernel offers one.
+    pub fast_path: Option<BTreeSet<String>>,
+}
+
+/// What the table knows of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service<'a> {
+    /// Its number.
+    pub mark: Mark,
+    /// The virtual address.
+    pub address: Ipv4Addr,
+    /// Its ports.
+    pub ports: &'a Ports,
+    /// See [`crate::config::VirtualService::persistence`].
+    pub persistence: Option<Duration>,
+    /// Those that take connections now.
+    pub servers: Vec<Server>,
+}
+
+/// What the table knows of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its number.
+    pub mark: Mark,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// `None` means the port that the client asked for.
+    pub port: Option<u16>,
+    /// Its share of new clients.
+    pub weight: u16,
+    /// The source address it is to see; `None` leaves the choice to the kernel (masquerade).
+    pub source: Option<Ipv4Addr>,
+}
+
+/// The whole table.
+pub fn table(ruleset: &Ruleset<'_>) -> Table {
+    let mut chains = base_chains(ruleset);
+    for service in &ruleset.services {
+        let number = service.mark.service();
+        chains.insert(format!("svc_{number}"), Chain { hook: "", rules: service_rules(service) });
+        chains.insert(format!("share_{number}"), Chain { hook: "", rules: share_rules(service) });
+    }
+    Table {
+        chains,
+        maps: maps(ruleset),
+        counters: ruleset.numbering.iter().map(|(name, _)| name.to_owned()).collect(),
+        fast_path: ruleset.fast_path.clone(),
+    }
+}
+
+fn rules(texts: &[&str]) -> Vec<Rule> {
+    texts.iter().map(|text| Rule((*text).to_owned())).collect()
+}
+
+fn base_chains(ruleset: &Ruleset<'_>) -> BTreeMap<String, Chain> {
+    let chain = |name: &str, hook, rules| (name.to_owned(), Chain { hook, rules });
+    BTreeMap::from([
+        chain(
+            "prerouting",
+            "type nat hook prerouting priority dstnat; policy accept;",
+            rules(&["ip daddr . meta l4proto . th dport vmap @services"]),
+        ),
+        chain(
+            "forward",
+            "type filter hook forward priority filter; policy drop;",
+            forward_rules(ruleset.fast_path.as_ref()),
+        ),
+        chain(
+            "input",
+            "type filter hook input priority filter; policy drop;",
+            input_rules(ruleset.management),
+        ),
+        chain(
+            "postrouting",
+            "type nat hook postrouting priority srcnat; policy accept;",
+            rules(&[
+                "ct status dnat ct mark set meta mark",
+                "ct status dnat counter name meta mark map @numbering",
+                "ct status dnat snat ip to meta mark map @sources",
+                "ct status dnat masquerade",
+            ]),
+        ),
+    ])
+}
+
+/// Nothing but translated connections passes: without this chain the appliance would be an open router.
+fn forward_rules(fast_path: Option<&BTreeSet<String>>) -> Vec<Rule> {
+    let mut rules = rules(&["ct state invalid drop"]);
+    if let Some(devices) = fast_path {
+        // The interfaces stand in the rule, so that it is written again whenever the flowtable is.
+        let names: Vec<_> = devices.iter().map(|name| format!("\"{name}\"")).collect();
+        let devices = names.join(", ");
+        rules.push(Rule(format!(
+            "oifname {{ {devices} }} ct status dnat ct state established flow add @fast"
+        )));
+    }
+    rules.push(Rule("ct status dnat accept".into()));
+    rules
+}
+
+/// Management answers on its interface's own address only, never on a virtual one.
+fn input_rules(management: &Management) -> Vec<Rule> {
+    let Management { interface, address, https_port } = management;
+    let mut rules = rules(&[
+        "iifname \"lo\" accept",
+        "ct state established,related accept",
+        "ct state invalid drop",
+        "icmp type { echo-request, destination-unreachable, time-exceeded, parameter-problem } accept",
+        // IPv6 addresses are not served yet, but neighbours must still find each other (RFC 4890 section 4.4).
+        "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, packet-too-big } accept",
+    ]);
+    rules.push(Rule(format!("iifname \"{interface}\" ip daddr {address} tcp dport {https_port} accept")));
+    // A client of a service without a server, or of a connection whose entry has gone, must hear so at once.
+    rules.push(Rule("ip daddr @addresses meta l4proto tcp reject with tcp reset".into()));
+    rules
+}
+
+fn maps(ruleset: &Ruleset<'_>) -> BTreeMap<&'static str, Map> {
+    let map = |kind: &'static MapKind| (kind.name, Map { kind, elements: elements(ruleset, kind.name) });
+    MAPS.iter().map(map).collect()
+}
+
+fn elements(ruleset: &Ruleset<'_>, map: &str) -> BTreeMap<String, String> {
+    let servers = || ruleset.services.iter().flat_map(|service| &service.servers);
+    let place = |s: &Server| Some((s.mark.to_string(), format!("{} . {}", s.address, s.port?)));
+    let source = |s: &Server| Some((s.mark.to_string(), s.source?.to_string()));
+    match map {
+        "addresses" => ruleset.services.iter().map(|s| (s.address.to_string(), String::new())).collect(),
+        "numbering" => {
+            ruleset.numbering.iter().map(|(name, mark)| (mark.to_string(), name.to_owned())).collect()
+        }
+        "services" => service_elements(ruleset),
+        "servers" => servers().filter_map(place).collect(),
+        "servers_same_port" => servers()
+            .filter(|s| s.port.is_none())
+            .map(|s| (s.mark.to_string(), s.address.to_string()))
+            .collect(),
+        "sources" => servers().filter_map(source).collect(),
+        _ => BTreeMap::new(),
+    }
+}
+
+fn service_elements(ruleset: &Ruleset<'_>) -> BTreeMap<String, String> {
+    let mut elements = BTreeMap::new();
+    for service in &ruleset.services {
+        for range in service.ports.ranges() {
+            let ports = match range.start() == range.end() {
+                true => range.start().to_string(),
+                false => format!("{}-{}", range.start(), range.end()),
+            };
+            let key = format!("{} . tcp . {ports}", service.address);
+            elements.insert(key, format!("goto svc_{}", service.mark.service()));
+        }
+    }
+    elements
+}
+
+const TO_SERVER: &str = "meta l4proto tcp dnat ip to meta mark map @servers";
+const TO_SERVER_SAME_PORT: &str = "meta l4proto tcp dnat ip to meta mark map @servers_same_port";
+
+/// How a new connection finds its server. A look-up that finds nothing ends its rule, not the chain.
+fn service_rules(service: &Service<'_>) -> Vec<Rule> {
+    let mark = service.mark;
+    let mut lines = vec![
+        format!("ct mark set {mark}"),
+        "counter name ct mark map @numbering".to_owned(),
+        "meta mark set 0x00000000".to_owned(),
+    ];
+    let to_server = [TO_SERVER.to_owned(), TO_SERVER_SAME_PORT.to_owned()];
+    let share = format!("jump share_{}", mark.service());
+    match service.persistence.map(|time| time.as_secs()) {
+        None => lines.push(share),
+        Some(seconds) => {
+            let entry = format!("@sticky {{ ct mark . ip saddr timeout {seconds}s : meta mark }}");
+            let known = "meta mark set ct mark . ip saddr map @sticky".to_owned();
+            lines.push(known.clone());
+            lines.push(format!("meta mark != 0x00000000 update {entry}"));
+            lines.extend(to_server.clone());
+            // Its server has gone: forget the entry.
+            lines
+                .push("meta mark != 0x00000000 delete @sticky { ct mark . ip saddr : meta mark }".to_owned());
+            lines.push("meta mark set 0x00000000".to_owned());
+            lines.push(share);
+            // `add` leaves an entry that another first connection of the client made meanwhile: read what stands.
+            lines.push(format!("meta mark != 0x00000000 add {entry}"));
+            lines.push(known);
+        }
+    }
+    lines.extend(to_server);
+    lines.into_iter().map(Rule).collect()
+}
+
+/// The choice of a server for a new client: a chain of its own, because writing it anew restarts the turns.
+fn share_rules(service: &Service<'_>) -> Vec<Rule> {
+    let weights: Vec<_> = service.servers.iter().map(|server| (server.mark.get(), server.weight)).collect();
+    let turns = turns(&weights);
+    let text = match turns.as_slice() {
+        [] => return Vec::new(),
+        [only] => format!("meta mark set 0x{only:08x}"),
+        many => {
+            let turns: Vec<_> =
+                many.iter().enumerate().map(|(turn, mark)| format!("{turn} : 0x{mark:08x}")).collect();
+            format!("meta mark set numgen inc mod {} map {{ {} }}", many.len(), turns.join(", "))
+        }
+    };
+    vec![Rule(text)]
+}

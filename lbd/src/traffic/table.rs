@@ -1,0 +1,92 @@
+//! The table as data: what [`super::ruleset`] wants and [`super::difference`] compares.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+/// Family of the one table that is ours.
+pub const FAMILY: &str = "inet";
+/// Its name.
+pub const NAME: &str = "evenkeel";
+/// Both.
+pub const TABLE: &str = "inet evenkeel";
+
+/// A marker set that names the layout of maps and base chains. A version that changes them changes this
+/// name; a table of another layout is replaced whole, in one transaction.
+pub const LAYOUT: &str = "layout_1";
+
+/// The whole table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table {
+    /// By name; `svc_*` and `share_*` come and go, the base chains are always there.
+    pub chains: BTreeMap<String, Chain>,
+    /// Maps and sets by name; always the same names.
+    pub maps: BTreeMap<&'static str, Map>,
+    /// Named counters.
+    pub counters: BTreeSet<String>,
+    /// Interfaces of the fast path; `None` where the kernel has none.
+    pub fast_path: Option<BTreeSet<String>>,
+}
+
+/// A chain and its rules.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chain {
+    /// Hook, priority and policy of a base chain; empty for one that is jumped to.
+    pub hook: &'static str,
+    /// In order.
+    pub rules: Vec<Rule>,
+}
+
+/// A rule; in the kernel it carries its fingerprint as comment, by which it is recognised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule(pub String);
+
+impl Rule {
+    /// The first 48 bits of the SHA-256 of the text: the kernel lists a rule in other words than those in
+    /// which it was given, so the rule itself cannot be compared.
+    pub fn fingerprint(&self) -> String {
+        Sha256::digest(&self.0).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A map, or a set (whose values are empty).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Map {
+    /// What it is.
+    pub kind: &'static MapKind,
+    /// Key to value, as nft writes them; empty for the map that the kernel fills itself.
+    pub elements: BTreeMap<String, String>,
+}
+
+/// Name and type of a map or set.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MapKind {
+    /// Its name.
+    pub name: &'static str,
+    /// `map` or `set`.
+    pub keyword: &'static str,
+    /// Type, flags and size in nft's words.
+    pub definition: &'static str,
+    /// False for what the kernel learns.
+    pub written_by_us: bool,
+}
+
+const fn map(name: &'static str, definition: &'static str) -> MapKind {
+    MapKind { name, keyword: "map", definition, written_by_us: true }
+}
+
+/// All maps and sets of the table. Whoever changes one of them changes [`LAYOUT`] too.
+pub const MAPS: [MapKind; 8] = [
+    MapKind { keyword: "set", ..map(LAYOUT, "type mark;") },
+    MapKind { keyword: "set", ..map("addresses", "type ipv4_addr;") },
+    map("numbering", "type mark : counter;"),
+    map("services", "type ipv4_addr . inet_proto . inet_service : verdict; flags interval;"),
+    map("servers", "type mark : ipv4_addr . inet_service;"),
+    map("servers_same_port", "type mark : ipv4_addr;"),
+    map("sources", "type mark : ipv4_addr;"),
+    // About a million clients; a full map only means that further ones are not remembered.
+    MapKind {
+        written_by_us: false,
+        ..map("sticky", "type mark . ipv4_addr : mark; flags dynamic,timeout; timeout 5m; size 1048576;")
+    },
+];

@@ -1,0 +1,25 @@
+//! One HTTP connection, from the first byte to the last, within bounds.
+
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// For the head of a request: who needs longer is not a browser.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// For a whole connection with all its requests; browsers open another one without a word.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Serves requests until the peer leaves, breaks the rules or the time is up.
+pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    match tokio::time::timeout(CONNECTION_TIMEOUT, connection).await {
+        Ok(Ok(())) | Err(_) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a management connection ended early"),
+    }
+}

@@ -1,0 +1,110 @@
+//! The management port: HTTPS on the management address, which follows the configuration.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio_rustls::TlsAcceptor;
+
+use super::auth::{Guard, PasswordFile, require_password};
+use super::{Gateway, certificate, connection, router};
+use crate::engine::Event;
+
+/// Connections at the same time; further ones wait in the kernel's queue, idle ones end by their time-outs.
+const CONNECTIONS: usize = 256;
+/// For the TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The kernel's queue of connections that wait to be accepted.
+const BACKLOG: i32 = 128;
+/// Pause before another attempt to listen.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Serves for ever and reports whether it listens; returns when nobody is interested any more.
+pub async fn serve(
+    gateway: Gateway,
+    mut address: watch::Receiver<Option<SocketAddr>>,
+    state_directory: PathBuf,
+    report: mpsc::Sender<Event>,
+) -> String {
+    let guard = Guard::new(PasswordFile::below(&state_directory));
+    let guarded = axum::middleware::from_fn_with_state(guard, require_password);
+    let router = router(gateway).layer(guarded);
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let wanted = *address.borrow_and_update();
+        let Some(wanted) = wanted else {
+            if address.changed().await.is_err() {
+                return "nobody asks for the management port any more".into();
+            }
+            continue;
+        };
+        let opened = open(wanted, &state_directory);
+        let listening = opened.as_ref().map(|_| ()).map_err(Clone::clone);
+        let told = report.send(Event::Listening(listening)).await.is_ok();
+        let changed = match opened {
+            Ok((listener, tls)) => {
+                tokio::select! {
+                    changed = address.changed() => changed.is_ok(),
+                    () = accept(listener, tls, &router, &room) => true,
+                }
+            }
+            Err(_) => tokio::select! {
+                changed = address.changed() => changed.is_ok(),
+                () = tokio::time::sleep(RETRY) => true,
+            },
+        };
+        if !(told && changed) {
+            return "nobody asks for the management port any more".into();
+        }
+    }
+}
+
+fn open(address: SocketAddr, state_directory: &Path) -> Result<(TcpListener, TlsAcceptor), String> {
+    let tls =
+        certificate::tls(state_directory).map_err(|error| format!("The WebUI is not available: {error}."))?;
+    let listener = listen(address)
+        .map_err(|error| format!("The WebUI is not available: cannot listen on {address}: {error}."))?;
+    Ok((listener, TlsAcceptor::from(tls)))
+}
+
+/// `IP_FREEBIND` (ip(7)): the address may come later than lbd.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_freebind_v4(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Ends when the listener fails, which is then opened anew.
+async fn accept(listener: TcpListener, tls: TlsAcceptor, router: &Router, room: &Arc<Semaphore>) {
+    loop {
+        let Ok(place) = room.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(serve_one(stream, tls.clone(), router.clone(), place));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept management connections");
+                tokio::time::sleep(RETRY).await;
+                return;
+            }
+        }
+    }
+}
+
+async fn serve_one(stream: TcpStream, tls: TlsAcceptor, router: Router, _place: OwnedSemaphorePermit) {
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => connection::serve(stream, router).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}

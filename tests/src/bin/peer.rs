@@ -1,0 +1,207 @@
+//! Helper of the lab, run inside its namespaces: TCP servers that say their name, clients, load and scans.
+//!
+//! Clients close with a reset, so that TIME_WAIT never limits how many connections a story may open.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Barrier, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
+/// For every connect, read and write: far above what a working path needs. A first SYN that is lost is
+/// repeated after 1 s, so this also tells a lost packet from a dead path.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A scanned port that says nothing for so long is silent.
+const SCAN_PATIENCE: Duration = Duration::from_millis(1500);
+
+fn main() -> io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["serve", name, port] => serve(name, parsed(port)?),
+        ["ask", to, sources] => ask(parsed(to)?, sources),
+        ["ask-together", to, from, count] => ask_together(parsed(to)?, parsed(from)?, parsed(count)?),
+        ["scan", address, ports] => scan(parsed(address)?, ports),
+        ["load", to, fresh, held] => load(parsed(to)?, parsed(fresh)?, parsed(held)?),
+        _ => Err(io::Error::other("usage: peer serve|ask|ask-together|scan|load ...; see the source")),
+    }
+}
+
+fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(text: &str) -> io::Result<T> {
+    text.parse().map_err(io::Error::other)
+}
+
+fn serve(name: &str, port: u16) -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?;
+    loop {
+        let (connection, peer) = listener.accept()?;
+        let greeting = format!("{name} {}\n", peer.ip());
+        // A client that goes away is no concern of the server.
+        thread::spawn(move || greet_and_echo(connection, &greeting));
+    }
+}
+
+fn greet_and_echo(mut connection: TcpStream, greeting: &str) -> io::Result<()> {
+    connection.set_nodelay(true)?;
+    connection.write_all(greeting.as_bytes())?;
+    let mut buffer = [0; 4096];
+    loop {
+        let count = connection.read(&mut buffer)?;
+        if count == 0 {
+            return connection.shutdown(Shutdown::Both);
+        }
+        connection.write_all(&buffer[..count])?;
+    }
+}
+
+fn connect(from: Ipv4Addr, to: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddrV4::new(from, 0).into())?;
+    socket.set_linger(Some(Duration::ZERO))?;
+    socket.set_tcp_nodelay(true)?;
+    socket.connect_timeout(&to.into(), patience)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    Ok(socket.into())
+}
+
+fn greeting(from: Ipv4Addr, to: SocketAddr) -> io::Result<(String, BufReader<TcpStream>)> {
+    let mut connection = BufReader::new(connect(from, to, PATIENCE)?);
+    let mut line = String::new();
+    connection.read_line(&mut line)?;
+    if !line.ends_with('\n') {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed before the greeting"));
+    }
+    Ok((line.trim_end().to_owned(), connection))
+}
+
+fn ask(to: SocketAddr, sources: &str) -> io::Result<()> {
+    let mut answers = Vec::new();
+    for source in sources.split(',') {
+        answers.push(greeting(parsed(source)?, to)?.0);
+    }
+    print_json(&answers.into())
+}
+
+fn ask_together(to: SocketAddr, from: Ipv4Addr, count: usize) -> io::Result<()> {
+    let barrier = Barrier::new(count);
+    let one = || {
+        barrier.wait();
+        greeting(from, to)
+    };
+    let answers: io::Result<Vec<_>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..count).map(|_| scope.spawn(one)).collect();
+        // All connections stay open until the last one has its answer.
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("panic"))))
+            .collect()
+    });
+    print_json(&answers?.into_iter().map(|(line, _)| line).collect::<Vec<_>>().into())
+}
+
+fn scan(address: Ipv4Addr, ports: &str) -> io::Result<()> {
+    let ports: io::Result<Vec<u16>> = ports.split(',').map(parsed).collect();
+    let one = |port| match connect(Ipv4Addr::UNSPECIFIED, (address, port).into(), SCAN_PATIENCE) {
+        Ok(_) => "open".to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => "refused".to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => "silent".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let found: Vec<String> = thread::scope(|scope| {
+        let threads: Vec<_> = ports?.into_iter().map(|port| scope.spawn(move || one(port))).collect();
+        io::Result::Ok(threads.into_iter().map(|t| t.join().unwrap_or_else(|_| "panic".into())).collect())
+    })?;
+    print_json(&found.into())
+}
+
+#[derive(Default)]
+struct Counts {
+    opened: AtomicU64,
+    round_trips: AtomicU64,
+    failures: Mutex<Vec<String>>,
+    stop: AtomicBool,
+}
+
+impl Counts {
+    fn running(&self) -> bool {
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    fn fail(&self, what: &str, error: &io::Error) {
+        if let Ok(mut failures) = self.failures.lock() {
+            failures.push(format!("{what}: {error}"));
+        }
+    }
+
+    fn print(&self) -> io::Result<()> {
+        let failures = self.failures.lock().map(|list| list.clone()).unwrap_or_default();
+        print_json(&serde_json::json!({
+            "opened": self.opened.load(Ordering::Relaxed),
+            "round_trips": self.round_trips.load(Ordering::Relaxed),
+            "failures": failures,
+        }))
+    }
+}
+
+/// Runs until standard input is closed; prints the counts ten times a second and at the end.
+fn load(to: SocketAddr, fresh: usize, held: usize) -> io::Result<()> {
+    let counts = Counts::default();
+    thread::scope(|scope| {
+        for _ in 0..fresh {
+            scope.spawn(|| open_and_close(to, &counts));
+        }
+        for _ in 0..held {
+            scope.spawn(|| hold(to, &counts));
+        }
+        scope.spawn(|| {
+            // Any end of standard input, an error too, is the request to finish.
+            let _ = io::stdin().read_to_end(&mut Vec::new());
+            counts.stop.store(true, Ordering::Relaxed);
+        });
+        while counts.running() {
+            counts.print()?;
+            thread::sleep(Duration::from_millis(100));
+        }
+        io::Result::Ok(())
+    })?;
+    counts.print()
+}
+
+fn open_and_close(to: SocketAddr, counts: &Counts) {
+    while counts.running() {
+        match greeting(Ipv4Addr::UNSPECIFIED, to).and_then(|(_, connection)| round_trip(connection.get_ref()))
+        {
+            Ok(()) => _ = counts.opened.fetch_add(1, Ordering::Relaxed),
+            Err(error) => counts.fail("new connection", &error),
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn hold(to: SocketAddr, counts: &Counts) {
+    let connection = match greeting(Ipv4Addr::UNSPECIFIED, to) {
+        Ok((_, connection)) => connection,
+        Err(error) => return counts.fail("opening a connection to hold", &error),
+    };
+    while counts.running() {
+        if let Err(error) = round_trip(connection.get_ref()) {
+            return counts.fail("held connection", &error);
+        }
+        counts.round_trips.fetch_add(1, Ordering::Relaxed);
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn round_trip(mut connection: &TcpStream) -> io::Result<()> {
+    let mut byte = [0];
+    connection.write_all(b"x")?;
+    connection.read_exact(&mut byte)
+}
+
+fn print_json(value: &serde_json::Value) -> io::Result<()> {
+    writeln!(io::stdout(), "{value}")
+}

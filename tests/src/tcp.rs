@@ -1,0 +1,138 @@
+//! Plain TCP peers, played by the helper program `peer`: servers that say their name, clients, load, scans.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::host::Host;
+use crate::process::Process;
+use crate::wait;
+
+/// What a client learnt from the server that answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The server's name.
+    pub server: String,
+    /// The client's address as the server saw it.
+    pub seen: String,
+}
+
+/// Connections in progress, from [`Host::load`].
+#[derive(Debug)]
+pub struct Load(Arc<Process>);
+
+/// What a load has done so far.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// New connections opened, used for one round trip and closed.
+    pub opened: u64,
+    /// Round trips on the connections held.
+    pub round_trips: u64,
+    /// Every failure, in words.
+    pub failures: Vec<String>,
+}
+
+impl Load {
+    /// What was done so far.
+    pub fn progress(&self) -> Progress {
+        let log = self.0.log();
+        // The last line may be half written.
+        let complete = log.rsplit_once('\n').map_or("", |(complete, _)| complete);
+        let last = complete.lines().last().and_then(|line| serde_json::from_str(line).ok());
+        let value: Value = last.unwrap_or_default();
+        let failures = value["failures"].as_array().cloned().unwrap_or_default();
+        Progress {
+            opened: value["opened"].as_u64().unwrap_or_default(),
+            round_trips: value["round_trips"].as_u64().unwrap_or_default(),
+            failures: failures.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// Waits until so many more connections were opened and as many round trips made on held ones.
+    ///
+    /// # Panics
+    /// At once when a connection has failed.
+    pub fn wait_more(&self, count: u64) {
+        let before = self.progress();
+        let what = format!("{count} more connections and round trips than {before:?}");
+        wait::until(Duration::from_secs(30), what, || {
+            let now = self.progress();
+            assert!(now.failures.is_empty(), "load: {now:?}");
+            now.opened >= before.opened + count && now.round_trips >= before.round_trips + count
+        });
+    }
+
+    /// Ends the load and asserts that not one connection failed; returns what was done.
+    pub fn expect_no_failures(self) -> Progress {
+        let status = self.0.finish();
+        let progress = self.progress();
+        assert!(status.success() && progress.failures.is_empty(), "load: {status}, {progress:?}");
+        progress
+    }
+}
+
+impl Host {
+    /// Starts a TCP server that tells each client its `name` and the address it sees, then echoes bytes.
+    pub fn named_server(&self, name: &str, port: u16) -> Arc<Process> {
+        let mut command = self.command(&helper().to_string_lossy());
+        command.args(["serve", name, &port.to_string()]);
+        let process = self.start(command, "serve");
+        process.wait_listening(port);
+        process
+    }
+
+    /// Opens one connection and returns who answered.
+    pub fn ask(&self, address: Ipv4Addr, port: u16) -> Reply {
+        self.ask_as(&[Ipv4Addr::UNSPECIFIED], address, port).remove(0)
+    }
+
+    /// Opens one connection from each of these addresses, one after the other, and returns who answered.
+    pub fn ask_as(&self, sources: &[Ipv4Addr], address: Ipv4Addr, port: u16) -> Vec<Reply> {
+        let sources: Vec<_> = sources.iter().map(ToString::to_string).collect();
+        self.replies(&format!("ask {address}:{port} {}", sources.join(",")))
+    }
+
+    /// Opens `count` connections from `source` at the same moment and returns who answered each.
+    pub fn ask_together(&self, count: usize, source: Ipv4Addr, address: Ipv4Addr, port: u16) -> Vec<Reply> {
+        self.replies(&format!("ask-together {address}:{port} {source} {count}"))
+    }
+
+    /// Tries to connect to each port, and says for each: `open`, `refused`, `silent` or another error.
+    pub fn scan(&self, address: Ipv4Addr, ports: &[u16]) -> BTreeMap<u16, String> {
+        let list: Vec<_> = ports.iter().map(ToString::to_string).collect();
+        let output = self.run(format!("{} scan {address} {}", helper().display(), list.join(",")));
+        let found: Vec<String> = serde_json::from_str(output.expect_ok()).expect("a list");
+        ports.iter().copied().zip(found).collect()
+    }
+
+    /// Starts a load: `fresh` threads that open connection after connection, and `held` connections that
+    /// exchange bytes all the time. Returns when it is under way.
+    pub fn load(&self, address: Ipv4Addr, port: u16, fresh: u32, held: u32) -> Load {
+        let mut command = self.command(&helper().to_string_lossy());
+        command.args(["load", &format!("{address}:{port}"), &fresh.to_string(), &held.to_string()]);
+        let load = Load(self.start(command, "load"));
+        load.wait_more(1);
+        load
+    }
+
+    fn replies(&self, arguments: &str) -> Vec<Reply> {
+        let output = self.run(format!("{} {arguments}", helper().display()));
+        let lines: Vec<String> = serde_json::from_str(output.expect_ok()).expect("a list");
+        let reply = |line: &String| {
+            let (server, seen) = line.split_once(' ').unwrap_or_else(|| panic!("odd reply {line:?}"));
+            Reply { server: server.into(), seen: seen.into() }
+        };
+        lines.iter().map(reply).collect()
+    }
+}
+
+/// The helper program, which cargo builds together with the stories: beside them or one folder up.
+fn helper() -> PathBuf {
+    let own = std::env::current_exe().expect("own path");
+    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join("peer")).find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("no `peer` near {}: run `cargo build -p evenkeel-tests`", own.display()))
+}

@@ -1,0 +1,153 @@
+//! The networks in which stories happen.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use crate::config::{Config, Pool};
+use crate::host::Host;
+use crate::lbd::Lbd;
+use crate::namespace::{LabName, Namespace, cable};
+
+/// The appliance's address towards the servers, where it is managed.
+pub const MANAGEMENT: Ipv4Addr = Ipv4Addr::new(192, 168, 10, 10);
+/// Servers of the example configuration: label and last byte of the address.
+const NODES: [(&str, u8); 4] = [("NODE1", 110), ("NODE2", 111), ("POOL2_NODE1", 112), ("POOL3_NODE1", 114)];
+
+/// A network with a client, the appliance and servers. Everything ends when it is dropped.
+#[derive(Debug)]
+pub struct Lab {
+    // Dropped in this order: lbd and peers before the namespaces they run in.
+    lbd: Lbd,
+    hosts: BTreeMap<String, Arc<Host>>,
+    switches: Vec<Namespace>,
+    name: LabName,
+    folder: TempDir,
+    client_network: [u8; 3],
+    server_network: [u8; 3],
+}
+
+impl Lab {
+    /// Everything on one network, 192.168.10.0/24: the appliance uses `eth0` only.
+    pub fn single_arm() -> Self {
+        let mut lab = Self::empty([192, 168, 10], [192, 168, 10]);
+        lab.add_switch("lan", &[("client", "eth0", 50), ("appliance", "eth0", 10)], [192, 168, 10]);
+        lab.plug_servers(0);
+        lab
+    }
+
+    /// Clients on 172.16.1.0/24 (appliance's `eth1`), servers on 192.168.10.0/24 (`eth0`).
+    ///
+    /// The client has a route to the servers through the appliance, to try what must not work.
+    pub fn two_arm() -> Self {
+        let mut lab = Self::empty([172, 16, 1], [192, 168, 10]);
+        lab.add_switch("clients", &[("client", "eth0", 50), ("appliance", "eth1", 10)], [172, 16, 1]);
+        lab.add_switch("servers", &[("appliance", "eth0", 10)], [192, 168, 10]);
+        lab.plug_servers(1);
+        lab.client().ip("route add 192.168.10.0/24 via 172.16.1.10");
+        lab
+    }
+
+    /// Client and appliance on 192.168.10.0/24, servers on 192.168.20.0/24 behind a router.
+    pub fn routed() -> Self {
+        let mut lab = Self::empty([192, 168, 10], [192, 168, 20]);
+        let near = [("client", "eth0", 50), ("appliance", "eth0", 10), ("router", "eth0", 1)];
+        lab.add_switch("near", &near, [192, 168, 10]);
+        lab.add_switch("far", &[("router", "eth1", 1)], [192, 168, 20]);
+        lab.plug_servers(1);
+        lab.host("router").run("sysctl -qw net.ipv4.ip_forward=1").expect_ok();
+        lab.appliance().ip("route add default via 192.168.10.1");
+        for (node, _) in NODES {
+            lab.server(node).ip("route add default via 192.168.20.1");
+        }
+        lab
+    }
+
+    /// The host that connects to virtual addresses.
+    pub fn client(&self) -> &Host {
+        self.host("client")
+    }
+
+    /// The host on which lbd runs.
+    pub fn appliance(&self) -> &Host {
+        self.host("appliance")
+    }
+
+    /// A server: `NODE1`, `NODE2`, `POOL2_NODE1` or `POOL3_NODE1`.
+    pub fn server(&self, name: &str) -> &Host {
+        self.host(name)
+    }
+
+    /// Any host by its name.
+    pub fn host(&self, name: &str) -> &Host {
+        self.hosts.get(name).unwrap_or_else(|| panic!("no host {name} in this lab"))
+    }
+
+    /// The daemon under test.
+    pub fn lbd(&self) -> &Lbd {
+        &self.lbd
+    }
+
+    /// The virtual address of the service with this number, in the clients' network: .100, .101, ...
+    pub fn vip(&self, number: u8) -> Ipv4Addr {
+        host_address(self.client_network, 100 + number)
+    }
+
+    /// A pool to start from: `POOL` at `vip(0)`, port 2001, servers NODE1 and NODE2, TCP checks each second.
+    pub fn pool(&self) -> Pool {
+        let servers = ["NODE1", "NODE2"].map(|node| (node.to_owned(), self.server(node).address(), 100));
+        Pool::new("POOL", self.vip(0), servers.to_vec())
+    }
+
+    /// The configuration of an appliance with these pools, managed on [`MANAGEMENT`].
+    pub fn config<'a>(&self, pools: impl IntoIterator<Item = &'a Pool>) -> Config {
+        Config::with_pools(MANAGEMENT, pools)
+    }
+
+    fn empty(client_network: [u8; 3], server_network: [u8; 3]) -> Self {
+        let folder = tempfile::Builder::new().prefix("evenkeel-lab-").tempdir().expect("temporary folder");
+        let name = LabName::next();
+        // lbd's own user must be able to reach its state.
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("own folder");
+        let appliance = Arc::new(Host::create(&name, "appliance", MANAGEMENT, folder.path()));
+        let lbd = Lbd::new(Arc::clone(&appliance), folder.path());
+        let hosts = BTreeMap::from([("appliance".to_owned(), appliance)]);
+        Self { lbd, hosts, switches: Vec::new(), name, folder, client_network, server_network }
+    }
+
+    /// Adds a switch and plugs `hosts` (name, interface, last byte of the address) into it.
+    fn add_switch(&mut self, switch: &str, hosts: &[(&str, &str, u8)], network: [u8; 3]) {
+        let switch = Namespace::create(&self.name, switch);
+        switch.ip("link add br0 type bridge");
+        switch.ip("link set br0 up");
+        self.switches.push(switch);
+        for (host, interface, last) in hosts {
+            self.plug(self.switches.len() - 1, host, interface, host_address(network, *last));
+        }
+    }
+
+    fn plug(&mut self, switch: usize, name: &str, interface: &str, address: Ipv4Addr) {
+        if !self.hosts.contains_key(name) {
+            let host = Host::create(&self.name, name, address, self.folder.path());
+            self.hosts.insert(name.to_owned(), Arc::new(host));
+        }
+        let port = name.to_lowercase();
+        let switch = &self.switches[switch];
+        cable((self.host(name).namespace(), interface), (switch, &port));
+        switch.ip(format!("link set {port} master br0"));
+        self.host(name).ip(format!("address add {address}/24 dev {interface}"));
+    }
+
+    fn plug_servers(&mut self, switch: usize) {
+        for (node, last) in NODES {
+            self.plug(switch, node, "eth0", host_address(self.server_network, last));
+        }
+    }
+}
+
+fn host_address([a, b, c]: [u8; 3], last: u8) -> Ipv4Addr {
+    Ipv4Addr::new(a, b, c, last)
+}

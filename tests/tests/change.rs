@@ -1,0 +1,116 @@
+//! Changing the configuration: it takes effect at once, learns are kept, and a crash never leaves a mix.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use lab::kernel::{Table, addresses};
+use lab::{Config, Lab, random, wait};
+
+/// What tells one configuration from another, everywhere where it shows.
+#[derive(Debug, Clone, PartialEq)]
+struct Picture {
+    config: serde_json::Value,
+    table: BTreeSet<String>,
+    addresses: BTreeSet<String>,
+}
+
+impl Picture {
+    fn of(lab: &Lab) -> Self {
+        Self {
+            config: lab.lbd().config(),
+            table: Table::read(lab.appliance()).mentions(),
+            addresses: addresses(lab.appliance()),
+        }
+    }
+
+    /// The picture of `config` once every server in it passes its checks.
+    fn settled(lab: &Lab, config: &Config) -> Self {
+        lab.lbd().put(config).expect(200);
+        wait_all_up(lab);
+        Self::of(lab)
+    }
+}
+
+fn wait_all_up(lab: &Lab) {
+    wait::until(Duration::from_secs(15), "all services to be up", || lab.lbd().status()["state"] == "up");
+}
+
+/// Two configurations that differ in virtual addresses, ports, labels and servers.
+fn old_and_new(lab: &Lab) -> [Config; 2] {
+    let old = [lab.pool().weights(&[100]), lab.pool().named("ONLY_OLD", lab.vip(1)).ports("2002")];
+    let new = [
+        lab.pool().weights(&[100, 100]),
+        lab.pool().named("ONLY_NEW_1", lab.vip(2)).ports("2003").weights(&[10, 20]),
+        lab.pool().named("ONLY_NEW_2", lab.vip(3)).ports("2004-2006").server_port(2001),
+    ];
+    [lab.config(&old), lab.config(&new)]
+}
+
+#[test]
+fn killed_at_any_moment_of_a_change_lbd_starts_with_the_old_or_the_new_one_whole() {
+    let lab = Lab::single_arm();
+    for node in ["NODE1", "NODE2"] {
+        for port in [2001, 2002, 2003] {
+            lab.server(node).named_server(node, port);
+        }
+    }
+    let configs = old_and_new(&lab);
+    lab.lbd().start(&configs[0]);
+    let pictures = [1, 0].map(|index| (index, Picture::settled(&lab, &configs[index])));
+    let mut random = fastrand::Rng::with_seed(random::seed("killed during a change"));
+    let mut outcomes = [0, 0];
+    for round in 0..random::rounds(5, 50) {
+        let target = usize::from(lab.lbd().config() == pictures[1].1.config);
+        // A change takes some 40 ms, from the request to the answer.
+        let moment = Duration::from_micros(random.u64(0..60_000));
+        std::thread::scope(|scope| {
+            scope.spawn(|| lab.lbd().put(&configs[target]));
+            std::thread::sleep(moment);
+            lab.lbd().kill();
+        });
+        lab.lbd().start_again();
+        wait_all_up(&lab);
+        let found = Picture::of(&lab);
+        let whole = pictures.iter().find(|(_, picture)| *picture == found);
+        let Some((index, _)) = whole else {
+            panic!("round {round}, killed after {moment:?}: {found:#?}\nis none of {pictures:#?}")
+        };
+        outcomes[usize::from(*index == target)] += 1;
+        assert_eq!(lab.client().ask(lab.vip(0), 2001).seen, lab.vip(0).to_string());
+    }
+    println!("killed during a change: {} times the old one, {} times the new one", outcomes[0], outcomes[1]);
+}
+
+#[test]
+fn a_change_keeps_what_does_not_concern_it() {
+    let lab = Lab::single_arm();
+    for node in ["NODE1", "NODE2"] {
+        lab.server(node).named_server(node, 2001);
+    }
+    lab.lbd().start(&lab.config([&lab.pool()]));
+    lab.lbd().wait_service("POOL", "up");
+    let first = lab.client().ask(lab.vip(0), 2001);
+    let load = lab.client().load(lab.vip(0), 2001, 2, 2);
+    let before = Table::read(lab.appliance());
+    let second = lab.pool().named("SECOND", lab.vip(1));
+    lab.lbd().put(&lab.config([&lab.pool(), &second])).expect(200);
+    lab.lbd().wait_service("SECOND", "up");
+    assert_eq!(lab.client().ask(lab.vip(1), 2001).seen, lab.vip(1).to_string());
+    lab.lbd().put(&lab.config([&lab.pool()])).expect(200);
+    assert_ne!(lab.client().scan(lab.vip(1), &[2001])[&2001], "open");
+    assert_eq!(lab.client().ask(lab.vip(0), 2001), first, "persistence outlives the changes");
+    for (name, packets) in Table::read(lab.appliance()).counters() {
+        assert!(packets >= before.counters()[&name], "counter {name} started anew");
+    }
+    load.expect_no_failures();
+}
+
+#[test]
+fn a_stored_configuration_outlives_a_stop_and_wins_over_the_initial_one() {
+    let lab = Lab::single_arm();
+    lab.lbd().start(&lab.config([&lab.pool()]));
+    lab.lbd().put(&lab.config([&lab.pool().weights(&[7, 9])])).expect(200);
+    lab.lbd().stop();
+    lab.lbd().start(&lab.config([&lab.pool()]));
+    assert_eq!(lab.lbd().server("POOL", "NODE2")["weight"], 9);
+}

@@ -1,0 +1,233 @@
+//! Servers that fail: noticed in time, avoided, explained in words, used again.
+
+use std::time::{Duration, Instant};
+
+use lab::{Host, Lab, Mode, Process};
+
+/// Checks each second with a time-out of one, two failures: red after 3 s at most.
+const RED_WITHIN: Duration = Duration::from_secs(3);
+/// For scheduling on a busy test machine and for asking the status; not part of the product's promise.
+const ALLOWANCE: Duration = Duration::from_millis(1500);
+
+/// A pool of two named servers; the client has been given one of them, which is returned first.
+struct Pair<'a> {
+    lab: &'a Lab,
+    used: (&'a Host, &'static str, std::sync::Arc<Process>),
+    other: &'static str,
+}
+
+impl<'a> Pair<'a> {
+    fn start(lab: &'a Lab) -> Self {
+        let [one, two] = ["NODE1", "NODE2"].map(|node| lab.server(node).named_server(node, 2001));
+        lab.lbd().start(&lab.config([&lab.pool()]));
+        lab.lbd().wait_service("POOL", "up");
+        let (used, other, process) = match lab.client().ask(lab.vip(0), 2001).server.as_str() {
+            "NODE1" => ("NODE1", "NODE2", one),
+            _ => ("NODE2", "NODE1", two),
+        };
+        Self { lab, used: (lab.server(used), used, process), other }
+    }
+
+    /// Breaks the client's server, and shows that it is red in time and that the other one takes over.
+    fn fails(&self, break_it: impl FnOnce()) {
+        let broken = Instant::now();
+        break_it();
+        self.lab.lbd().wait_server("POOL", self.used.1, "down");
+        let took = broken.elapsed();
+        assert!(took <= RED_WITHIN + ALLOWANCE, "red only after {took:?}");
+        assert_eq!(self.lab.lbd().service("POOL")["state"], "degraded");
+        assert_eq!(self.lab.client().ask(self.lab.vip(0), 2001).server, self.other);
+    }
+
+    /// Shows that the server is used again once it passes its checks: both servers get clients.
+    fn returns(&self) {
+        let (_, name, _) = self.used;
+        self.lab.lbd().wait_server("POOL", name, "up");
+        self.lab.lbd().wait_service("POOL", "up");
+        self.lab.client().use_addresses("10.1.0.0/16");
+        self.lab.appliance().ip(format!("route add 10.1.0.0/16 via {}", self.lab.client().address()));
+        let clients: Vec<_> = (1..=6).map(|last| std::net::Ipv4Addr::new(10, 1, 0, last)).collect();
+        let replies = self.lab.client().ask_as(&clients, self.lab.vip(0), 2001);
+        assert!(replies.iter().any(|reply| reply.server == name), "{name} is not used again: {replies:?}");
+    }
+}
+
+#[test]
+fn a_killed_server_is_red_in_time_and_used_again_when_it_returns() {
+    let lab = Lab::single_arm();
+    let pair = Pair::start(&lab);
+    let (host, name, process) = &pair.used;
+    pair.fails(|| process.kill());
+    lab.lbd().wait_reason("POOL", name, "connection refused");
+    host.named_server(name, 2001);
+    pair.returns();
+}
+
+#[test]
+fn a_server_whose_link_is_cut_is_red_in_time_and_used_again_when_it_returns() {
+    let lab = Lab::single_arm();
+    let pair = Pair::start(&lab);
+    let (host, ..) = &pair.used;
+    pair.fails(|| host.set_link(false));
+    host.set_link(true);
+    pair.returns();
+}
+
+#[test]
+fn a_frozen_server_is_red_in_time_and_used_again_when_it_returns() {
+    let lab = Lab::single_arm();
+    let scps = ["NODE1", "NODE2"].map(|node| lab.server(node).scp("DW_SCP", 2001, Mode::Good));
+    lab.lbd().start(&lab.config([&lab.pool().echo_check("DW_SCP")]));
+    lab.lbd().wait_service("POOL", "up");
+    lab.client().echoscu(lab.vip(0), 2001, "DW_SCP").expect_ok();
+    let used = usize::from(scps[0].peers("MODALITY").is_empty());
+    let name = ["NODE1", "NODE2"][used];
+    let frozen = Instant::now();
+    scps[used].process.freeze();
+    lab.lbd().wait_server("POOL", name, "down");
+    assert!(frozen.elapsed() <= RED_WITHIN + ALLOWANCE, "red only after {:?}", frozen.elapsed());
+    lab.client().echoscu(lab.vip(0), 2001, "DW_SCP").expect_ok();
+    assert_eq!(scps[1 - used].peers("MODALITY").len(), 1);
+    scps[used].process.thaw();
+    lab.lbd().wait_server("POOL", name, "up");
+}
+
+#[test]
+fn a_server_returns_only_after_rise_passed_checks() {
+    let lab = Lab::single_arm();
+    let server = lab.server("NODE1").named_server("NODE1", 2001);
+    lab.lbd().start(&lab.config([&lab.pool().weights(&[100]).rise_fall(4, 1)]));
+    lab.lbd().wait_service("POOL", "up");
+    server.kill();
+    lab.lbd().wait_service("POOL", "down");
+    assert_ne!(lab.client().scan(lab.vip(0), &[2001])[&2001], "open");
+    lab.server("NODE1").named_server("NODE1", 2001);
+    let back = lab.lbd().wait_service("POOL", "up");
+    // Four passed checks lie three intervals apart.
+    assert!(back > Duration::from_millis(2900), "back after only {back:?}");
+    assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE1");
+}
+
+/// Starts lbd with a C-ECHO check of NODE1 only.
+fn start_echo_check(lab: &Lab) {
+    lab.lbd().start(&lab.config([&lab.pool().weights(&[100]).echo_check("DW_SCP")]));
+}
+
+fn expect_reason(lab: &Lab, words: &str) {
+    lab.lbd().wait_reason("POOL", "NODE1", words);
+    lab.lbd().wait_server("POOL", "NODE1", "down");
+}
+
+/// The reason shown while the server behaves like this.
+fn reason_shown(mode: Mode, words: &str) {
+    let lab = Lab::single_arm();
+    lab.server("NODE1").scp("DW_SCP", 2001, mode);
+    start_echo_check(&lab);
+    expect_reason(&lab, words);
+}
+
+#[test]
+fn reason_connection_refused() {
+    let lab = Lab::single_arm();
+    start_echo_check(&lab);
+    expect_reason(&lab, "connection refused");
+}
+
+#[test]
+fn reason_no_route_to_the_network() {
+    let lab = Lab::routed();
+    lab.appliance().ip("route delete default");
+    start_echo_check(&lab);
+    expect_reason(&lab, "network unreachable");
+}
+
+#[test]
+fn reason_host_unreachable_says_the_router() {
+    let lab = Lab::routed();
+    lab.host("router").ip(format!("route add unreachable {}", lab.server("NODE1").address()));
+    start_echo_check(&lab);
+    expect_reason(&lab, "no route to host");
+}
+
+#[test]
+fn reason_time_out_while_connecting() {
+    let lab = Lab::single_arm();
+    lab.server("NODE1").drop_silently(2001);
+    start_echo_check(&lab);
+    expect_reason(&lab, "while connecting");
+    expect_reason(&lab, "time-out");
+}
+
+#[test]
+fn reason_time_out_waiting_for_the_association_answer() {
+    reason_shown(Mode::HangAssociate, "time-out after 1 s while waiting for the answer to the association");
+}
+
+#[test]
+fn reason_time_out_waiting_for_the_echo_answer() {
+    reason_shown(Mode::HangEcho, "time-out after 1 s while waiting for the c-echo answer");
+}
+
+#[test]
+fn reason_called_ae_title_not_recognised() {
+    let lab = Lab::single_arm();
+    lab.server("NODE1").scp("ANOTHER_TITLE", 2001, Mode::Good);
+    start_echo_check(&lab);
+    expect_reason(&lab, "called ae title not recognised");
+    expect_reason(&lab, "dw_scp");
+}
+
+#[test]
+fn reason_calling_ae_title_not_recognised() {
+    reason_shown(Mode::Reject(1, 1, 3), "calling ae title not recognised");
+}
+
+#[test]
+fn reason_local_limit_exceeded() {
+    reason_shown(Mode::Reject(2, 3, 2), "local limit exceeded");
+}
+
+#[test]
+fn reason_no_presentation_context_accepted() {
+    reason_shown(Mode::NoContext, "no presentation context accepted");
+}
+
+#[test]
+fn reason_bad_status() {
+    reason_shown(Mode::Status(0x0122), "0x0122");
+}
+
+#[test]
+fn reason_aborted_instead_of_an_association_answer() {
+    reason_shown(Mode::Abort, "association aborted");
+}
+
+#[test]
+fn reason_aborted_instead_of_an_echo_answer() {
+    reason_shown(Mode::AbortEcho, "association aborted");
+}
+
+#[test]
+fn reason_closed_instead_of_an_association_answer() {
+    reason_shown(Mode::Close, "connection closed by the server while waiting for the answer");
+}
+
+#[test]
+fn reason_closed_instead_of_an_echo_answer() {
+    reason_shown(Mode::CloseEcho, "connection closed by the server while waiting for the c-echo");
+}
+
+#[test]
+fn one_slow_server_delays_no_other_check() {
+    let lab = Lab::single_arm();
+    lab.server("NODE1").scp("DW_SCP", 2001, Mode::HangAssociate);
+    let node2 = lab.server("NODE2").scp("DW_SCP", 2001, Mode::Good);
+    lab.lbd().start(&lab.config([&lab.pool().echo_check("DW_SCP")]));
+    lab.lbd().wait_server("POOL", "NODE2", "up");
+    let before = node2.events("echo").len();
+    let start = Instant::now();
+    lab::wait::until(Duration::from_secs(8), "five more checks of NODE2", || {
+        node2.events("echo").len() >= before + 5
+    });
+    assert!(start.elapsed() < Duration::from_millis(5000) + ALLOWANCE, "{:?}", start.elapsed());
+}

@@ -1,0 +1,215 @@
+//! Clients reach the servers through the virtual addresses: the right pool, intact, kept, shared out.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use lab::kernel::Table;
+use lab::tcp::Reply;
+use lab::{Config, Lab, Mode, peers, random, wait};
+
+/// Made-up clients: the client host uses them all, and the appliance knows the way back.
+fn many_clients(lab: &Lab, count: u8) -> Vec<Ipv4Addr> {
+    lab.client().use_addresses("10.1.0.0/16");
+    lab.appliance().ip(format!("route add 10.1.0.0/16 via {}", lab.client().address()));
+    (1..=count).map(|last| Ipv4Addr::new(10, 1, 0, last)).collect()
+}
+
+fn start_named_servers(lab: &Lab, port: u16) {
+    lab.server("NODE1").named_server("NODE1", port);
+    lab.server("NODE2").named_server("NODE2", port);
+}
+
+fn count_by_server(replies: &[Reply]) -> BTreeMap<&str, usize> {
+    replies.iter().fold(BTreeMap::new(), |mut counts, reply| {
+        *counts.entry(reply.server.as_str()).or_default() += 1;
+        counts
+    })
+}
+
+#[test]
+fn each_pool_of_the_example_answers_with_its_own_ae_title() {
+    let lab = Lab::single_arm();
+    let pools = [
+        ("DATALINK_POOL1", "NODE1", 2001, "DW_SCP"),
+        ("DATALINK_POOL2", "POOL2_NODE1", 2003, "DW_MPPS_SCP"),
+        ("DATALINK_POOL3", "POOL3_NODE1", 2002, "DW_RDSR_SCP"),
+    ];
+    for (_, server, port, title) in pools {
+        lab.server(server).scp(title, port, Mode::Good);
+    }
+    lab.server("NODE2").scp("DW_SCP", 2001, Mode::Good);
+    lab.lbd().start(&Config::datalink());
+    for (number, (pool, _, port, title)) in (0..).zip(pools) {
+        lab.lbd().wait_service(pool, "up");
+        lab.client().echoscu(lab.vip(number), port, title).expect_ok();
+        let refused = lab.client().echoscu(lab.vip(number), port, "SOMEBODY_ELSE");
+        refused.expect_failure("Called AE Title Not Recognized");
+    }
+    let told = lab
+        .lbd()
+        .command(&format!("status --json --control-socket {}", lab.lbd().control_socket().display()), "");
+    let told: serde_json::Value = serde_json::from_str(told.expect_ok()).expect("JSON");
+    assert_eq!(told["virtual_services"][2]["label"], "DATALINK_POOL3");
+}
+
+/// What must work in every topology, with real DICOM: files arrive intact, servers see the source address
+/// that the status names, one client stays on one server.
+fn dicom_works(lab: &Lab) {
+    let scps = ["NODE1", "NODE2"].map(|node| (node, lab.server(node).scp("DW_SCP", 2001, Mode::Good)));
+    lab.lbd().start(&lab.config([&lab.pool().echo_check("DW_SCP")]));
+    lab.lbd().wait_service("POOL", "up");
+    let files = lab.client().new_path("files");
+    peers::make_files(&files, 50);
+    lab.client().storescu(lab.vip(0), 2001, "DW_SCP", &files).expect_ok();
+    for _ in 0..5 {
+        lab.client().echoscu(lab.vip(0), 2001, "DW_SCP").expect_ok();
+    }
+    let (used, unused): (Vec<_>, Vec<_>) =
+        scps.iter().partition(|(_, scp)| !scp.peers("MODALITY").is_empty());
+    assert_eq!((used.len(), unused.len()), (1, 1), "the client keeps its server");
+    let (node, scp) = used[0];
+    peers::expect_same_files(&files, &scp.folder);
+    assert_eq!(scp.peers("MODALITY"), vec![lab.lbd().snat_source("POOL", node); 6]);
+}
+
+#[test]
+fn fifty_files_arrive_intact_single_arm() {
+    let lab = Lab::single_arm();
+    dicom_works(&lab);
+    assert_eq!(lab.lbd().snat_source("POOL", "NODE1"), lab.vip(0).to_string());
+}
+
+#[test]
+fn fifty_files_arrive_intact_two_arm() {
+    let lab = Lab::two_arm();
+    dicom_works(&lab);
+    assert_eq!(lab.lbd().snat_source("POOL", "NODE1"), "192.168.10.10", "replies must come back over eth0");
+}
+
+#[test]
+fn fifty_files_arrive_intact_over_a_router() {
+    let lab = Lab::routed();
+    dicom_works(&lab);
+    assert_eq!(lab.lbd().snat_source("POOL", "NODE1"), lab.vip(0).to_string());
+}
+
+/// While a client connects more often than the time-out it keeps its server; when it is quiet for longer,
+/// the kernel forgets it.
+fn persistence_lasts_while_used(lab: &Lab) {
+    let timeout = 2;
+    start_named_servers(lab, 2001);
+    lab.lbd().start(&lab.config([&lab.pool().persistence(Some(timeout))]));
+    lab.lbd().wait_service("POOL", "up");
+    let first = lab.client().ask(lab.vip(0), 2001);
+    assert_eq!(first.seen, lab.lbd().snat_source("POOL", &first.server));
+    let period = Duration::from_secs(3 * u64::from(timeout));
+    wait::holds_for(period, "the client keeps its server", || lab.client().ask(lab.vip(0), 2001) == first);
+    let known = || !Table::read(lab.appliance()).sticky(lab.client().address()).is_empty();
+    assert!(known());
+    let gone = wait::until(Duration::from_secs(5), "the entry to time out", || !known());
+    assert!(gone > Duration::from_millis(1500), "gone after only {gone:?}");
+}
+
+#[test]
+fn a_client_keeps_its_server_while_it_goes_on_connecting() {
+    persistence_lasts_while_used(&Lab::single_arm());
+}
+
+#[test]
+fn a_client_keeps_its_server_two_arm() {
+    persistence_lasts_while_used(&Lab::two_arm());
+}
+
+#[test]
+fn a_client_keeps_its_server_over_a_router() {
+    persistence_lasts_while_used(&Lab::routed());
+}
+
+#[test]
+fn fifty_parallel_first_connections_stay_on_one_server() {
+    let lab = Lab::single_arm();
+    start_named_servers(&lab, 2001);
+    lab.lbd().start(&lab.config([&lab.pool()]));
+    lab.lbd().wait_service("POOL", "up");
+    let rounds = u8::try_from(random::rounds(5, 50)).expect("few");
+    let mut used = BTreeMap::new();
+    for client in many_clients(&lab, rounds) {
+        let replies = lab.client().ask_together(50, client, lab.vip(0), 2001);
+        assert_eq!(replies.len(), 50);
+        assert_eq!(count_by_server(&replies).len(), 1, "{client} was spread over servers: {replies:?}");
+        *used.entry(replies[0].server.clone()).or_insert(0) += 1;
+    }
+    assert_eq!(used.len(), 2, "different clients use both servers: {used:?}");
+}
+
+#[test]
+fn clients_are_shared_out_by_weight() {
+    let lab = Lab::single_arm();
+    start_named_servers(&lab, 2001);
+    lab.lbd().start(&lab.config([&lab.pool().weights(&[100, 50])]));
+    lab.lbd().wait_service("POOL", "up");
+    let clients = many_clients(&lab, 150);
+    let first = lab.client().ask_as(&clients, lab.vip(0), 2001);
+    assert_eq!(count_by_server(&first), BTreeMap::from([("NODE1", 100), ("NODE2", 50)]));
+    let second = lab.client().ask_as(&clients, lab.vip(0), 2001);
+    assert!(first == second, "every client keeps its server");
+    let early: Vec<_> = first.iter().take(6).collect();
+    assert!(early.iter().any(|reply| reply.server == "NODE2"), "shares are interleaved: {early:?}");
+}
+
+#[test]
+fn a_server_of_weight_zero_gets_no_new_client() {
+    let lab = Lab::single_arm();
+    start_named_servers(&lab, 2001);
+    lab.lbd().start(&lab.config([&lab.pool().weights(&[0, 50])]));
+    lab.lbd().wait_service("POOL", "up");
+    let replies = lab.client().ask_as(&many_clients(&lab, 20), lab.vip(0), 2001);
+    assert_eq!(count_by_server(&replies), BTreeMap::from([("NODE2", 20)]));
+}
+
+#[test]
+fn without_persistence_one_client_uses_all_servers_in_turn() {
+    let lab = Lab::single_arm();
+    start_named_servers(&lab, 2001);
+    lab.lbd().start(&lab.config([&lab.pool().persistence(None)]));
+    lab.lbd().wait_service("POOL", "up");
+    let replies = lab.client().ask_as(&[lab.client().address(); 20], lab.vip(0), 2001);
+    assert_eq!(count_by_server(&replies), BTreeMap::from([("NODE1", 10), ("NODE2", 10)]));
+}
+
+#[test]
+fn ports_are_kept_in_ranges_and_translated_where_configured() {
+    let lab = Lab::single_arm();
+    let node = lab.server("NODE1");
+    for port in [2001, 2003, 2004, 8080] {
+        node.named_server(&format!("PORT{port}"), port);
+    }
+    let same = lab.pool().ports("2001,2003-2004").weights(&[100]);
+    let translated = lab.pool().named("WEB", lab.vip(1)).ports("80").server_port(8080).weights(&[100]);
+    lab.lbd().start(&lab.config([&same, &translated]));
+    lab.lbd().wait_service("POOL", "up");
+    lab.lbd().wait_service("WEB", "up");
+    for port in [2001, 2003, 2004] {
+        assert_eq!(lab.client().ask(lab.vip(0), port).server, format!("PORT{port}"));
+    }
+    assert_eq!(lab.client().ask(lab.vip(1), 80).server, "PORT8080");
+    let closed = lab.client().scan(lab.vip(0), &[80, 2000, 2002, 2005]);
+    assert!(closed.values().all(|state| state != "open"), "{closed:?}");
+}
+
+#[test]
+fn the_source_address_is_the_one_configured() {
+    let lab = Lab::single_arm();
+    start_named_servers(&lab, 2001);
+    for (choice, expected) in [("interface", "192.168.10.10"), ("virtual-address", "192.168.10.100")] {
+        let config = lab.config([&lab.pool().snat_source(choice)]);
+        match choice {
+            "interface" => lab.lbd().start(&config),
+            _ => _ = lab.lbd().put(&config).expect(200),
+        }
+        lab.lbd().wait_service("POOL", "up");
+        assert_eq!(lab.lbd().snat_source("POOL", "NODE1"), expected);
+        assert_eq!(lab.client().ask(lab.vip(0), 2001).seen, expected);
+    }
+}

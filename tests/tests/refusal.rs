@@ -1,0 +1,375 @@
+//! Invalid configurations: each is refused with its field and a remedy, and nothing changes.
+
+use lab::kernel::{Table, addresses};
+use lab::topology::MANAGEMENT;
+use lab::{Config, Lab, lbd, wait};
+
+/// An edit of the shipped example that must be refused.
+struct Case {
+    name: &'static str,
+    /// The first occurrence of this text ...
+    old: &'static str,
+    /// ... becomes this.
+    new: &'static str,
+    field: &'static str,
+    remedy: &'static str,
+    /// Also sent to a running lbd: one of each class.
+    put: bool,
+}
+
+const fn case(
+    name: &'static str,
+    [old, new]: [&'static str; 2],
+    field: &'static str,
+    remedy: &'static str,
+) -> Case {
+    Case { name, old, new, field, remedy, put: false }
+}
+
+const fn put(mut case: Case) -> Case {
+    case.put = true;
+    case
+}
+
+const SCHEMA: &str = "schema = 1";
+const MANAGEMENT_ADDRESS: &str = "address = \"192.168.10.10\"";
+const VIP1: &str = "address = \"192.168.10.100\"";
+const VIP2: &str = "address = \"192.168.10.101\"";
+const PORTS1: &str = "ports = \"2001\"";
+const PORTS2: &str = "ports = \"2003\"";
+const NODE1: &str = "address = \"192.168.10.110\"";
+const NODE2: &str = "address = \"192.168.10.111\"";
+const CHECK1: &str = "label = \"DICOM-C_Echo-Check-VIP1\"";
+const CALLED1: &str = "called_ae_title = \"DW_SCP\"";
+const PERSISTENCE: &str = "timeout_seconds = 300";
+
+const SERVICE0: &str = "virtual_service[0]";
+const PORT_REMEDY: &str = "give ports from 1 to 65535";
+const ADDRESS_REMEDY: &str = "give an IPv4 address";
+
+/// Text and shape of the document.
+const SHAPE: [Case; 11] = [
+    put(case("not TOML", [SCHEMA, "schema = "], "line ", "correct that line")),
+    case("a key twice", [SCHEMA, "schema = 1\nschema = 1"], "line ", "each key stands once"),
+    put(case("a later schema", [SCHEMA, "schema = 2"], "schema", "write schema = 1")),
+    case("no schema", [SCHEMA, ""], "schema", "add this field"),
+    put(case("an unknown table", [SCHEMA, "schema = 1\nextra = 1"], "extra", "correct its spelling")),
+    case("a misspelt field", ["fall = 2", "fell = 2"], "health_check[0].fell", "correct its spelling"),
+    case("text for a number", ["rise = 2", "rise = \"2\""], "health_check[0].rise", "type that is expected"),
+    case("a number for text", [PORTS1, "ports = 2001"], "virtual_service[0].ports", "type that is expected"),
+    case("a fraction", ["weight = 100", "weight = 1.5"], "real_server[0].weight", "type that is expected"),
+    case("no address", [VIP1, ""], "virtual_service[0].address", "add this field"),
+    case("no management interface", ["interface = \"eth0\"", ""], "management.interface", "add this field"),
+];
+
+/// Addresses, interfaces and ports.
+const NETWORK: [Case; 23] = [
+    case(
+        "a management host name",
+        [MANAGEMENT_ADDRESS, "address = \"lb\""],
+        "management.address",
+        ADDRESS_REMEDY,
+    ),
+    case("management port 0", ["= 9443", "= 0"], "management.https_port", "1 to 65535"),
+    case("management port 65536", ["= 9443", "= 65536"], "management.https_port", "1 to 65535"),
+    case(
+        "an interface's name too long",
+        ["\"eth0\"", "\"ethernet-adapter-0\""],
+        "management.interface",
+        "eth0",
+    ),
+    case("an interface with a blank", ["\"eth0\"", "\"eth 0\""], "management.interface", "eth0"),
+    put(case(
+        "an IPv6 address",
+        [VIP1, "address = \"2001:db8::1\""],
+        "virtual_service[0].address",
+        ADDRESS_REMEDY,
+    )),
+    case("an address with prefix", [VIP1, "address = \"192.168.10.100/24\""], SERVICE0, ADDRESS_REMEDY),
+    case("an address byte of 256", [VIP1, "address = \"192.168.10.256\""], SERVICE0, ADDRESS_REMEDY),
+    case("a loopback address", [VIP1, "address = \"127.0.0.1\""], SERVICE0, ADDRESS_REMEDY),
+    case("a multicast address", [VIP1, "address = \"224.0.0.1\""], SERVICE0, ADDRESS_REMEDY),
+    case("the broadcast address", [VIP1, "address = \"255.255.255.255\""], SERVICE0, ADDRESS_REMEDY),
+    case(
+        "the unspecified address",
+        [NODE1, "address = \"0.0.0.0\""],
+        "real_server[0].address",
+        ADDRESS_REMEDY,
+    ),
+    case("no port", [PORTS1, "ports = \"\""], "virtual_service[0].ports", PORT_REMEDY),
+    case("port 0", [PORTS1, "ports = \"0\""], "virtual_service[0].ports", PORT_REMEDY),
+    case("port 70000", [PORTS1, "ports = \"70000\""], "virtual_service[0].ports", PORT_REMEDY),
+    put(case(
+        "a range backwards",
+        [PORTS1, "ports = \"2005-2001\""],
+        "virtual_service[0].ports",
+        "write 2001-2005",
+    )),
+    case("an open range", [PORTS1, "ports = \"2001-\""], "virtual_service[0].ports", PORT_REMEDY),
+    case(
+        "ports separated by blanks",
+        [PORTS1, "ports = \"2001 2002\""],
+        "virtual_service[0].ports",
+        PORT_REMEDY,
+    ),
+    case("a port twice", [PORTS1, "ports = \"2001,2000-2002\""], "virtual_service[0].ports", "once"),
+    case("a server's port 0", ["port = 2001", "port = 0"], "real_server[0].port", "1 to 65535"),
+    case("a negative port", ["port = 2001", "port = -1"], "real_server[0].port", "1 to 65535"),
+    case("a protocol of another layer", ["\"tcp\"", "\"icmp\""], "virtual_service[0].protocol", "\"tcp\""),
+    case(
+        "an unknown SNAT source",
+        ["\"auto\"", "\"client\""],
+        "virtual_service[0].snat_source",
+        "\"interface\"",
+    ),
+];
+
+/// Labels, checks, weights and what must fit together.
+const MEANING: [Case; 26] = [
+    case("an empty label", [CHECK1, "label = \"\""], "health_check[0].label", "give a name"),
+    case("a label with a blank", ["\"DATALINK_POOL1\"", "\"POOL 1\""], "virtual_service[0].label", "use A-Z"),
+    case("a label of markup", ["\"DATALINK_POOL1\"", "\"<b>\""], "virtual_service[0].label", "use A-Z"),
+    case(
+        "a label of 64 characters",
+        ["\"DATALINK_POOL1\"", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\""],
+        "virtual_service[0].label",
+        "shorten",
+    ),
+    put(case(
+        "a service's label twice",
+        ["\"DATALINK_POOL2\"", "\"DATALINK_POOL1\""],
+        "virtual_service[1].label",
+        "own label",
+    )),
+    case("a check's label twice", ["Check-VIP2\"", "Check-VIP1\""], "health_check[1].label", "own label"),
+    case("a server's label twice", ["POOL1_NODE2", "POOL1_NODE1"], "real_server[1].label", "own label"),
+    put(case(
+        "a check that is not there",
+        ["health_check = \"DICOM", "health_check = \"X"],
+        "virtual_service[0].health_check",
+        "use one that exists",
+    )),
+    case("an unknown check type", ["\"dicom-c-echo\"", "\"ldap\""], "health_check[0].type", "use \"tcp\""),
+    case(
+        "AE titles for a TCP check",
+        ["\"dicom-c-echo\"", "\"tcp\""],
+        "health_check[0].calling_ae_title",
+        "remove it",
+    ),
+    case("no called AE title", [CALLED1, ""], "health_check[0].called_ae_title", "add it"),
+    case(
+        "an AE title of 17",
+        [CALLED1, "called_ae_title = \"AAAAAAAAAAAAAAAAA\""],
+        "health_check[0].called_ae_title",
+        "at most 16",
+    ),
+    case(
+        "an empty AE title",
+        [CALLED1, "called_ae_title = \" \""],
+        "health_check[0].called_ae_title",
+        "give the AE title",
+    ),
+    case(
+        "an AE title with backslash",
+        [CALLED1, "called_ae_title = 'A\\B'"],
+        "health_check[0].called_ae_title",
+        "backslash",
+    ),
+    case(
+        "an AE title with umlaut",
+        [CALLED1, "called_ae_title = \"RÖNTGEN\""],
+        "health_check[0].called_ae_title",
+        "ASCII",
+    ),
+    case(
+        "interval 0",
+        ["interval_seconds = 5", "interval_seconds = 0"],
+        "health_check[0].interval_seconds",
+        "give 1 to",
+    ),
+    put(case(
+        "a time-out above the interval",
+        ["timeout_seconds = 3", "timeout_seconds = 6"],
+        "health_check[0].timeout_seconds",
+        "at most the interval",
+    )),
+    case("rise 0", ["rise = 2", "rise = 0"], "health_check[0].rise", "give 1 to"),
+    case("fall 1000", ["fall = 2", "fall = 1000"], "health_check[0].fall", "give 1 to"),
+    case(
+        "persistence of 0 s",
+        [PERSISTENCE, "timeout_seconds = 0"],
+        "persistence.timeout_seconds",
+        "give 1 to",
+    ),
+    put(case(
+        "weight 257",
+        ["weight = 100", "weight = 257"],
+        "virtual_service[0].real_server[0].weight",
+        "256",
+    )),
+    case(
+        "a negative weight",
+        ["weight = 100", "weight = -1"],
+        "virtual_service[0].real_server[0].weight",
+        "256",
+    ),
+    put(case(
+        "a VIP on the management address",
+        [VIP2, MANAGEMENT_ADDRESS],
+        "virtual_service[1].address",
+        "address of its own",
+    )),
+    case("a server on a VIP", [NODE1, VIP2], "virtual_service[0].real_server[0].address", "the server's own"),
+    case("a server twice", [NODE2, NODE1], "virtual_service[0].real_server[1].address", "each server once"),
+    case(
+        "a server on the management address",
+        [NODE2, MANAGEMENT_ADDRESS],
+        "real_server[1].address",
+        "the server's own",
+    ),
+];
+
+/// What needs more than one edit, or a document of its own.
+fn special_cases() -> Vec<(Config, &'static str, &'static str)> {
+    let good = Config::datalink();
+    let overlap = good.replacing(VIP2, VIP1).replacing(PORTS2, "ports = \"2000-2010\"");
+    let weightless = good.replacing("weight = 100", "weight = 0").replacing("weight = 100", "weight = 0");
+    let elsewhere = good.replacing(VIP2, "address = \"192.168.10.100\"\ninterface = \"eth1\"");
+    let serverless = "\n[[virtual_service]]\nlabel = \"EMPTY\"\naddress = \"192.168.10.103\"\nports = \"1\"\n\
+                      health_check = \"DICOM-C_Echo-Check-VIP1\"\n[[virtual_service]]\nlabel = \"DATALINK_POOL2\"";
+    let serverless = good.replacing("\n[[virtual_service]]\nlabel = \"DATALINK_POOL2\"", serverless);
+    vec![
+        (overlap, "virtual_service[1].ports", "another port or another address"),
+        (weightless, "virtual_service[0].real_server[0].weight", "weight of 1 or more"),
+        (elsewhere, "virtual_service[1].interface", "the same interface"),
+        (serverless, "virtual_service[1].real_server", "give 1 to"),
+    ]
+}
+
+fn cases() -> impl Iterator<Item = &'static Case> {
+    SHAPE.iter().chain(&NETWORK).chain(&MEANING)
+}
+
+#[test]
+fn each_invalid_configuration_is_refused_with_its_field_and_a_remedy() {
+    let lab = Lab::single_arm();
+    lab.lbd().check_config(&Config::datalink()).expect_ok();
+    assert!(cases().count() + special_cases().len() >= 40);
+    let tables = cases().map(|case| {
+        let edited = Config::datalink().replacing(case.old, case.new);
+        (case.name, edited, case.field, case.remedy)
+    });
+    let special = special_cases().into_iter().map(|(config, field, remedy)| (field, config, field, remedy));
+    let wrong: Vec<String> = tables
+        .chain(special)
+        .filter_map(|(name, config, field, remedy)| {
+            let output = lab.lbd().check_config(&config);
+            let named = |line: &str| {
+                line.split(": ").take(2).any(|part| part.contains(field)) && line.contains(remedy)
+            };
+            let right = output.status.code() == Some(1) && output.stderr.lines().any(named);
+            (!right).then(|| {
+                format!("{name}: expected {field} ... {remedy}, got {}: {}", output.status, output.stderr)
+            })
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn all_problems_are_named_at_once() {
+    let lab = Lab::single_arm();
+    let config =
+        Config::datalink().replacing("rise = 2", "rise = 0").replacing("weight = 100", "weight = 999");
+    let output = lab.lbd().check_config(&config);
+    output.expect_failure("health_check[0].rise");
+    output.expect_failure("virtual_service[0].real_server[0].weight");
+}
+
+/// Everything that a refused change must leave as it was.
+struct InForce {
+    config: serde_json::Value,
+    stored: Vec<(String, Vec<u8>)>,
+    table: Table,
+    addresses: std::collections::BTreeSet<String>,
+}
+
+impl InForce {
+    fn read(lab: &Lab) -> Self {
+        Self {
+            config: lab.lbd().config(),
+            stored: lab.lbd().stored_files(),
+            table: Table::read(lab.appliance()),
+            addresses: addresses(lab.appliance()),
+        }
+    }
+
+    fn expect_still(&self, lab: &Lab, after: &str) {
+        let now = Self::read(lab);
+        assert_eq!(now.config, self.config, "configuration after: {after}");
+        let differing = now.stored.iter().filter(|file| !self.stored.contains(file)).map(|(name, _)| name);
+        assert_eq!(differing.collect::<Vec<_>>(), [""; 0], "files changed after: {after}");
+        assert_eq!(now.stored.len(), self.stored.len(), "files gone after: {after}");
+        now.table.expect_same_as(&self.table);
+        assert_eq!(now.addresses, self.addresses, "addresses after: {after}");
+    }
+}
+
+#[test]
+fn a_refused_change_leaves_the_running_configuration_in_force() {
+    let lab = Lab::single_arm();
+    let password = "a password for stories";
+    lab.lbd().start(&Config::datalink());
+    lab.lbd().set_password(password);
+    let url = format!("https://{MANAGEMENT}:9443/api/v1/config");
+    lbd::wait_https(lab.client(), &url);
+    let before = InForce::read(&lab);
+    for case in cases().filter(|case| case.put) {
+        let edited = Config::datalink().replacing(case.old, case.new);
+        let answer = lbd::https(lab.client(), "PUT", &url, Some(password), Some(edited.as_str())).expect(422);
+        let problems = answer.json["problems"].as_array().cloned().unwrap_or_default();
+        let has =
+            |part: &serde_json::Value, text: &str| part.as_str().is_some_and(|part| part.contains(text));
+        let named = problems.iter().any(|p| has(&p["field"], case.field) && has(&p["remedy"], case.remedy));
+        assert!(named && answer.json["title"].is_string(), "{}: {:#}", case.name, answer.json);
+        before.expect_still(&lab, case.name);
+    }
+}
+
+#[test]
+fn a_service_on_a_missing_interface_says_so_and_the_others_go_on() {
+    let lab = Lab::single_arm();
+    lab.server("NODE1").named_server("NODE1", 2001);
+    let pool = lab.pool().weights(&[100]);
+    lab.lbd().start(&lab.config([&pool]));
+    lab.lbd().wait_service("POOL", "up");
+    // Valid as a document: the adapter may be plugged in later.
+    let elsewhere = pool.clone().named("ELSEWHERE", lab.vip(1)).ports("2001\"\ninterface = \"eth3");
+    lab.lbd().put(&lab.config([&pool, &elsewhere])).expect(200);
+    wait::until(lbd::SOON, "the status to name eth3", || {
+        lab.lbd().service("ELSEWHERE")["problem"].as_str().is_some_and(|problem| problem.contains("eth3"))
+    });
+    assert!(!addresses(lab.appliance()).iter().any(|address| address.contains(&lab.vip(1).to_string())));
+    assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE1");
+}
+
+#[test]
+fn a_change_that_cannot_be_applied_leaves_the_running_configuration_in_force() {
+    let lab = Lab::single_arm();
+    lab.server("NODE1").named_server("NODE1", 2001);
+    let pool = lab.pool().weights(&[100]);
+    let broken = lab.lbd().start_with_breakable_nft(&lab.config([&pool]));
+    lab.lbd().wait_service("POOL", "up");
+    // The certificate is made with the listener, and is a stored file too.
+    lbd::wait_https(lab.client(), &format!("https://{MANAGEMENT}:9443/"));
+    let before = InForce::read(&lab);
+    std::fs::write(&broken, "").expect("lab folder");
+    let second = pool.clone().named("SECOND", lab.vip(1));
+    let answer = lab.lbd().put(&lab.config([&pool, &second]));
+    assert!((400..600).contains(&answer.status), "{answer:?}");
+    std::fs::remove_file(&broken).expect("lab folder");
+    before.expect_still(&lab, "a broken nft");
+    assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE1");
+    lab.lbd().put(&lab.config([&pool, &second])).expect(200);
+    lab.lbd().wait_service("SECOND", "up");
+}
