@@ -8,7 +8,6 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 
 use evenkeel_ova::manifest::Algorithm;
 use evenkeel_ova::product::DISK_BYTES;
@@ -167,7 +166,8 @@ fn errors_say_what_to_do() {
 }
 
 /// 200 MB of data in 20 GB: reads the data, not the holes, and keeps grains, not disks, in memory. The
-/// limits are ten times what was measured in a debug build (0.9 s, 12 MB).
+/// limits, 10 s of processor time and 300 MB of address space, stand against 0.5 s and 7 MB resident that
+/// were measured in a debug build, and 20 GB that a naive reader needs.
 #[test]
 fn packing_a_20_gb_disk_is_quick_and_small() {
     let folder = tempfile::tempdir().unwrap();
@@ -179,14 +179,15 @@ fn packing_a_20_gb_disk_is_quick_and_small() {
         file.write_all_at(&piece, number * (100 << 20)).unwrap();
     }
     let output = folder.path().join("a.ova");
-    let start = Instant::now();
     let packed = Command::new("sh")
-        .args(["-c", "ulimit -v 300000; exec \"$0\" pack --disk \"$1\" --version 1.2.3 --output \"$2\"", OVA])
+        .args([
+            "-c",
+            "ulimit -v 300000; ulimit -t 10; exec \"$0\" pack --disk \"$1\" --version 1.2.3 --output \"$2\"",
+            OVA,
+        ])
         .args([&disk, &output])
         .output()
         .unwrap();
-    let elapsed = start.elapsed();
     assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
-    assert!(elapsed < Duration::from_secs(30), "took {elapsed:?}");
     assert!(passed(&common::findings(&output)));
 }
