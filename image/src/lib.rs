@@ -13,10 +13,11 @@
 //! Pure: everything but `apt`, `cache`, `crates` (they ask programs or read folders) and `build` (which
 //! reads the inputs and writes the results).
 
-//pub mod apt;
-//pub mod build;
-//pub mod cache;
-//pub mod crates;
+pub mod apt;
+pub mod apt_text;
+pub mod build;
+pub mod cache;
+pub mod crates;
 pub mod deb;
 pub mod disk;
 pub mod elf;
@@ -24,15 +25,16 @@ pub mod esp;
 pub mod guid;
 pub mod hash;
 pub mod initramfs;
-//pub mod licences;
+pub mod licences;
 pub mod lock;
 pub mod modinfo;
 pub mod module_list;
 pub mod modules;
 pub mod packages;
-//pub mod rootfs;
-//pub mod sbom;
+pub mod rootfs;
+pub mod sbom;
 pub mod sources;
 pub mod tree;
 pub mod uki;
+pub mod unpacked;
 pub mod version;
