@@ -1,7 +1,8 @@
 //! The disk: a GUID partition table (UEFI 2.10, chapter 5) with the ESP, the rescue partition and the data
 //! partition. The file is sparse: what is not written reads as zeros.
 
-use crate::esp::{self, EspFiles, Slice};
+use crate::esp::{self, EspFiles};
+use crate::fat32::FatError;
 use crate::guid::Guid;
 use crate::version::Version;
 use gptman::{GPT, GPTPartitionEntry, PartitionName};
@@ -41,7 +42,7 @@ struct Part(&'static str, Guid, u64, u64);
 
 /// Writes the disk into `file`, which must be empty.
 pub fn write(file: &mut File, layout: &Layout, files: &EspFiles<'_>) -> Result<(), DiskError> {
-    file.set_len(layout.disk).map_err(DiskError::io("setting the size of the disk file"))?;
+    file.set_len(layout.disk).map_err(|error| DiskError::Io { error })?;
     let seed = |what: &str| Guid::derived(&format!("evenkeel {} {what}", files.version)).0;
     let table = |error| DiskError::Table { error };
     let mut gpt = GPT::new_from(file, SECTOR, seed("disk")).map_err(table)?;
@@ -52,8 +53,7 @@ pub fn write(file: &mut File, layout: &Layout, files: &EspFiles<'_>) -> Result<(
     GPT::write_protective_mbr_into(file, SECTOR).map_err(table)?;
     gpt.write_into(file).map_err(table)?;
     let [Part(_, _, first, _), ..] = parts;
-    esp::write(&mut Slice::new(file, first * SECTOR, layout.esp), files)
-        .map_err(DiskError::io("writing the EFI System Partition; if the UKI does not fit, make it smaller"))
+    esp::write(file, first * SECTOR, layout.esp, files).map_err(|error| DiskError::Esp { error })
 }
 
 /// ESP, rescue, data, each from a whole MiB on; data takes what is left.
@@ -97,19 +97,16 @@ pub enum DiskError {
         /// Why not.
         error: gptman::Error,
     },
-    /// The file cannot be written.
+    /// The EFI System Partition cannot be written.
+    Esp {
+        /// Why not.
+        error: FatError,
+    },
+    /// The file cannot be made as large as the disk.
     Io {
-        /// What was being done.
-        doing: &'static str,
-        /// Why it failed.
+        /// Why not.
         error: io::Error,
     },
-}
-
-impl DiskError {
-    fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |error| Self::Io { doing, error }
-    }
 }
 
 impl fmt::Display for DiskError {
@@ -119,7 +116,10 @@ impl fmt::Display for DiskError {
                 write!(f, "laying out the disk: the sizes do not fit or are no whole MiB: {layout:?}; change disk::LAYOUT")
             }
             Self::Table { error } => write!(f, "writing the partition table: {error}; is there room for the file?"),
-            Self::Io { doing, error } => write!(f, "{doing}: {error}"),
+            Self::Esp { error } => write!(f, "EFI System Partition: {error}"),
+            Self::Io { error } => {
+                write!(f, "setting the size of the disk file: {error}; use a file system with sparse files")
+            }
         }
     }
 }

@@ -22,6 +22,8 @@ pub mod deb;
 pub mod disk;
 pub mod elf;
 pub mod esp;
+pub mod fat32;
+pub mod fat_entry;
 pub mod guid;
 pub mod hash;
 pub mod initramfs;

@@ -24,7 +24,7 @@ const TRAFFIC: &[&str] = &[
     "nft_nat", "nft_masq", "nft_redir", "nft_ct", "nft_numgen", "nft_hash", "nft_limit", "nft_quota", "nft_log",
     "nft_connlimit", "nft_reject", "nft_reject_ipv4", "nft_reject_ipv6", "nft_reject_inet", "nft_fib",
     "nft_fib_ipv4", "nft_fib_ipv6", "nft_fib_inet", "nft_socket", "nft_tproxy", "nft_synproxy", "nf_flow_table",
-    "nf_flow_table_inet", "nft_flow_offload", "nfnetlink_log", "nf_conntrack_ftp", "nf_nat_ftp", "nfnetlink_cttimeout",
+    "nf_flow_table_inet", "nft_flow_offload", "nfnetlink_log", "nfnetlink_cttimeout",
 ];
 
 /// Bonds, VLANs, a place for addresses, a fair queue, socket listings.
