@@ -6,6 +6,8 @@ use crate::lock::Locked;
 use crate::packages::{KERNEL_META, KERNEL_SERIES};
 use crate::sources::{Mirrors, NoMirror};
 use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fmt, fs, io};
@@ -40,6 +42,9 @@ impl Apt {
         let apt = Self { config: root.join("apt.conf") };
         let dump = run("apt-config", None, &["dump"], None)?;
         write(&apt.config, &configuration(&root, &host_settings(&dump)))?;
+        // A proxy's password may be in it.
+        fs::set_permissions(&apt.config, Permissions::from_mode(0o600))
+            .map_err(|e| AptError::file(&apt.config, e))?;
         write(&root.join("state/status"), "")?;
         write(&root.join("etc/sources.list"), &mirrors.sources_list(keyring))?;
         Ok(apt)
@@ -83,8 +88,10 @@ impl Apt {
 /// The machine's own apt sources.
 fn own_mirrors() -> Result<Mirrors, NoMirror> {
     let mut paths = vec![PathBuf::from("/etc/apt/sources.list")];
-    let parts = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut parts: Vec<_> = parts.filter(|path| path.extension().is_some_and(|e| e == "list" || e == "sources")).collect();
+    let parts =
+        fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut parts: Vec<_> =
+        parts.filter(|path| path.extension().is_some_and(|e| e == "list" || e == "sources")).collect();
     parts.sort();
     paths.extend(parts);
     let files: Vec<_> =
@@ -100,7 +107,11 @@ fn run<S: AsRef<OsStr>>(
     folder: Option<&Path>,
 ) -> Result<String, AptError> {
     let mut command = Command::new(program);
-    command.args(arguments).env("LC_ALL", "C").env_remove("LANGUAGE").current_dir(folder.unwrap_or(Path::new("/")));
+    command
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .env_remove("LANGUAGE")
+        .current_dir(folder.unwrap_or(Path::new("/")));
     match config {
         Some(config) => command.env("APT_CONFIG", config),
         None => command.env_remove("APT_CONFIG"),
@@ -182,8 +193,12 @@ impl fmt::Display for AptError {
                  debian-archive-keyring (2023.3+deb12u2 or later)",
             ),
             Self::Mirror(error) => error.fmt(f),
-            Self::File { path, error } => write!(f, "preparing apt's private folder, {}: {error}", path.display()),
-            Self::Start { program, error } => write!(f, "starting {program}: {error}; this build needs a Debian machine"),
+            Self::File { path, error } => {
+                write!(f, "preparing apt's private folder, {}: {error}", path.display())
+            }
+            Self::Start { program, error } => {
+                write!(f, "starting {program}: {error}; this build needs a Debian machine")
+            }
             Self::Failed { program, doing, stderr } => write!(
                 f,
                 "{program} {doing} failed:\n{}\nIf it says NO_PUBKEY, update debian-archive-keyring; else look at the \
@@ -200,7 +215,9 @@ impl fmt::Display for AptError {
                 "looking up the kernel: {KERNEL_META} no longer depends on {KERNEL_SERIES}*; decide on the new series in \
                  image/src/packages.rs"
             ),
-            Self::Answer { name } => write!(f, "looking up {name}: apt names no file for it; correct image/src/packages.rs"),
+            Self::Answer { name } => {
+                write!(f, "looking up {name}: apt names no file for it; correct image/src/packages.rs")
+            }
         }
     }
 }

@@ -45,6 +45,9 @@ pub const CMDLINE: &str = "console=tty0 console=ttyS0,115200 panic=10 quiet logl
 
 /// Builds everything; `say` gets a line for each step.
 pub fn run(inputs: &Inputs, say: &mut dyn FnMut(String)) -> Result<(), BuildError> {
+    if inputs.output.extension().is_none_or(|extension| extension != "raw") {
+        return Err(BuildError::Name { path: inputs.output.clone() });
+    }
     let lock = cache::read_lock(&inputs.places)?;
     let packages = unpack(&lock, &inputs.places)?;
     say(format!("packages  {} of packages.lock, checked and unpacked", packages.0.len()));
@@ -52,11 +55,20 @@ pub fn run(inputs: &Inputs, say: &mut dyn FnMut(String)) -> Result<(), BuildErro
     let tree = root(inputs, &packages, &crates)?;
     let archive = initramfs::archive(&tree).map_err(BuildError::Pack)?;
     let initrd = initramfs::compress(&archive).map_err(BuildError::Pack)?;
-    say(format!("initramfs {} paths, {} unpacked, {} packed", tree.iter().count(), mib(&archive), mib(&initrd)));
+    say(format!(
+        "initramfs {} paths, {} unpacked, {} packed",
+        tree.iter().count(),
+        mib(&archive),
+        mib(&initrd)
+    ));
     drop(archive);
     let uki = unified(inputs, &packages, &initrd)?;
     write(&inputs.output.with_extension("efi"), &uki, say)?;
-    write(&inputs.output.with_extension("sbom.json"), sbom::document(&inputs.version, &packages, &crates).as_bytes(), say)?;
+    write(
+        &inputs.output.with_extension("sbom.json"),
+        sbom::document(&inputs.version, &packages, &crates).as_bytes(),
+        say,
+    )?;
     write(&inputs.output.with_extension("files.txt"), tree.listing().as_bytes(), say)?;
     write_disk(inputs, &packages, &uki, say)
 }
@@ -68,7 +80,8 @@ pub fn unpack(lock: &Lock, places: &Places) -> Result<Packages, BuildError> {
         let deb = cache::read(locked, &places.packages)?;
         let name = || locked.name.clone();
         let package = Package::unpack(&deb).map_err(|error| BuildError::Package { name: name(), error })?;
-        if package.field("package") != Some(&locked.name) || package.field("version") != Some(&locked.version) {
+        if package.field("package") != Some(&locked.name) || package.field("version") != Some(&locked.version)
+        {
             return Err(BuildError::Other { name: name() });
         }
         packages.0.push((locked.clone(), package));
@@ -103,14 +116,19 @@ fn unified(inputs: &Inputs, packages: &Packages, initrd: &[u8]) -> Result<Vec<u8
 }
 
 /// Written beside its place and moved there when it is whole.
-fn write_disk(inputs: &Inputs, packages: &Packages, uki: &[u8], say: &mut dyn FnMut(String)) -> Result<(), BuildError> {
+fn write_disk(
+    inputs: &Inputs,
+    packages: &Packages,
+    uki: &[u8],
+    say: &mut dyn FnMut(String),
+) -> Result<(), BuildError> {
     let path = &inputs.output;
     let partial = path.with_extension("raw.partial");
     let mut options = fs::OpenOptions::new();
-    let mut file = options.read(true).write(true).create(true).truncate(true).open(&partial);
-    let file = file.as_mut().map_err(|e| BuildError::Io { doing: "creating", path: partial.clone(), error: e.kind().into() })?;
+    options.read(true).write(true).create(true).truncate(true);
+    let mut file = options.open(&partial).map_err(BuildError::io("creating", &partial))?;
     let files = EspFiles { boot_loader: packages.find(BOOT_LOADER)?.content, uki, version: &inputs.version };
-    disk::write(file, &LAYOUT, &files)?;
+    disk::write(&mut file, &LAYOUT, &files)?;
     fs::rename(&partial, path).map_err(BuildError::io("moving into place", path))?;
     say(format!("disk      {} ({} GiB, sparse)", path.display(), LAYOUT.disk >> 30));
     Ok(())
@@ -156,6 +174,11 @@ pub enum BuildError {
     Uki(UkiError),
     /// No disk.
     Disk(DiskError),
+    /// The disk file's name does not end in `.raw`.
+    Name {
+        /// The name.
+        path: PathBuf,
+    },
     /// A file cannot be read or written.
     Io {
         /// What was being done.
@@ -201,12 +224,18 @@ impl fmt::Display for BuildError {
             Self::Crates(error) => error.fmt(f),
             Self::Package { name, error } => write!(f, "unpacking package {name}: {error}"),
             Self::Other { name } => {
-                write!(f, "unpacking package {name}: its control file names another package or version; run `make lock`")
+                write!(
+                    f,
+                    "unpacking package {name}: its control file names another package or version; run `make lock`"
+                )
             }
             Self::Rootfs(error) => error.fmt(f),
             Self::Pack(error) => write!(f, "packing the initramfs: {error}"),
             Self::Uki(error) => error.fmt(f),
             Self::Disk(error) => error.fmt(f),
+            Self::Name { path } => {
+                write!(f, "writing {}: give the disk file a name that ends in .raw", path.display())
+            }
             Self::Io { doing, path, error } => write!(f, "{doing} {}: {error}", path.display()),
         }
     }

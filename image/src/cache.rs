@@ -40,8 +40,10 @@ pub fn read_lock(places: &Places) -> Result<Lock, CacheError> {
 
 /// Downloads what is locked and not there yet; returns how many files that were.
 pub fn fetch(lock: &Lock, places: &Places) -> Result<usize, CacheError> {
-    fs::create_dir_all(&places.packages).map_err(|e| CacheError::file("making the folder", &places.packages, e))?;
-    let missing: Vec<&Locked> = lock.iter().filter(|locked| read(locked, &places.packages).is_err()).collect();
+    fs::create_dir_all(&places.packages)
+        .map_err(|e| CacheError::file("making the folder", &places.packages, e))?;
+    let missing: Vec<&Locked> =
+        lock.iter().filter(|locked| read(locked, &places.packages).is_err()).collect();
     if missing.is_empty() {
         return Ok(0);
     }
@@ -52,7 +54,12 @@ pub fn fetch(lock: &Lock, places: &Places) -> Result<usize, CacheError> {
     apt.download(&missing, folder.path())?;
     for locked in &missing {
         let from = file_in(folder.path(), locked)?;
-        check(locked, &from)?;
+        check(locked, &from).map_err(|error| match error {
+            CacheError::Digest { locked: expected, found, .. } => {
+                CacheError::Mirror { name: locked.name.clone(), expected, found }
+            }
+            other => other,
+        })?;
         let to = place(locked, &places.packages);
         fs::rename(&from, &to).map_err(|e| CacheError::file("moving into place", &to, e))?;
     }
@@ -87,7 +94,9 @@ fn stem(locked: &Locked) -> String {
 fn file_in(folder: &Path, locked: &Locked) -> Result<PathBuf, CacheError> {
     let candidates = ["amd64", "all"].map(|arch| folder.join(format!("{}_{arch}.deb", stem(locked))));
     let found = candidates.into_iter().find(|path| path.exists());
-    found.ok_or_else(|| CacheError::file("looking for", &folder.join(stem(locked)), io::ErrorKind::NotFound.into()))
+    found.ok_or_else(|| {
+        CacheError::file("looking for", &folder.join(stem(locked)), io::ErrorKind::NotFound.into())
+    })
 }
 
 /// Why the packages are not there.
@@ -105,6 +114,15 @@ pub enum CacheError {
         path: PathBuf,
         /// Why it failed.
         error: io::Error,
+    },
+    /// The mirror gave another file than the locked one.
+    Mirror {
+        /// The package.
+        name: String,
+        /// What it should be.
+        expected: Sha,
+        /// What came.
+        found: Sha,
     },
     /// A file is not the locked one.
     Digest {
@@ -143,10 +161,14 @@ impl fmt::Display for CacheError {
             Self::File { doing, path, error } => {
                 write!(f, "{doing} {}: {error}; fetch the packages with `image fetch`", path.display())
             }
+            Self::Mirror { name, expected, found } => write!(
+                f,
+                "downloading {name}: the mirror's file has SHA-256 {found}, packages.lock says {expected}; find out why \
+                 before you trust it, then run `make lock`"
+            ),
             Self::Digest { path, locked, found } => write!(
                 f,
-                "checking {}: its SHA-256 is {found}, packages.lock says {locked}; delete the file and run `image fetch`; \
-                 if that does not help, the mirror has another file under the same version: run `make lock`",
+                "checking {}: its SHA-256 is {found}, packages.lock says {locked}; run `image fetch`",
                 path.display()
             ),
         }
@@ -166,7 +188,7 @@ mod tests {
         assert!(matches!(read(&locked, folder.path()), Err(CacheError::File { .. })));
         fs::write(folder.path().join("x1_1%3a2.deb"), b"bad").unwrap();
         let error = read(&locked, folder.path()).unwrap_err();
-        assert!(error.to_string().contains("make lock"), "{error}");
+        assert!(error.to_string().contains("image fetch"), "{error}");
         fs::write(folder.path().join("x1_1%3a2.deb"), b"good").unwrap();
         assert_eq!(read(&locked, folder.path()).unwrap(), b"good");
     }
@@ -175,7 +197,8 @@ mod tests {
     fn nothing_missing_needs_no_apt() {
         let folder = tempfile::tempdir().unwrap();
         let nowhere = PathBuf::from("/nonexistent");
-        let places = Places { lock: nowhere.clone(), packages: folder.path().into(), apt: nowhere, mirror: None };
+        let places =
+            Places { lock: nowhere.clone(), packages: folder.path().into(), apt: nowhere, mirror: None };
         let locked = Locked { name: "x1".into(), version: "1".into(), sha256: Sha::of(b"good") };
         fs::write(folder.path().join("x1_1.deb"), b"good").unwrap();
         assert_eq!(fetch(&Lock::new([locked]), &places).unwrap(), 0);

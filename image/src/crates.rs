@@ -43,14 +43,17 @@ pub fn read(cargo_lock: &Path) -> Result<Vec<Crate>, CratesError> {
     if !output.status.success() {
         return Err(CratesError::Cargo { why: String::from_utf8_lossy(&output.stderr).into_owned() });
     }
-    let metadata = serde_json::from_slice(&output.stdout).map_err(|e| CratesError::Cargo { why: e.to_string() })?;
+    let metadata =
+        serde_json::from_slice(&output.stdout).map_err(|e| CratesError::Cargo { why: e.to_string() })?;
     Ok(shipped(&metadata, &checksums(&lock)?))
 }
 
 /// Checksums of `Cargo.lock` by name and version.
 fn checksums(lock: &str) -> Result<BTreeMap<(String, String), Sha>, CratesError> {
-    let table: toml::Table = lock.parse().map_err(|e: toml::de::Error| CratesError::Lock { why: e.to_string() })?;
-    let packages = table.get("package").and_then(toml::Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let table: toml::Table =
+        lock.parse().map_err(|e: toml::de::Error| CratesError::Lock { why: e.to_string() })?;
+    let packages =
+        table.get("package").and_then(toml::Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let entry = |package: &toml::Value| {
         let field = |name| package.get(name).and_then(toml::Value::as_str).map(str::to_owned);
         Some(((field("name")?, field("version")?), Sha::parse(&field("checksum")?)?))
@@ -61,10 +64,13 @@ fn checksums(lock: &str) -> Result<BTreeMap<(String, String), Sha>, CratesError>
 /// What [`ROOTS`] link: normal dependencies, and theirs. Build scripts, tests and procedural macros run on the
 /// build machine only.
 fn shipped(metadata: &Value, checksums: &BTreeMap<(String, String), Sha>) -> Vec<Crate> {
-    let packages: BTreeMap<&str, &Value> = items(&metadata["packages"]).map(|p| (str_of(p, "id"), p)).collect();
-    let nodes: BTreeMap<&str, &Value> = items(&metadata["resolve"]["nodes"]).map(|n| (str_of(n, "id"), n)).collect();
+    let packages: BTreeMap<&str, &Value> =
+        items(&metadata["packages"]).map(|p| (str_of(p, "id"), p)).collect();
+    let nodes: BTreeMap<&str, &Value> =
+        items(&metadata["resolve"]["nodes"]).map(|n| (str_of(n, "id"), n)).collect();
     let is_root = |package: &Value| ROOTS.contains(&str_of(package, "name"));
-    let mut queue: Vec<&str> = packages.iter().filter(|(_, package)| is_root(package)).map(|(id, _)| *id).collect();
+    let mut queue: Vec<&str> =
+        packages.iter().filter(|(_, package)| is_root(package)).map(|(id, _)| *id).collect();
     let mut seen = BTreeSet::new();
     while let Some(id) = queue.pop() {
         if packages.get(id).is_some_and(|package| !is_macro(package)) && seen.insert(id) {
@@ -151,9 +157,15 @@ impl fmt::Display for CratesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("listing the crates of init and lbd: ")?;
         match self {
-            Self::File { path, error } => write!(f, "reading {}: {error}; run `cargo fetch --locked`", path.display()),
-            Self::Cargo { why } => write!(f, "cargo metadata: {}; run `cargo fetch --locked`", why.trim_end()),
-            Self::Lock { why } => write!(f, "Cargo.lock cannot be read: {why}; restore it from version control"),
+            Self::File { path, error } => {
+                write!(f, "reading {}: {error}; run `cargo fetch --locked`", path.display())
+            }
+            Self::Cargo { why } => {
+                write!(f, "cargo metadata: {}; run `cargo fetch --locked`", why.trim_end())
+            }
+            Self::Lock { why } => {
+                write!(f, "Cargo.lock cannot be read: {why}; restore it from version control")
+            }
         }
     }
 }

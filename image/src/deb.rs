@@ -84,7 +84,8 @@ fn unpack_tar(member: &str, tar: &[u8]) -> Result<BTreeMap<String, Node>, DebErr
     let mut archive = tar::Archive::new(tar);
     for entry in archive.entries().map_err(fail)? {
         let mut entry = entry.map_err(fail)?;
-        let path = clean_path(&entry.path_bytes()).ok_or_else(|| DebError::path(member, &entry.path_bytes()))?;
+        let path =
+            clean_path(&entry.path_bytes()).ok_or_else(|| DebError::path(member, &entry.path_bytes()))?;
         let kind = entry.header().entry_type();
         if kind.is_file() {
             let mut bytes = Vec::new();
@@ -92,7 +93,8 @@ fn unpack_tar(member: &str, tar: &[u8]) -> Result<BTreeMap<String, Node>, DebErr
             files.insert(path, Node::File(bytes));
         } else if kind.is_symlink() || kind.is_hard_link() {
             let target = entry.link_name_bytes().unwrap_or_default();
-            let node = link(kind.is_hard_link(), &target, &files).ok_or_else(|| DebError::path(member, &target))?;
+            let node =
+                link(kind.is_hard_link(), &target, &files).ok_or_else(|| DebError::path(member, &target))?;
             files.insert(path, node);
         }
     }
@@ -172,13 +174,25 @@ impl DebError {
 impl fmt::Display for DebError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Read { member, source } => write!(f, "{member} cannot be read: {source}; delete the file and fetch again"),
-            Self::Path { member, path } => write!(f, "{member} holds the unsafe path {path:?}; do not use this package"),
-            Self::TooLarge { member } => {
-                write!(f, "{member} unpacks to more than {} MB; raise deb::LIMIT if that is right", LIMIT >> 20)
+            Self::Read { member, source } => {
+                write!(f, "{member} cannot be read: {source}; delete the file and fetch again")
             }
-            Self::Form { member } => write!(f, "{member} is not compressed with xz, zstd or gzip; teach deb.rs its form"),
-            Self::Incomplete => f.write_str("it lacks its control or its data part; delete the file and fetch again"),
+            Self::Path { member, path } => {
+                write!(f, "{member} holds the unsafe path {path:?}; do not use this package")
+            }
+            Self::TooLarge { member } => {
+                write!(
+                    f,
+                    "{member} unpacks to more than {} MB; raise deb::LIMIT if that is right",
+                    LIMIT >> 20
+                )
+            }
+            Self::Form { member } => {
+                write!(f, "{member} is not compressed with xz, zstd or gzip; teach deb.rs its form")
+            }
+            Self::Incomplete => {
+                f.write_str("it lacks its control or its data part; delete the file and fetch again")
+            }
         }
     }
 }

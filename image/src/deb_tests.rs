@@ -51,7 +51,11 @@ fn good() -> Vec<u8> {
         ("./usr/b", tar::EntryType::Symlink, b"a"),
         ("./usr/c", tar::EntryType::Link, b"./usr/a"),
     ]);
-    deb_of(&[("debian-binary", b"2.0\n".to_vec()), ("control.tar.xz", xz(&control())), ("data.tar.xz", xz(&data))])
+    deb_of(&[
+        ("debian-binary", b"2.0\n".to_vec()),
+        ("control.tar.xz", xz(&control())),
+        ("data.tar.xz", xz(&data)),
+    ])
 }
 
 fn deb_with_data(entries: &[(&str, tar::EntryType, &[u8])]) -> Vec<u8> {

@@ -113,9 +113,14 @@ impl fmt::Display for DiskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Layout { layout } => {
-                write!(f, "laying out the disk: the sizes do not fit or are no whole MiB: {layout:?}; change disk::LAYOUT")
+                write!(
+                    f,
+                    "laying out the disk: the sizes do not fit or are no whole MiB: {layout:?}; change disk::LAYOUT"
+                )
             }
-            Self::Table { error } => write!(f, "writing the partition table: {error}; is there room for the file?"),
+            Self::Table { error } => {
+                write!(f, "writing the partition table: {error}; is there room for the file?")
+            }
             Self::Esp { error } => write!(f, "EFI System Partition: {error}"),
             Self::Io { error } => {
                 write!(f, "setting the size of the disk file: {error}; use a file system with sparse files")
@@ -136,7 +141,8 @@ mod tests {
     fn build(layout: &Layout) -> File {
         let mut file = tempfile::tempfile().unwrap();
         let version = "1.0".parse().unwrap();
-        write(&mut file, layout, &EspFiles { boot_loader: b"loader", uki: b"uki", version: &version }).unwrap();
+        write(&mut file, layout, &EspFiles { boot_loader: b"loader", uki: b"uki", version: &version })
+            .unwrap();
         file
     }
 
@@ -155,7 +161,14 @@ mod tests {
         let found: Vec<_> = gpt
             .iter()
             .filter(|(_, part)| part.is_used())
-            .map(|(_, p)| (p.partition_name.as_str().to_owned(), p.partition_type_guid, p.starting_lba, p.size().unwrap()))
+            .map(|(_, p)| {
+                (
+                    p.partition_name.as_str().to_owned(),
+                    p.partition_type_guid,
+                    p.starting_lba,
+                    p.size().unwrap(),
+                )
+            })
             .collect();
         let expected = [
             ("esp", ESP_TYPE, 2048, 1_048_576),

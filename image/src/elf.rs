@@ -82,7 +82,9 @@ impl fmt::Display for ElfError {
         match self {
             Self::Parse(error) => write!(f, "it is no whole 64-bit ELF file: {error}"),
             Self::Segment => f.write_str("it is damaged: a segment or a name lies outside the file"),
-            Self::Machine => f.write_str("it is not for x86-64; build with --target x86_64-unknown-linux-gnu"),
+            Self::Machine => {
+                f.write_str("it is not for x86-64; build with --target x86_64-unknown-linux-gnu")
+            }
             Self::Dynamic { asked } => write!(
                 f,
                 "it asks for {asked} and must be static; build with RUSTFLAGS='-C target-feature=+crt-static' \

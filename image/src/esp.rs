@@ -32,7 +32,12 @@ pub fn uki_path(version: &Version) -> String {
 }
 
 /// Writes the partition: `size` bytes from `start` on.
-pub fn write<T: Write + Seek>(out: &mut T, start: u64, size: u64, files: &EspFiles<'_>) -> Result<(), FatError> {
+pub fn write<T: Write + Seek>(
+    out: &mut T,
+    start: u64,
+    size: u64,
+    files: &EspFiles<'_>,
+) -> Result<(), FatError> {
     let id = derived_number(&format!("evenkeel {} esp", files.version)) as u32;
     let uki_path = uki_path(files.version);
     let list: &[(&str, &[u8])] = &[
@@ -51,7 +56,13 @@ mod tests {
     fn build(version: &str) -> Vec<u8> {
         let mut out = Cursor::new(vec![0; 41 << 20]);
         let version = version.parse().unwrap();
-        write(&mut out, 1 << 20, 40 << 20, &EspFiles { boot_loader: b"loader", uki: b"uki", version: &version }).unwrap();
+        write(
+            &mut out,
+            1 << 20,
+            40 << 20,
+            &EspFiles { boot_loader: b"loader", uki: b"uki", version: &version },
+        )
+        .unwrap();
         out.into_inner()
     }
 
@@ -59,7 +70,8 @@ mod tests {
     fn it_lies_where_it_was_asked_to() {
         let bytes = build("1.0");
         assert!(bytes[..1 << 20].iter().all(|byte| *byte == 0));
-        let fs = fatfs::FileSystem::new(Cursor::new(bytes[1 << 20..].to_vec()), fatfs::FsOptions::new()).unwrap();
+        let fs =
+            fatfs::FileSystem::new(Cursor::new(bytes[1 << 20..].to_vec()), fatfs::FsOptions::new()).unwrap();
         for path in [BOOT_PATH, "loader/loader.conf", "EFI/Linux/evenkeel_1.0.efi"] {
             assert!(fs.root_dir().open_file(path).is_ok(), "{path}");
         }

@@ -128,7 +128,12 @@ impl<T: Write + Seek> Writer<'_, T> {
     }
 
     /// Writes a folder at `cluster`, its first slots given, and all that is in it.
-    fn folder(&mut self, folder: &BTreeMap<&str, Node<'_>>, cluster: u32, mut all: Vec<Slot>) -> Result<(), FatError> {
+    fn folder(
+        &mut self,
+        folder: &BTreeMap<&str, Node<'_>>,
+        cluster: u32,
+        mut all: Vec<Slot>,
+    ) -> Result<(), FatError> {
         let mut taken = BTreeSet::new();
         for (name, node) in folder {
             let target = self.node(node, cluster)?;
@@ -219,7 +224,8 @@ fn boot_sector(geometry: &Geometry, volume: &Volume<'_>) -> [u8; 512] {
 
 fn info_sector(free: u64, next: u64) -> [u8; 512] {
     let mut sector = [0; 512];
-    let fields = [(0, 0x4161_5252), (484, 0x6141_7272), (488, free as u32), (492, next as u32), (508, 0xaa55_0000)];
+    let fields =
+        [(0, 0x4161_5252), (484, 0x6141_7272), (488, free as u32), (492, next as u32), (508, 0xaa55_0000)];
     for (at, value) in fields {
         sector[at..at + 4].copy_from_slice(&u32::to_le_bytes(value));
     }

@@ -26,11 +26,17 @@ fn content(fs: &FileSystem<Cursor<Vec<u8>>>, path: &str) -> Vec<u8> {
 #[test]
 fn files_read_back_by_any_case() {
     let large = vec![7; 100_000];
-    let fs = mounted(volume(&[("EFI/BOOT/BOOTX64.EFI", b"x"), ("EFI/Linux/evenkeel_1.0.efi", &large), ("e", b"")]).unwrap());
+    let fs = mounted(
+        volume(&[("EFI/BOOT/BOOTX64.EFI", b"x"), ("EFI/Linux/evenkeel_1.0.efi", &large), ("e", b"")])
+            .unwrap(),
+    );
     assert_eq!(content(&fs, "efi/boot/bootx64.efi"), b"x");
     assert_eq!(content(&fs, "EFI/Linux/evenkeel_1.0.efi"), large);
     assert_eq!(content(&fs, "e"), b"");
-    assert_eq!((fs.fat_type(), fs.volume_id(), fs.volume_label()), (FatType::Fat32, 0x1234_5678, "LABEL".into()));
+    assert_eq!(
+        (fs.fat_type(), fs.volume_id(), fs.volume_label()),
+        (FatType::Fat32, 0x1234_5678, "LABEL".into())
+    );
 }
 
 #[test]

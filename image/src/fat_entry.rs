@@ -81,7 +81,8 @@ fn is_short_character(byte: u8) -> bool {
 /// `BOOTX64.EFI` as the eleven bytes of a short name, if it is one as it stands.
 fn exact_short(name: &str) -> Option<[u8; 11]> {
     let (base, extension) = name.split_once('.').unwrap_or((name, ""));
-    let fits = (1..=8).contains(&base.len()) && extension.len() <= 3 && (extension.is_empty() != name.contains('.'));
+    let fits =
+        (1..=8).contains(&base.len()) && extension.len() <= 3 && (extension.is_empty() != name.contains('.'));
     let plain = base.bytes().chain(extension.bytes()).all(is_short_character);
     (fits && plain).then(|| eleven(base, extension))
 }

@@ -11,7 +11,8 @@ impl Guid {
     pub const fn from_text_order(number: u128) -> Self {
         let b = number.to_be_bytes();
         Self([
-            b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15],
+            b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+            b[15],
         ])
     }
 

@@ -5,11 +5,10 @@ use crate::tree::{Entry, Kind, Tree};
 use cpio::newc::{Builder, ModeFileType, trailer};
 use std::io::{self, Write};
 
-/// zstd's level. Level 19 costs some ten seconds a build and saves a megabyte against level 12; 22 gains under
-/// 1 % more.
+/// zstd's level. Measured on the image without lbd (35 MiB): level 12 gives 7.66 MB, 15 7.62, 19 6.87, 22 6.84.
 const LEVEL: i32 = 19;
 
-/// 2^26 bytes, so that equal texts far apart are found. The kernel takes windows up to 2^27
+/// 2^26 bytes, so that equal texts far apart are found (6.96 MB become 6.87). The kernel takes windows up to 2^27
 /// (`ZSTD_WINDOWSIZE_MAX` in `lib/decompress_unzstd.c`).
 const WINDOW_LOG: u32 = 26;
 
@@ -32,7 +31,8 @@ fn write_entry(out: Vec<u8>, inode: u32, path: &str, entry: &Entry) -> io::Resul
             (header.rdev_major(*major).rdev_minor(*minor).set_mode_file_type(ModeFileType::Char), b"")
         }
     };
-    let size = u32::try_from(data.len()).map_err(|_| io::Error::other(format!("/{path} is larger than 4 GB")))?;
+    let size =
+        u32::try_from(data.len()).map_err(|_| io::Error::other(format!("/{path} is larger than 4 GB")))?;
     let mut writer = header.write(out, size);
     writer.write_all(data)?;
     writer.finish()

@@ -16,7 +16,12 @@ const FOLDER: &str = "usr/share/licenses";
 pub fn debian(tree: &mut Tree, packages: &Packages) -> Result<(), RootfsError> {
     for (locked, _) in &packages.0 {
         let copyright = packages.find(&format!("usr/share/doc/{}/copyright", locked.name))?;
-        tree.file(&format!("{FOLDER}/debian/{}.txt", locked.name), 0o644, &owner(&locked.name), copyright.content)?;
+        tree.file(
+            &format!("{FOLDER}/debian/{}.txt", locked.name),
+            0o644,
+            &owner(&locked.name),
+            copyright.content,
+        )?;
     }
     const COMMON: &str = "usr/share/common-licenses/";
     let mut found = false;
@@ -36,7 +41,9 @@ pub fn debian(tree: &mut Tree, packages: &Packages) -> Result<(), RootfsError> {
 
 /// Adds the crates' texts, each distinct one once, and an index of which crate has which.
 pub fn crates(tree: &mut Tree, crates: &[(Crate, Vec<String>)]) -> Result<(), RootfsError> {
-    let mut index = String::from("Crate, version, licence (SPDX), source, and the files here that hold its licence texts.\n\n");
+    let mut index = String::from(
+        "Crate, version, licence (SPDX), source, and the files here that hold its licence texts.\n\n",
+    );
     for (one, texts) in crates {
         let source = one.repository.as_deref().unwrap_or("-");
         let licence = one.licence.as_deref().unwrap_or("-");
@@ -96,13 +103,20 @@ mod tests {
     fn package(name: &str, fields: &[(&str, &str)], files: &[&str]) -> (Locked, Package) {
         let control = fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let files = files.iter().map(|path| ((*path).to_owned(), Node::File(b"text".to_vec()))).collect();
-        (Locked { name: name.into(), version: "1-1".into(), sha256: Sha::of(b"") }, Package { control, files })
+        (
+            Locked { name: name.into(), version: "1-1".into(), sha256: Sha::of(b"") },
+            Package { control, files },
+        )
     }
 
     fn two() -> Packages {
         let fields = [("source", "linux-signed (1+1)"), ("built-using", "linux (= 1-1), x (= 2)")];
         Packages(vec![
-            package("linux-image", &fields, &["usr/share/doc/linux-image/copyright", "usr/share/common-licenses/GPL-2"]),
+            package(
+                "linux-image",
+                &fields,
+                &["usr/share/doc/linux-image/copyright", "usr/share/common-licenses/GPL-2"],
+            ),
             package("nftables", &[], &["usr/share/doc/nftables/copyright"]),
         ])
     }
@@ -138,7 +152,11 @@ mod tests {
             folder: "/".into(),
         };
         let mut tree = Tree::default();
-        crates(&mut tree, &[(one("a"), vec!["text".into()]), (one("b"), vec!["text".into(), "other".into()])]).unwrap();
+        crates(
+            &mut tree,
+            &[(one("a"), vec!["text".into()]), (one("b"), vec!["text".into(), "other".into()])],
+        )
+        .unwrap();
         assert_eq!(tree.iter().filter(|(path, _)| path.starts_with("usr/share/licenses/crates/")).count(), 3);
     }
 }

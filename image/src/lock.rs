@@ -128,7 +128,9 @@ mod tests {
     fn names_the_line_that_is_wrong() {
         let good = locked("nftables", "1.1.3-1");
         let line = format!("nftables 1.1.3-1 {}", good.sha256);
-        for bad in ["nftables", "nftables 1 zz", "../x 1 aa", "nftables ;rm aa", &format!("{line} more"), &line] {
+        for bad in
+            ["nftables", "nftables 1 zz", "../x 1 aa", "nftables ;rm aa", &format!("{line} more"), &line]
+        {
             let error = Lock::parse(&format!("{line}\n# comment\n{bad}\n")).unwrap_err();
             assert!(error.to_string().contains("line 3"), "{bad}: {error}");
         }

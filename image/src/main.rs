@@ -55,7 +55,7 @@ struct BuildArguments {
     /// The image's version.
     #[arg(long = "version")]
     image_version: Version,
-    /// The disk file; .efi, .sbom.json and .files.txt appear beside it.
+    /// The disk file, NAME.raw; NAME.efi, NAME.sbom.json and NAME.files.txt appear beside it.
     #[arg(long)]
     output: PathBuf,
     /// The kernel command line.

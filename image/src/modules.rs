@@ -142,7 +142,9 @@ impl fmt::Display for ModuleError {
                 "choosing kernel modules: this kernel has no module {name}; if Debian renamed or dropped it, change \
                  image/src/module_list.rs"
             ),
-            Self::Read { name, why } => write!(f, "reading kernel module {name}: {why}; fetch the kernel package again"),
+            Self::Read { name, why } => {
+                write!(f, "reading kernel module {name}: {why}; fetch the kernel package again")
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ pub const KERNEL_SERIES: &str = "linux-image-6.12.";
 /// Every package but the kernel's. Libraries are there because a program below needs them (`elf::needed`
 /// finds out which files; a missing package makes the build fail with the library's name).
 pub const NAMES: &[&str] = &[
-    "base-files",       // the texts of the common licences
+    "base-files", // the texts of the common licences
     "ca-certificates",
     "e2fsprogs",
     "libblkid1",
@@ -32,7 +32,7 @@ pub const NAMES: &[&str] = &[
     "libtinfo6",
     "libuuid1",
     "libxtables12",
-    "netbase",          // /etc/protocols and /etc/services: nft resolves names by them
+    "netbase", // /etc/protocols and /etc/services: nft resolves names by them
     "nftables",
     "systemd-boot-efi",
     "tzdata",

@@ -6,7 +6,8 @@ use crate::hash::Sha;
 use crate::lock::Locked;
 
 fn packages(files: &[(&str, &[u8])]) -> Packages {
-    let files = files.iter().map(|(path, content)| ((*path).to_owned(), Node::File(content.to_vec()))).collect();
+    let files =
+        files.iter().map(|(path, content)| ((*path).to_owned(), Node::File(content.to_vec()))).collect();
     let locked = Locked { name: "p1".into(), version: "1".into(), sha256: Sha::of(b"") };
     Packages(vec![(locked, Package { files, ..Package::default() })])
 }
@@ -31,7 +32,15 @@ fn certificates_become_one_bundle_in_order() {
 #[test]
 fn zones_without_their_sources_and_doubles() {
     let mut tree = Tree::default();
-    let names = ["Europe/Berlin", "right/UTC", "posix/UTC", "tzdata.zi", "leapseconds", "leap-seconds.list", "zone1970.tab"];
+    let names = [
+        "Europe/Berlin",
+        "right/UTC",
+        "posix/UTC",
+        "tzdata.zi",
+        "leapseconds",
+        "leap-seconds.list",
+        "zone1970.tab",
+    ];
     let paths = names.map(|name| format!("usr/share/zoneinfo/{name}"));
     let files: Vec<(&str, &[u8])> = paths.iter().map(|path| (path.as_str(), &b"x"[..])).collect();
     zones(&mut tree, &packages(&files)).unwrap();

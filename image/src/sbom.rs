@@ -11,15 +11,19 @@ use serde_json::{Value, json};
 
 /// The SBOM as text.
 pub fn document(version: &Version, packages: &Packages, crates: &[Crate]) -> String {
-    let mut components: Vec<Value> = packages.0.iter().map(|(locked, package)| {
-        let architecture = package.field("architecture").unwrap_or("amd64");
-        let purl = format!(
-            "pkg:deb/debian/{}@{}?arch={architecture}&distro={SUITE}",
-            encode(&locked.name),
-            encode(&locked.version)
-        );
-        component("library", &locked.name, &locked.version, &purl, Some(&locked.sha256))
-    }).collect();
+    let mut components: Vec<Value> = packages
+        .0
+        .iter()
+        .map(|(locked, package)| {
+            let architecture = package.field("architecture").unwrap_or("amd64");
+            let purl = format!(
+                "pkg:deb/debian/{}@{}?arch={architecture}&distro={SUITE}",
+                encode(&locked.name),
+                encode(&locked.version)
+            );
+            component("library", &locked.name, &locked.version, &purl, Some(&locked.sha256))
+        })
+        .collect();
     components.extend(crates.iter().map(crate_component));
     let content = Value::from(components.clone()).to_string();
     let document = json!({
@@ -83,7 +87,10 @@ mod tests {
     #[test]
     fn names_both_kinds_with_digest_and_purl() {
         let bom: Value = serde_json::from_str(&sample()).unwrap();
-        assert_eq!(bom["components"][0]["purl"], "pkg:deb/debian/libstdc%2B%2B6@1:2%2Bb1?arch=amd64&distro=trixie");
+        assert_eq!(
+            bom["components"][0]["purl"],
+            "pkg:deb/debian/libstdc%2B%2B6@1:2%2Bb1?arch=amd64&distro=trixie"
+        );
         assert_eq!(bom["components"][0]["hashes"][0]["content"], Sha::of(b"deb").to_string());
         assert_eq!(bom["components"][1]["purl"], "pkg:cargo/serde@1.0.0");
         assert_eq!(bom["components"][1]["licenses"][0]["expression"], "MIT OR Apache-2.0");

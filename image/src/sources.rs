@@ -22,8 +22,18 @@ struct Place {
 
 /// Debian's suites and code names: how a source of Debian itself is told from a third party's.
 const DEBIAN_SUITES: &[&str] = &[
-    "stable", "oldstable", "oldoldstable", "testing", "unstable", "sid", "buster", "bullseye", "bookworm",
-    "trixie", "forky", "duke",
+    "stable",
+    "oldstable",
+    "oldoldstable",
+    "testing",
+    "unstable",
+    "sid",
+    "buster",
+    "bullseye",
+    "bookworm",
+    "trixie",
+    "forky",
+    "duke",
 ];
 
 impl Mirrors {
@@ -74,7 +84,9 @@ fn lines(text: &str) -> Vec<Place> {
 /// deb822 format: every URI with every suite of a stanza that is switched on and has binary packages.
 fn stanza(text: &str) -> Vec<Place> {
     let field = |name: &str| values(text, name);
-    if field("enabled").iter().any(|v| v == "no" || v == "false") || !field("types").iter().any(|v| v == "deb") {
+    if field("enabled").iter().any(|v| v == "no" || v == "false")
+        || !field("types").iter().any(|v| v == "deb")
+    {
         return Vec::new();
     }
     let suites = field("suites");

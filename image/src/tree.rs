@@ -48,7 +48,13 @@ pub const OWN: &str = "evenkeel";
 
 impl Tree {
     /// Adds a file; the folders above it appear by themselves.
-    pub fn file(&mut self, path: &str, mode: u32, owner: &str, content: impl Into<Vec<u8>>) -> Result<(), Clash> {
+    pub fn file(
+        &mut self,
+        path: &str,
+        mode: u32,
+        owner: &str,
+        content: impl Into<Vec<u8>>,
+    ) -> Result<(), Clash> {
         self.add(path, Entry { kind: Kind::File(content.into()), mode, owner: owner.to_owned() })
     }
 
@@ -115,7 +121,11 @@ pub struct Clash {
 
 impl fmt::Display for Clash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "adding /{} to the image: /{} is there already and differs; drop one of the two", self.path, self.with)
+        write!(
+            f,
+            "adding /{} to the image: /{} is there already and differs; drop one of the two",
+            self.path, self.with
+        )
     }
 }
 

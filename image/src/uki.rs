@@ -107,9 +107,16 @@ impl Layout {
         let optional = start + 24;
         let sections = optional + usize::from(headers.file_header.size_of_optional_header.get(LE));
         let count = headers.file_header.number_of_sections.get(LE);
-        let table = headers.sections(stub, sections as u64).map_err(|error| UkiError::NotPe { which: "stub", error })?;
-        let first = table.iter().map(|s| s.pointer_to_raw_data.get(LE)).min().ok_or(UkiError::Stub("it has no sections"))?;
-        let end = table.iter().map(|s| s.virtual_address.get(LE).saturating_add(s.virtual_size.get(LE))).max();
+        let table = headers
+            .sections(stub, sections as u64)
+            .map_err(|error| UkiError::NotPe { which: "stub", error })?;
+        let first = table
+            .iter()
+            .map(|s| s.pointer_to_raw_data.get(LE))
+            .min()
+            .ok_or(UkiError::Stub("it has no sections"))?;
+        let end =
+            table.iter().map(|s| s.virtual_address.get(LE).saturating_add(s.virtual_size.get(LE))).max();
         let layout = Self {
             coff: start + 4,
             optional,
@@ -179,7 +186,9 @@ impl Layout {
 fn write_header(header: &mut [u8], section: &Section<'_>, address: u32, raw_at: u32, raw_size: u32) {
     header.fill(0);
     header[..section.name.len()].copy_from_slice(section.name.as_bytes());
-    for (at, value) in [(8, section.virtual_size), (12, address), (16, raw_size), (20, raw_at), (36, section.flags)] {
+    for (at, value) in
+        [(8, section.virtual_size), (12, address), (16, raw_size), (20, raw_at), (36, section.flags)]
+    {
         put(header, at, value);
     }
 }
@@ -243,9 +252,15 @@ impl fmt::Display for UkiError {
             Self::NotPe { which, error } => {
                 write!(f, "the {which} is no EFI program: {error}; fetch its package again (`image fetch`)")
             }
-            Self::Stub(why) => write!(f, "the stub cannot be used, {why}; take the one of Debian's systemd-boot-efi"),
-            Self::HeaderSpace { name } => write!(f, "no room in the stub's header for section {name}; use a newer stub"),
-            Self::TooLarge { name } => write!(f, "section {name} makes the image larger than 4 GB; make it smaller"),
+            Self::Stub(why) => {
+                write!(f, "the stub cannot be used, {why}; take the one of Debian's systemd-boot-efi")
+            }
+            Self::HeaderSpace { name } => {
+                write!(f, "no room in the stub's header for section {name}; use a newer stub")
+            }
+            Self::TooLarge { name } => {
+                write!(f, "section {name} makes the image larger than 4 GB; make it smaller")
+            }
         }
     }
 }

@@ -17,7 +17,9 @@ fn stub(header_room: u32, section_alignment: u32, symbols: &[u8]) -> Vec<u8> {
     put(&mut file, 0x4c, symbols_at);
     put(&mut file, 0x50, symbols.len() as u32);
     file[0x58..0x5a].copy_from_slice(&[0x0b, 0x02]);
-    for (at, value) in [(32, section_alignment), (36, 0x200), (56, 0x3000), (60, header_room), (64, 7), (108, 16)] {
+    for (at, value) in
+        [(32, section_alignment), (36, 0x200), (56, 0x3000), (60, header_room), (64, 7), (108, 16)]
+    {
         put(&mut file, 0x58 + at, value);
     }
     file[0x148..0x14d].copy_from_slice(b".text");
@@ -30,7 +32,14 @@ fn stub(header_room: u32, section_alignment: u32, symbols: &[u8]) -> Vec<u8> {
 }
 
 fn parts<'a>(stub: &'a [u8], linux: &'a [u8]) -> Parts<'a> {
-    Parts { stub, osrel: "ID=evenkeel\n", cmdline: "console=ttyS0", uname: "6.12.1", initrd: b"initrd", linux }
+    Parts {
+        stub,
+        osrel: "ID=evenkeel\n",
+        cmdline: "console=ttyS0",
+        uname: "6.12.1",
+        initrd: b"initrd",
+        linux,
+    }
 }
 
 #[test]
@@ -38,7 +47,8 @@ fn sections_are_where_the_loader_looks() {
     let kernel = stub(0x400, 0x1000, b"");
     let uki = build(&parts(&stub(0x600, 0x1000, b""), &kernel)).unwrap();
     let pe = PeFile64::parse(uki.as_slice()).unwrap();
-    let found: Vec<_> = pe.sections().map(|s| (s.name().unwrap().to_owned(), s.address(), s.size())).collect();
+    let found: Vec<_> =
+        pe.sections().map(|s| (s.name().unwrap().to_owned(), s.address(), s.size())).collect();
     let expected = [
         (".text", 0x1000, 0x123),
         (".osrel", 0x2000, 12),
@@ -77,12 +87,18 @@ fn a_symbol_table_is_stripped() {
 #[test]
 fn a_full_header_a_signed_stub_and_no_pe_are_refused() {
     let kernel = stub(0x400, 0x1000, b"");
-    assert!(matches!(build(&parts(&stub(0x200, 0x1000, b""), &kernel)), Err(UkiError::HeaderSpace { name: ".initrd" })));
+    assert!(matches!(
+        build(&parts(&stub(0x200, 0x1000, b""), &kernel)),
+        Err(UkiError::HeaderSpace { name: ".initrd" })
+    ));
     let mut signed = stub(0x600, 0x1000, b"");
     put(&mut signed, 0x58 + 112 + 4 * 8, 0x5000);
     assert!(matches!(build(&parts(&signed, &kernel)), Err(UkiError::Stub(_))));
     assert!(matches!(build(&parts(b"no", &kernel)), Err(UkiError::NotPe { which: "stub", .. })));
-    assert!(matches!(build(&parts(&stub(0x600, 0x1000, b""), b"no")), Err(UkiError::NotPe { which: "kernel", .. })));
+    assert!(matches!(
+        build(&parts(&stub(0x600, 0x1000, b""), b"no")),
+        Err(UkiError::NotPe { which: "kernel", .. })
+    ));
 }
 
 proptest! {

@@ -37,7 +37,10 @@ impl Packages {
     /// All files and links whose path starts so, in order.
     pub fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str, &'a Node)> {
         self.0.iter().flat_map(move |(locked, package)| {
-            let inside = package.files.range(prefix.to_owned()..).take_while(move |(path, _)| path.starts_with(prefix));
+            let inside = package
+                .files
+                .range(prefix.to_owned()..)
+                .take_while(move |(path, _)| path.starts_with(prefix));
             inside.map(|(path, node)| (locked.name.as_str(), path.as_str(), node))
         })
     }

@@ -35,7 +35,11 @@ impl fmt::Display for Version {
 
 impl fmt::Display for BadVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is no version: give a digit first, then letters, digits, '.', '-' or '~', at most 64", self.0)
+        write!(
+            f,
+            "{:?} is no version: give a digit first, then letters, digits, '.', '-' or '~', at most 64",
+            self.0
+        )
     }
 }
 
