@@ -8,7 +8,7 @@ use std::process::Command;
 use std::{fmt, fs, io};
 
 /// The programs whose crates are shipped.
-pub const ROOTS: &[&str] = &["evenkeel-init", "evenkeel-lbd"];
+pub const ROOTS: &[&str] = &["evenkeel-init", "lbd"];
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -45,7 +45,11 @@ pub fn read(cargo_lock: &Path) -> Result<Vec<Crate>, CratesError> {
     }
     let metadata =
         serde_json::from_slice(&output.stdout).map_err(|e| CratesError::Cargo { why: e.to_string() })?;
-    Ok(shipped(&metadata, &checksums(&lock)?))
+    let crates = shipped(&metadata, &checksums(&lock)?);
+    match ROOTS.iter().find(|root| !crates.iter().any(|one| one.name == **root)) {
+        Some(root) => Err(CratesError::Root { root }),
+        None => Ok(crates),
+    }
 }
 
 /// Checksums of `Cargo.lock` by name and version.
@@ -146,6 +150,11 @@ pub enum CratesError {
         /// What it said.
         why: String,
     },
+    /// The workspace has no such program.
+    Root {
+        /// Its name.
+        root: &'static str,
+    },
     /// `Cargo.lock` is no TOML.
     Lock {
         /// Why not.
@@ -162,6 +171,9 @@ impl fmt::Display for CratesError {
             }
             Self::Cargo { why } => {
                 write!(f, "cargo metadata: {}; run `cargo fetch --locked`", why.trim_end())
+            }
+            Self::Root { root } => {
+                write!(f, "the workspace has no crate {root}; correct ROOTS in image/src/crates.rs")
             }
             Self::Lock { why } => {
                 write!(f, "Cargo.lock cannot be read: {why}; restore it from version control")
@@ -188,11 +200,11 @@ mod tests {
 
     #[test]
     fn only_what_is_linked_is_shipped() {
-        let names = ["evenkeel-lbd", "linked", "deeper", "build-only", "test-only", "unrelated"];
+        let names = ["lbd", "linked", "deeper", "build-only", "test-only", "unrelated"];
         let mut packages: Vec<Value> = names.iter().map(|name| package(name, "lib")).collect();
         packages.push(package("derive", "proc-macro"));
         let metadata = json!({"packages": packages, "resolve": {"nodes": [
-            {"id": "evenkeel-lbd", "deps": [dependency("linked", None), dependency("test-only", Some("dev")),
+            {"id": "lbd", "deps": [dependency("linked", None), dependency("test-only", Some("dev")),
                                             dependency("build-only", Some("build")), dependency("derive", None)]},
             {"id": "linked", "deps": [dependency("deeper", None)]},
             {"id": "derive", "deps": [dependency("unrelated", None)]},
@@ -203,7 +215,7 @@ mod tests {
         ));
         let crates = shipped(&metadata, &sums.unwrap());
         let found: Vec<_> = crates.iter().map(|c| (c.name.as_str(), c.sha256.is_some())).collect();
-        assert_eq!(found, [("deeper", true), ("evenkeel-lbd", false), ("linked", false)]);
+        assert_eq!(found, [("deeper", true), ("lbd", false), ("linked", false)]);
         assert_eq!(crates[0].folder, Path::new("/src/deeper"));
     }
 

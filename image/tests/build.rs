@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+use evenkeel_image::crates::ROOTS;
 use evenkeel_image::hash::Sha;
 use evenkeel_image::module_list::MODULES;
 use evenkeel_image::packages::{BOOT_LOADER, FILES, PROGRAMS, STUB};
@@ -93,8 +94,8 @@ fn prepare(folder: &Path) {
     write("packages.lock", format!("everything 1-1 {}\n", Sha::of(&deb)).as_bytes());
     write("Cargo.toml", b"[workspace]\nresolver = \"3\"\nmembers = [\"init\", \"lbd\"]\n");
     let mut lock = String::from("version = 4\n");
-    for name in ["init", "lbd"] {
-        let head = format!("name = \"evenkeel-{name}\"\nversion = \"1.0.0\"\n");
+    for (name, package) in ["init", "lbd"].into_iter().zip(ROOTS) {
+        let head = format!("name = \"{package}\"\nversion = \"1.0.0\"\n");
         write(&format!("{name}/Cargo.toml"), format!("[package]\n{head}edition = \"2024\"\n").as_bytes());
         write(&format!("{name}/src/lib.rs"), b"");
         write(&format!("{name}/LICENSE"), b"licence");
