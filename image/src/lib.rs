@@ -7,7 +7,7 @@
 //! ```text
 //! packages -> apt -> deb ─┐
 //! init, lbd ──────────────┼─> rootfs (Tree) -> initramfs ─┐
-//! licences, os-release ───┘        │            kernel ───┼─> uki ─> esp ─> disk
+//! licences, os-release ───┘        │            kernel ───┼─> uki ─> esp (fat32) ─> disk
 //!                                  └─> file list, sbom    stub
 //! ```
 //! Pure: everything but `apt`, `cache`, `crates` (they ask programs or read folders) and `build` (which

@@ -76,7 +76,10 @@ fn sources(packages: &Packages) -> String {
          Debian publishes each of them. On a machine with Debian, with a deb-src line for {SUITE} in apt's sources:\n\n\
          \x20 apt-get source --only-source NAME=VERSION\n\n\
          Versions that Debian has replaced since are kept in Debian's snapshot archive.\n\n\
-         You can also ask whoever gave you this appliance: for at least three years after you received it you get, for\n\
+         The appliance's own programs, /init and /bin/lbd, are linked statically with the GNU C library of the Debian\n\
+         machine that built them (source package glibc, GNU Lesser General Public License). So that you can link them\n\
+         with a changed library, you get their object files on request, on the same terms as the sources:\n\n\
+         You can ask whoever gave you this appliance: for at least three years after you received it you get, for\n\
          no more than the cost of the copy, the complete corresponding source code on a usual medium.\n\n\
          The crates that are linked into the appliance's own programs are listed in crates/INDEX.txt; the exact versions\n\
          and checksums of everything are in the SBOM that is published beside the appliance.\n"

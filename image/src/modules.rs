@@ -89,12 +89,17 @@ impl Modules {
         order.push(&module.path);
     }
 
-    /// The chosen modules with this name or exactly this alias.
+    /// The chosen modules with this name or exactly this alias. Not those bound to a kind of processor: they refuse
+    /// to load on another, and nothing may depend on that.
     fn providers<'a>(&'a self, wanted: &'a str) -> impl Iterator<Item = &'a str> {
-        let provides = move |name: &str, module: &Module| {
-            name == wanted || module.info.aliases.iter().any(|alias| canonical(alias) == wanted)
+        let provides = move |name: &str, aliases: &[String]| {
+            let named = name == wanted || aliases.iter().any(|alias| canonical(alias) == wanted);
+            named && !aliases.iter().any(|alias| alias.starts_with("cpu:"))
         };
-        self.0.iter().filter(move |(name, module)| provides(name, module)).map(|(name, _)| name.as_str())
+        self.0
+            .iter()
+            .filter(move |(name, module)| provides(name, &module.info.aliases))
+            .map(|(name, _)| name.as_str())
     }
 }
 

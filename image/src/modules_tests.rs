@@ -32,6 +32,7 @@ const KERNEL: &[(&str, &str)] = &[
     ("jbd2", "depends=crc16,built_in"),
     ("crc16", "depends="),
     ("crc32c_generic", "alias=crypto-crc32c"),
+    ("crc32c_intel", "alias=crypto-crc32c|alias=cpu:type:x86,ven*"),
     ("loop_a", "depends=loop_b"),
     ("loop_b", "depends=loop_a"),
 ];
@@ -59,6 +60,12 @@ fn dependencies_come_along_and_soft_ones_count_when_present() {
 fn a_soft_dependency_that_is_absent_is_passed_over() {
     let modules = choose(&["ext4"]).unwrap();
     assert!(modules.dep_table().contains("kernel/ext4.ko: kernel/jbd2.ko kernel/crc16.ko\n"));
+}
+
+#[test]
+fn nothing_depends_on_a_module_for_some_processors_only() {
+    let table = choose(&["ext4", "crc32c_intel"]).unwrap().dep_table();
+    assert!(table.contains("kernel/ext4.ko: kernel/jbd2.ko kernel/crc16.ko\n"), "{table}");
 }
 
 #[test]
