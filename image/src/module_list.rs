@@ -18,7 +18,8 @@ const DISKS: &[&str] = &[
 ];
 
 /// ext4 for data (with both providers of its checksum: they are found by alias only, and nothing in the image
-/// answers the kernel's request for one; the second loads on processors with SSE 4.2 only), FAT for the ESP, ISO 9660 for the properties, EFI variables.
+/// answers the kernel's request for one; the second loads on processors with SSE 4.2 only), FAT for the ESP,
+/// ISO 9660 for the properties, EFI variables.
 const FILE_SYSTEMS: &[&str] = &[
     "ext4",
     "crc32c_generic",
