@@ -1,0 +1,118 @@
+//! `image lock`, `image fetch`, `image build`: see `image --help`.
+
+use clap::{Args, Parser, Subcommand};
+use evenkeel_image::build::{self, CMDLINE, Inputs};
+use evenkeel_image::cache::{self, Places};
+use evenkeel_image::version::Version;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Builds the appliance's operating system image. Needs no root.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+    #[command(flatten)]
+    places: PlaceArguments,
+}
+
+#[derive(Args)]
+struct PlaceArguments {
+    /// The lock file.
+    #[arg(long, global = true, default_value = "packages.lock")]
+    lock: PathBuf,
+    /// The folder of downloaded packages.
+    #[arg(long, global = true, default_value = "target/packages")]
+    packages: PathBuf,
+    /// The folder of the private apt root.
+    #[arg(long, global = true, default_value = "target/apt")]
+    apt: PathBuf,
+    /// A Debian mirror, instead of the one that this machine's apt uses.
+    #[arg(long, global = true)]
+    mirror: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Writes packages.lock with the versions that Debian has today.
+    Lock,
+    /// Downloads the locked packages that are not there yet.
+    Fetch,
+    /// Builds the image from the locked packages (fetching them first if need be).
+    Build(BuildArguments),
+}
+
+#[derive(Args)]
+struct BuildArguments {
+    /// The static program that becomes /init.
+    #[arg(long)]
+    init: PathBuf,
+    /// The static program that becomes /bin/lbd.
+    #[arg(long)]
+    lbd: PathBuf,
+    /// The image's version.
+    #[arg(long = "version")]
+    image_version: Version,
+    /// The disk file, NAME.raw; NAME.efi, NAME.sbom.json and NAME.files.txt appear beside it.
+    #[arg(long)]
+    output: PathBuf,
+    /// The kernel command line.
+    #[arg(long, default_value = CMDLINE)]
+    cmdline: String,
+    /// The workspace's Cargo.lock.
+    #[arg(long, default_value = "Cargo.lock")]
+    cargo_lock: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("image: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let PlaceArguments { lock, packages, apt, mirror } = arguments.places;
+    let places = Places { lock, packages, apt, mirror };
+    match arguments.action {
+        Action::Lock => renew(&places),
+        Action::Fetch => fetch(&places),
+        Action::Build(build) => {
+            fetch(&places)?;
+            Ok(build::run(&inputs(build, places), &mut |line| println!("{line}"))?)
+        }
+    }
+}
+
+fn renew(places: &Places) -> Result<(), Box<dyn Error>> {
+    let lock = cache::renew(places)?;
+    for locked in lock.iter() {
+        println!("locked    {} {}", locked.name, locked.version);
+    }
+    println!("wrote     {}; test, then commit it", places.lock.display());
+    Ok(())
+}
+
+fn fetch(places: &Places) -> Result<(), Box<dyn Error>> {
+    let lock = cache::read_lock(places)?;
+    let fetched = cache::fetch(&lock, places)?;
+    println!("fetch     {} packages, {fetched} of them downloaded now", lock.iter().count());
+    Ok(())
+}
+
+fn inputs(build: BuildArguments, places: Places) -> Inputs {
+    Inputs {
+        init: build.init,
+        lbd: build.lbd,
+        version: build.image_version,
+        cmdline: build.cmdline,
+        cargo_lock: build.cargo_lock,
+        output: build.output,
+        places,
+    }
+}

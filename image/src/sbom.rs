@@ -1,0 +1,104 @@
+//! The bill of materials: CycloneDX 1.6, JSON. No time stamp and a serial number derived from the content, so that
+//! the same image has the same SBOM.
+
+use crate::crates::{Crate, ROOTS};
+use crate::guid::derived_text;
+use crate::hash::Sha;
+use crate::packages::SUITE;
+use crate::unpacked::Packages;
+use crate::version::Version;
+use serde_json::{Value, json};
+
+/// The SBOM as text.
+pub fn document(version: &Version, packages: &Packages, crates: &[Crate]) -> String {
+    let mut components: Vec<Value> = packages
+        .0
+        .iter()
+        .map(|(locked, package)| {
+            let architecture = package.field("architecture").unwrap_or("amd64");
+            let purl = format!(
+                "pkg:deb/debian/{}@{}?arch={architecture}&distro={SUITE}",
+                encode(&locked.name),
+                encode(&locked.version)
+            );
+            component("library", &locked.name, &locked.version, &purl, Some(&locked.sha256))
+        })
+        .collect();
+    components.extend(crates.iter().map(crate_component));
+    let content = Value::from(components.clone()).to_string();
+    let document = json!({
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": format!("urn:uuid:{}", derived_text(&format!("sbom {version} {content}"))),
+        "version": 1,
+        "metadata": { "component": {
+            "type": "operating-system", "bom-ref": "evenkeel", "name": "evenkeel", "version": version.as_str(),
+        }},
+        "components": components,
+    });
+    format!("{document:#}\n")
+}
+
+fn crate_component(one: &Crate) -> Value {
+    let purl = format!("pkg:cargo/{}@{}", encode(&one.name), encode(&one.version));
+    let kind = if ROOTS.contains(&one.name.as_str()) { "application" } else { "library" };
+    let mut value = component(kind, &one.name, &one.version, &purl, one.sha256.as_ref());
+    if let Some(licence) = &one.licence {
+        // Old crates write "MIT/Apache-2.0", which is no SPDX expression.
+        value["licenses"] = json!([{ "expression": licence.replace('/', " OR ") }]);
+    }
+    value
+}
+
+fn component(kind: &str, name: &str, version: &str, purl: &str, sha256: Option<&Sha>) -> Value {
+    let mut value = json!({ "type": kind, "bom-ref": purl, "name": name, "version": version, "purl": purl });
+    if let Some(sha256) = sha256 {
+        value["hashes"] = json!([{ "alg": "SHA-256", "content": sha256.to_string() }]);
+    }
+    value
+}
+
+/// Percent-encoding of a package URL's parts: letters, digits, `.`, `-`, `_`, `~` and `:` stay.
+fn encode(text: &str) -> String {
+    let keep = |b: u8| b.is_ascii_alphanumeric() || b".-_~:".contains(&b);
+    text.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deb::Package;
+    use crate::lock::Locked;
+
+    fn sample() -> String {
+        let locked = Locked { name: "libstdc++6".into(), version: "1:2+b1".into(), sha256: Sha::of(b"deb") };
+        let one = Crate {
+            name: "serde".into(),
+            version: "1.0.0".into(),
+            licence: Some("MIT/Apache-2.0".into()),
+            repository: None,
+            sha256: Some(Sha::of(b"crate")),
+            folder: "/anywhere".into(),
+        };
+        document(&"1.0".parse().unwrap(), &Packages(vec![(locked, Package::default())]), &[one])
+    }
+
+    #[test]
+    fn names_both_kinds_with_digest_and_purl() {
+        let bom: Value = serde_json::from_str(&sample()).unwrap();
+        assert_eq!(
+            bom["components"][0]["purl"],
+            "pkg:deb/debian/libstdc%2B%2B6@1:2%2Bb1?arch=amd64&distro=trixie"
+        );
+        assert_eq!(bom["components"][0]["hashes"][0]["content"], Sha::of(b"deb").to_string());
+        assert_eq!(bom["components"][1]["purl"], "pkg:cargo/serde@1.0.0");
+        assert_eq!(bom["components"][1]["licenses"][0]["expression"], "MIT OR Apache-2.0");
+    }
+
+    #[test]
+    fn same_content_same_text_and_no_folder_of_the_build_machine() {
+        assert_eq!(sample(), sample());
+        assert!(!sample().contains("/anywhere"));
+    }
+}
