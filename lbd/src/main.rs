@@ -9,9 +9,7 @@ fn main() -> ExitCode {
     match cli::carry_out(Command::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            for line in error.lines() {
-                eprintln!("lbd: {line}");
-            }
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }

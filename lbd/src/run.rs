@@ -1,7 +1,7 @@
 //! Drives the engine: brings it what happened, carries out what it orders.
 //!
-//! One loop, in this order: wait for an event, a deadline or a signal; let the engine decide; start what it
-//! ordered; publish what changed. Nothing in the loop waits for disk, kernel or network: these have tasks of
+//! One loop, in this order: wait for an event, a deadline or a signal; let the engine decide; publish what
+//! changed; start what it ordered. (Published first, so that who is answered then finds what the answer says.) Nothing in the loop waits for disk, kernel or network: these have tasks of
 //! their own, which come back with an event. When one of the tasks that must live for ever ends, lbd ends, and
 //! whoever started it starts it anew; the kernel forwards meanwhile.
 
@@ -56,8 +56,9 @@ pub async fn run(paths: Paths) -> Result<(), String> {
     let (engine, effects) = Engine::new(start, clock.now());
     let (gateway, sides) = gateway(&engine);
     let mut driver = Driver::new(engine, clock, store, sides, paths);
-    driver.start_tasks(dataplane, gateway);
+    // First the orders, then the tasks: so the first look at the network knows which routes matter.
     driver.perform(effects);
+    driver.start_tasks(dataplane, gateway);
     driver.live().await
 }
 
@@ -210,8 +211,8 @@ impl Driver {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
             };
-            self.perform(effects);
             self.publish();
+            self.perform(effects);
         }
         tracing::info!("lbd ends; the kernel goes on forwarding");
         Ok(())

@@ -3,6 +3,9 @@
 
 use std::io;
 
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getpid, getppid};
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 
 /// Ethernet protocol number of ARP (RFC 826), in network byte order as packet(7) wants it.
@@ -24,4 +27,18 @@ pub fn packet_socket(interface: u32) -> io::Result<Socket> {
     let address = unsafe { SockAddr::new(storage, length) };
     socket.bind(&address)?;
     Ok(socket)
+}
+
+/// Ends the program that `command` starts as soon as this process ends, however that happens (`PR_SET_PDEATHSIG`,
+/// prctl(2)). An orphan could otherwise still change what a new lbd has already read.
+pub fn die_with_us(command: &mut tokio::process::Command) {
+    let parent = getpid();
+    // SAFETY: between fork and exec the closure makes two system calls and neither allocates nor locks.
+    unsafe { command.pre_exec(move || ask_to_die_with(parent)) };
+}
+
+fn ask_to_die_with(parent: Pid) -> io::Result<()> {
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    // The parent may have ended before the request was made.
+    if getppid() == parent { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
 }

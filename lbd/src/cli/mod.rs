@@ -39,6 +39,8 @@ enum Verb {
     SetPassword {
         #[command(flatten)]
         state: StateDirectory,
+        #[command(flatten)]
+        user: User,
     },
 }
 
@@ -69,7 +71,13 @@ struct Run {
     /// Folder of files with a sentence each that the status shows
     #[arg(long, value_name = "DIRECTORY")]
     notices: Option<PathBuf>,
-    /// User, by name or number, that lbd becomes when root starts it
+    #[command(flatten)]
+    user: User,
+}
+
+#[derive(Debug, Args)]
+struct User {
+    /// User, by name or number, that lbd becomes when root starts it, and that owns its files
     #[arg(long, default_value = "evenkeel")]
     user: String,
 }
@@ -102,7 +110,7 @@ pub fn carry_out(command: Command) -> Result<(), String> {
             Ok(())
         }
         Verb::Apply(apply) => change_config(&apply),
-        Verb::SetPassword { state } => set_password(&state.state_directory),
+        Verb::SetPassword { state, user } => set_password(&state.state_directory, &user.user),
     }
 }
 
@@ -117,7 +125,7 @@ fn daemon(run: Run) -> Result<(), String> {
         run::read_config(file)?;
     }
     if privileges::is_root() {
-        let account = Account::find(&run.user).map_err(|error| error.to_string())?;
+        let account = Account::find(&run.user.user).map_err(|error| error.to_string())?;
         account.own_folder(&run.state.state_directory).map_err(|error| error.to_string())?;
         account.become_it().map_err(|error| error.to_string())?;
     }
@@ -151,7 +159,11 @@ fn change_config(apply: &Apply) -> Result<(), String> {
     Ok(())
 }
 
-fn set_password(state_directory: &Path) -> Result<(), String> {
+fn set_password(state_directory: &Path, user: &str) -> Result<(), String> {
+    if privileges::is_root() && !state_directory.exists() {
+        let account = Account::find(user).map_err(|error| error.to_string())?;
+        account.own_folder(state_directory).map_err(|error| error.to_string())?;
+    }
     let mut password = String::new();
     std::io::stdin()
         .lock()

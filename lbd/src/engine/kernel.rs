@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::network::topology::{Network, Topology, VirtualAddress};
 use crate::plan::Desired;
+use crate::traffic::listing::Listing;
+use crate::traffic::numbering::Mark;
 
 /// First pause after the kernel refused; it doubles up to the last.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -17,6 +19,8 @@ pub(super) struct Kernel {
     in_flight: Option<Desired>,
     /// What was applied last; `None` when that is not certain.
     applied: Option<Desired>,
+    /// Marks of the servers that take connections, as far as is known.
+    serving: BTreeSet<String>,
     failure: Option<Failure>,
 }
 
@@ -27,7 +31,21 @@ struct Failure {
     retry_at: Duration,
 }
 
+/// The maps that turn a mark into a server.
+const SERVER_MAPS: [&str; 2] = ["servers", "servers_same_port"];
+
 impl Kernel {
+    /// What an earlier lbd left.
+    pub(super) fn adopt(listing: &Listing) -> Self {
+        let maps = SERVER_MAPS.iter().filter_map(|name| listing.maps.get(*name));
+        Self { serving: maps.flat_map(|map| map.keys().cloned()).collect(), ..Self::default() }
+    }
+
+    /// Whether the kernel sends connections to the server with this mark.
+    pub(super) fn serves(&self, mark: Mark) -> bool {
+        self.serving.contains(&mark.to_string())
+    }
+
     pub(super) fn is_busy(&self) -> bool {
         self.in_flight.is_some()
     }
@@ -62,6 +80,9 @@ impl Kernel {
         let ordered = self.in_flight.take();
         match result {
             Ok(()) => {
+                let maps = ordered.iter().flat_map(|desired| &desired.table.maps);
+                let servers = maps.filter(|(name, _)| SERVER_MAPS.contains(name));
+                self.serving = servers.flat_map(|(_, map)| map.elements.keys().cloned()).collect();
                 self.applied = ordered;
                 self.failure = None;
             }

@@ -209,6 +209,7 @@ impl Engine {
         let counters = start.listing.maps.get("numbering");
         let names = counters.into_iter().flatten().map(|(mark, name)| (mark.as_str(), name.as_str()));
         let known = Numbering::adopt(names);
+        let kernel = Kernel::adopt(&start.listing);
         let mut engine = Self {
             version: start.version,
             numbering: known.assign(&start.config),
@@ -219,7 +220,7 @@ impl Engine {
             pulse: Pulse::default(),
             plan: Plan::default(),
             plan_is_old: true,
-            kernel: Kernel::default(),
+            kernel,
             change: None,
             topology: start.topology,
             fast_path_missing: start.fast_path_missing,

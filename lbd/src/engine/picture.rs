@@ -87,10 +87,17 @@ impl Engine {
 
     fn server_view(&self, service: &VirtualService, server: &RealServer, source: &Source) -> ServerView {
         let health = self.checks.health(&service.label, &server.label);
-        let state = match health.map(|health| health.verdict()) {
-            Some(Verdict::Up) => ServerState::Up,
-            Some(Verdict::Down) => ServerState::Down,
-            Some(Verdict::Checking) | None => ServerState::Checking,
+        let verdict = health.map_or(Verdict::Checking, |health| health.verdict());
+        let mark = self.numbering.server(&service.label, &server.label);
+        let serving = mark.is_some_and(|mark| self.kernel.serves(mark));
+        let reason = health.map(|health| health.reason()).unwrap_or_default();
+        // A state is shown when the kernel has it: who reads "up" may connect.
+        let (state, reason) = match (verdict, serving) {
+            (Verdict::Up, true) => (ServerState::Up, reason.to_owned()),
+            (Verdict::Up, false) => (ServerState::Checking, format!("{reason}; being taken into service")),
+            (_, true) => (ServerState::Up, format!("being taken out of service: {reason}")),
+            (Verdict::Down, false) => (ServerState::Down, reason.to_owned()),
+            (Verdict::Checking, false) => (ServerState::Checking, reason.to_owned()),
         };
         ServerView {
             label: server.label.to_string(),
@@ -99,7 +106,7 @@ impl Engine {
             weight: server.weight.get(),
             state,
             since: health.map_or(self.started, |health| health.since()),
-            reason: health.map(|health| health.reason().to_owned()).unwrap_or_default(),
+            reason,
             check: check_words(service, server),
             check_milliseconds: health
                 .and_then(|health| health.latency())

@@ -168,6 +168,9 @@ fn first_checks_decide_at_once_and_the_view_shows_it() {
     assert!(world.states().iter().all(|(state, _)| *state == ServiceState::Checking));
     world.run_for(Duration::from_millis(100));
     world.answer_checks(&["POOL1_NODE2", "POOL3_NODE1"]);
+    assert_eq!(world.states()[0].1[0], ServerState::Checking, "the kernel does not have it yet");
+    world.applied(Ok(()));
+    world.applied(Ok(()));
     use ServerState::{Down, Up};
     let expected = [
         (ServiceState::Degraded, vec![Up, Down]),
@@ -220,6 +223,7 @@ fn a_restart_changes_nothing_in_the_kernel() {
     let mut second = World::with_kernel(kernel.clone());
     let (_, again) = second.applies.pop().unwrap();
     assert_eq!(crate::traffic::difference::difference(&kernel, &again.table), "");
+    assert_eq!(second.states()[0].1, [ServerState::Down, ServerState::Up], "also before anything is applied");
     assert_eq!(second.states()[0].1, [ServerState::Down, ServerState::Up]);
 }
 

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::{Seek, Write};
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 use super::listing::Listing;
 use super::table::{FAMILY, MAPS, NAME};
+use crate::sys;
 
 /// Far above the second that the largest table takes; a kernel that needs longer is in trouble.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -88,38 +90,43 @@ pub async fn fast_path_error() -> Option<NftError> {
     run(&["--check", "-f", "-"], PROBE).await.err()
 }
 
-async fn run(arguments: &[&str], input: &str) -> Result<Vec<u8>, NftError> {
-    let child = Command::new("nft")
+/// Neither nft nor its script is ever cut in two: the script is whole before nft starts, and nft ends when lbd
+/// does, so that it either has sent the one message of the transaction or never will.
+async fn run(arguments: &[&str], script: &str) -> Result<Vec<u8>, NftError> {
+    let failed = |error: std::io::Error| NftError::Run(error.to_string());
+    let mut command = Command::new("nft");
+    command
         .args(arguments)
         .env_clear()
         .env("PATH", SEARCH_PATH)
-        .stdin(Stdio::piped())
+        .stdin(whole_file(script).map_err(failed)?)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| NftError::Run(error.to_string()))?;
-    match tokio::time::timeout(TIMEOUT, talk(child, input)).await {
+        .kill_on_drop(true);
+    sys::die_with_us(&mut command);
+    let child = command.spawn().map_err(failed)?;
+    match tokio::time::timeout(TIMEOUT, listen(child)).await {
         Ok(answer) => answer,
         Err(_) => Err(NftError::Timeout),
     }
 }
 
-/// Writes and reads at once, or both sides could wait for each other with full pipes.
-async fn talk(mut child: Child, input: &str) -> Result<Vec<u8>, NftError> {
+/// A file in memory, at its beginning.
+fn whole_file(text: &str) -> std::io::Result<std::fs::File> {
+    let memory = nix::sys::memfd::memfd_create(c"nft", nix::sys::memfd::MFdFlags::MFD_CLOEXEC)?;
+    let mut file = std::fs::File::from(memory);
+    file.write_all(text.as_bytes())?;
+    file.rewind()?;
+    Ok(file)
+}
+
+async fn listen(mut child: Child) -> Result<Vec<u8>, NftError> {
     let failed = |error: std::io::Error| NftError::Run(error.to_string());
     let missing = || NftError::Run("a pipe is missing".into());
-    let mut stdin = child.stdin.take().ok_or_else(missing)?;
     let mut stdout = child.stdout.take().ok_or_else(missing)?.take(LARGEST_ANSWER);
     let mut stderr = child.stderr.take().ok_or_else(missing)?.take(LARGEST_ANSWER);
     let (mut answer, mut complaint) = (Vec::new(), Vec::new());
-    let write = async {
-        // nft may end before it has read everything; what it says then is the better error.
-        let _ = stdin.write_all(input.as_bytes()).await;
-        drop(stdin);
-    };
-    let (_, out, err) =
-        tokio::join!(write, stdout.read_to_end(&mut answer), stderr.read_to_end(&mut complaint));
+    let (out, err) = tokio::join!(stdout.read_to_end(&mut answer), stderr.read_to_end(&mut complaint));
     out.map_err(failed)?;
     err.map_err(failed)?;
     let status = child.wait().await.map_err(failed)?;

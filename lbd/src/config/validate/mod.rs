@@ -109,13 +109,13 @@ pub(crate) fn host_address(text: &str) -> Result<Ipv4Addr, Fault> {
         Err(_) => return Err(Fault::new(format!("{} is not an IPv4 address", quoted(text)), EXAMPLE)),
     };
     let kind = match address.octets() {
-        [0, ..] => "unspecified",
-        [127, ..] => "loopback",
-        [224..=239, ..] => "multicast",
-        [240..=255, ..] => "reserved or broadcast",
+        [0, ..] => "an unspecified",
+        [127, ..] => "a loopback",
+        [224..=239, ..] => "a multicast",
+        [240..=255, ..] => "a reserved or broadcast",
         _ => return Ok(address),
     };
-    Err(Fault::new(format!("{address} is a {kind} address"), EXAMPLE))
+    Err(Fault::new(format!("{address} is {kind} address"), EXAMPLE))
 }
 
 fn port(value: i64) -> Result<u16, Fault> {
