@@ -126,6 +126,22 @@ fn a_slot_cut_off_anywhere_is_none() {
 }
 
 #[test]
+fn the_corpus_is_what_it_says() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/rescue_slot");
+    let slot = |name: &str| decode(&std::fs::read(format!("{folder}/{name}")).unwrap());
+    let (sequence, saved) = slot("whole.bin").unwrap();
+    assert_eq!(
+        (sequence, saved.configuration.as_str()),
+        (7, "schema = 1\n"),
+        "the format of version 1 stays readable"
+    );
+    assert!(saved.password_must_change && saved.password_hash.is_some());
+    for name in ["torn.bin", "payload.json", "least.json"] {
+        assert_eq!(slot(name), None, "{name}");
+    }
+}
+
+#[test]
 fn a_slot_of_another_version_is_none() {
     let mut slot = slot_of(7, &saved("a configuration"));
     slot[8] = 2;

@@ -130,10 +130,13 @@ pub fn guarded(router: Router, guard: Guard) -> Router {
 }
 
 /// Middleware: lets a request pass, or answers it.
-async fn require_password(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+async fn require_password(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     match guard.admit(request.headers()).await {
         Ok(Admission::Everything) => next.run(request).await,
-        Ok(Admission::ChangePassword) if serves_the_change(&request) => next.run(request).await,
+        Ok(Admission::ChangePassword) if serves_the_change(&request) => {
+            request.extensions_mut().insert(change_password::Reason::OneTime);
+            next.run(request).await
+        }
         Ok(Admission::ChangePassword) => change_password::demand(request.uri().path()),
         Err(answer) => answer,
     }

@@ -5,13 +5,13 @@
 //! from elsewhere, it is refused before that.
 
 use askama::Template;
-use axum::Router;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{DefaultBodyLimit, Form, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use serde::Deserialize;
 
 use super::api::ProblemDocument;
@@ -48,14 +48,16 @@ async fn by_choice() -> Response {
 
 async fn change(
     State(guard): State<Guard>,
+    reason: Option<Extension<Reason>>,
     headers: HeaderMap,
     form: Result<Form<Fields>, FormRejection>,
 ) -> Response {
-    let refused = |errors: Errors| page(StatusCode::UNPROCESSABLE_ENTITY, &errors, Reason::Choice);
+    let reason = reason.map_or(Reason::Choice, |Extension(reason)| reason);
+    let refused = |errors: Errors| page(StatusCode::UNPROCESSABLE_ENTITY, &errors, reason);
     if !comes_from_our_own_page(&headers) {
         let error =
             format!("The form was sent by another page. Open https://this-appliance{PATH} and use it.");
-        return page(StatusCode::FORBIDDEN, &Errors::general(error), Reason::Choice);
+        return page(StatusCode::FORBIDDEN, &Errors::general(error), reason);
     }
     let Ok(Form(fields)) = form else {
         let error =
@@ -75,7 +77,7 @@ async fn change(
         }
         Outcome::Failed(why) => {
             let error = format!("The password is not changed: {why}.");
-            page(StatusCode::INTERNAL_SERVER_ERROR, &Errors::general(error), Reason::Choice)
+            page(StatusCode::INTERNAL_SERVER_ERROR, &Errors::general(error), reason)
         }
     }
 }
@@ -141,8 +143,10 @@ impl Errors {
 
 /// Why the form is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reason {
+pub(super) enum Reason {
+    /// Nothing else is open.
     OneTime,
+    /// Somebody wants another one.
     Choice,
 }
 

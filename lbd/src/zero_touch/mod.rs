@@ -226,7 +226,7 @@ impl Reading {
         let of_its_own = ["hostname", "ip_address", "gateway", "dns", "ntp"];
         let given: Vec<_> = of_its_own.into_iter().filter(|key| self.values.contains_key(key)).collect();
         if !given.is_empty() {
-            self.notes.push(format!("{} have no effect, since configuration is given.", given.join(", ")));
+            self.notes.push(format!("Without effect, since configuration is given: {}.", given.join(", ")));
         }
         if document.network.is_none() {
             let remedy = "add [network] with [[network.interface]], or set the addresses on the console";

@@ -92,7 +92,7 @@ fn a_whole_configuration_is_taken_whole() {
         assert_eq!(document.network.unwrap().host_name.as_deref(), Some("lb2"));
     }
     let notes = parse(corpus!("configuration-base64.xml")).unwrap().notes;
-    assert_eq!(notes, ["hostname have no effect, since configuration is given."]);
+    assert_eq!(notes, ["Without effect, since configuration is given: hostname."]);
     let lost = parse(corpus!("configuration-line-breaks-lost.xml")).unwrap();
     assert!(lost.configuration.is_none());
     assert!(lost.problems[0].remedy.contains("Base64"), "{:?}", lost.problems);

@@ -118,6 +118,7 @@ async fn mistakes_stand_beside_their_fields_and_change_nothing() {
         let (status, page) = appliance.change(ONE_TIME, form, &[]).await;
         assert_eq!(status, 422, "{form:.80}");
         assert!(page.contains(place) && page.contains(text), "{form:.80}: {page}");
+        assert!(page.contains("with a one-time password"), "still says why: {page}");
         assert!(!page.contains("long enough") && !page.contains("only once"), "repeats a password: {page}");
     }
     assert_eq!(appliance.file.stored().unwrap(), before);
