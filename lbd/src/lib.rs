@@ -9,10 +9,12 @@ pub mod health;
 pub mod network;
 pub mod plan;
 pub mod privileges;
+pub mod rescue;
 pub mod run;
 pub mod store;
 pub mod traffic;
 pub mod view;
 pub mod web;
+pub mod zero_touch;
 
 mod sys;

@@ -2,6 +2,8 @@
 
 mod network;
 
+pub(crate) use network::address_with_prefix;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -97,7 +99,7 @@ impl Collector {
 }
 
 /// An address that a host can have: not unspecified, loopback, multicast, broadcast or reserved.
-fn host_address(text: &str) -> Result<Ipv4Addr, Fault> {
+pub(crate) fn host_address(text: &str) -> Result<Ipv4Addr, Fault> {
     const EXAMPLE: &str = "give an IPv4 address such as 192.168.10.100";
     let address: Ipv4Addr = match text.parse() {
         Ok(address) => address,
