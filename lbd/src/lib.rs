@@ -1,6 +1,7 @@
 //! The load-balancer daemon: decides which real server takes which connection, and tells the kernel.
 
 pub mod appliance;
+pub mod begin;
 pub mod cli;
 pub mod config;
 pub mod dataplane;
@@ -13,6 +14,7 @@ pub mod rescue;
 pub mod run;
 pub mod store;
 pub mod traffic;
+pub mod vault;
 pub mod view;
 pub mod web;
 pub mod zero_touch;

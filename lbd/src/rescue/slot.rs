@@ -11,6 +11,7 @@
 
 use std::fmt;
 
+use crate::web::password::StoredPassword;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -33,6 +34,14 @@ pub struct Saved {
     /// The password is a one-time one, and stays one.
     #[serde(default)]
     pub password_must_change: bool,
+}
+
+impl Saved {
+    /// The password, as it is stored on the data disk.
+    pub fn password(&self) -> Option<StoredPassword> {
+        let hash = self.password_hash.clone()?;
+        Some(StoredPassword { hash, must_change: self.password_must_change })
+    }
 }
 
 impl fmt::Debug for Saved {
