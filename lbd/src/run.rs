@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::appliance;
+use crate::banner;
 use crate::begin::{self, Paths};
 use crate::dataplane::Dataplane;
 use crate::engine::{Effect, Engine, Event, Now, Refusal, RequestId, Target};
@@ -39,6 +40,10 @@ pub async fn run(paths: Paths) -> Result<(), String> {
     let netlink = Netlink::connect().map_err(|error| error.to_string())?;
     let mut start = begin::start(&paths, &vault, &netlink).await?;
     start.problems.extend(problems);
+    let password_is_set = vault.passwords().stored().is_ok_and(|stored| stored.is_some());
+    for line in banner::lines(&start.config, password_is_set) {
+        tracing::info!("{line}");
+    }
     let dataplane = Dataplane::new(netlink, start.listing.clone());
     let clock = Clock::start();
     let (engine, effects) = Engine::new(start, clock.now());
