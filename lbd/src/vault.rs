@@ -81,15 +81,17 @@ impl Vault {
     pub fn mirror(&self) -> Result<(), String> {
         let configuration = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (Some(rescue), Some(configuration)) = (&self.rescue, configuration) else { return Ok(()) };
-        // A data disk that cannot be read is no reason to forget the password that the copy holds.
         let stored = self.passwords.stored().map_err(|error| format!("reading the password: {error}"))?;
+        let mut rescue = rescue.lock().unwrap_or_else(PoisonError::into_inner);
+        // A password that could not be put back on the data disk must not be forgotten here as well.
+        let kept = || rescue.load().ok().flatten().and_then(|saved| saved.password());
+        let password = stored.or_else(kept);
         let saved = Saved {
             configuration,
-            password_must_change: stored.as_ref().is_some_and(|stored| stored.must_change),
-            password_hash: stored.map(|stored| stored.hash),
+            password_must_change: password.as_ref().is_some_and(|stored| stored.must_change),
+            password_hash: password.map(|stored| stored.hash),
         };
-        let written = rescue.lock().unwrap_or_else(PoisonError::into_inner).save(&saved);
-        written.map(|_| ()).map_err(|error| error.to_string())
+        rescue.save(&saved).map(|_| ()).map_err(|error| error.to_string())
     }
 
     fn remember(&self, document: &Document) {
