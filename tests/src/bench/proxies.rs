@@ -77,7 +77,7 @@ impl Drop for Proxy {
 }
 
 fn haproxy_configuration(frontends: &[Frontend]) -> String {
-    let mut text = "global\n  maxconn 20000\ndefaults\n  mode tcp\n  option splice-auto\n  \
+    let mut text = "global\n  maxconn 4000\ndefaults\n  mode tcp\n  option splice-auto\n  \
         timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
         .to_owned();
     for (number, Frontend { listen, servers }) in frontends.iter().enumerate() {
@@ -94,7 +94,7 @@ fn nginx_configuration(folder: &Path, frontends: &[Frontend]) -> String {
     let mut text = format!(
         "load_module {NGINX_STREAM_MODULE};\nuser root;\ndaemon off;\nworker_processes auto;\n\
          pid {folder}/nginx.pid;\nerror_log {folder}/error.log crit;\n\
-         worker_rlimit_nofile 40000;\nevents {{ worker_connections 16384; }}\nstream {{\n"
+         events {{ worker_connections 4096; }}\nstream {{\n"
     );
     for (number, Frontend { listen, servers }) in frontends.iter().enumerate() {
         let servers: String = servers.iter().map(|server| format!(" server {server};")).collect();
