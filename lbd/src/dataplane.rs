@@ -40,7 +40,7 @@ impl Dataplane {
         if !script.is_empty() {
             nft::apply(&script).await.map_err(|error| error.to_string())?;
         }
-        self.netlink.place(&desired.addresses).await.map_err(|error| error.to_string())?;
+        self.netlink.place(&desired.places).await.map_err(|error| error.to_string())?;
         self.current = Some(Listing::of(&desired.table));
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The load-balancer daemon: decides which real server takes which connection, and tells the kernel.
 
+pub mod appliance;
 pub mod cli;
 pub mod config;
 pub mod dataplane;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::config::{Config, RealServer, SnatSource, VirtualService};
-use crate::network::topology::{Topology, VirtualAddress};
+use crate::config::{Config, InterfaceName, RealServer, SnatSource, VirtualService};
+use crate::network::netlink::Places;
+use crate::network::topology::{Network, Topology, VirtualAddress};
 use crate::traffic::numbering::Numbering;
 use crate::traffic::ruleset::{self, Ruleset};
 use crate::traffic::sysctl;
@@ -29,8 +30,8 @@ pub struct Inputs<'a> {
 pub struct Desired {
     /// The packet filter's table.
     pub table: Table,
-    /// The virtual addresses in their places.
-    pub addresses: BTreeSet<VirtualAddress>,
+    /// Addresses and routes.
+    pub places: Places,
     /// Values below `/proc/sys/net`.
     pub settings: BTreeMap<String, &'static str>,
 }
@@ -78,10 +79,32 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let interfaces = inputs.topology.interfaces.keys().map(String::as_str);
     let desired = Desired {
         table: ruleset::table(&rules),
-        addresses: addresses.collect(),
+        places: places(inputs, addresses.collect()),
         settings: sysctl::settings(interfaces),
     };
     Plan { desired, services }
+}
+
+/// Interfaces that are not there yet are left out; they get theirs when they come.
+fn places(inputs: &Inputs<'_>, virtual_addresses: BTreeSet<VirtualAddress>) -> Places {
+    let Some(network) = &inputs.config.network else {
+        return Places { virtual_addresses, ..Places::default() };
+    };
+    let there = |name: &str| inputs.topology.interfaces.contains_key(name);
+    let interfaces = || network.interfaces.iter().filter(|(name, _)| there(name.as_str()));
+    let addresses = |(name, all): (&InterfaceName, &BTreeSet<Network>)| {
+        let name = name.to_string();
+        all.iter().map(move |network| (name.clone(), *network)).collect::<Vec<_>>()
+    };
+    let reachable = |gateway: &Ipv4Addr| {
+        interfaces().any(|(_, all)| all.iter().any(|network| network.contains(*gateway)))
+    };
+    Places {
+        virtual_addresses,
+        switched_on: interfaces().map(|(name, _)| name.to_string()).collect(),
+        own_addresses: interfaces().flat_map(addresses).collect(),
+        default_gateway: network.default_gateway.filter(reachable),
+    }
 }
 
 fn place(inputs: &Inputs<'_>, service: &VirtualService) -> ServicePlan {

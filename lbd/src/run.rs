@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::appliance;
 use crate::config::{Config, Document, Format, validate};
 use crate::dataplane::Dataplane;
 use crate::engine::{Effect, Engine, Event, Now, Refusal, RequestId, Start, Target};
@@ -39,6 +40,8 @@ pub struct Paths {
     pub state_directory: PathBuf,
     /// Socket of the local command line.
     pub control_socket: PathBuf,
+    /// Folder in which init leaves word for people.
+    pub notices: Option<PathBuf>,
     /// Used when nothing is stored yet.
     pub initial_config: Option<PathBuf>,
 }
@@ -52,8 +55,8 @@ pub async fn run(paths: Paths) -> Result<(), String> {
     let clock = Clock::start();
     let (engine, effects) = Engine::new(start, clock.now());
     let (gateway, sides) = gateway(&engine);
-    let mut driver = Driver::new(engine, clock, store, sides);
-    driver.start_tasks(netlink, dataplane, gateway, &paths);
+    let mut driver = Driver::new(engine, clock, store, sides, paths);
+    driver.start_tasks(netlink, dataplane, gateway);
     driver.perform(effects);
     driver.live().await
 }
@@ -144,6 +147,7 @@ struct Driver {
     clock: Clock,
     store: Store,
     sides: Sides,
+    paths: Paths,
     events: mpsc::Receiver<Event>,
     sender: mpsc::Sender<Event>,
     orders: mpsc::Sender<(u64, Box<Desired>)>,
@@ -157,7 +161,7 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(engine: Engine, clock: Clock, store: Store, sides: Sides) -> Self {
+    fn new(engine: Engine, clock: Clock, store: Store, sides: Sides, paths: Paths) -> Self {
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
         let (orders, pending_orders) = mpsc::channel(1);
         Self {
@@ -165,6 +169,7 @@ impl Driver {
             clock,
             store,
             sides,
+            paths,
             events,
             sender,
             orders,
@@ -177,13 +182,14 @@ impl Driver {
         }
     }
 
-    fn start_tasks(&mut self, netlink: Netlink, dataplane: Dataplane, gateway: Gateway, paths: &Paths) {
+    fn start_tasks(&mut self, netlink: Netlink, dataplane: Dataplane, gateway: Gateway) {
+        let paths = self.paths.clone();
         if let Some(orders) = self.pending_orders.take() {
             self.tasks.spawn(apply_orders(dataplane, orders, self.sender.clone()));
         }
         self.tasks.spawn(topology_task(netlink, self.destinations.subscribe(), self.sender.clone()));
-        self.tasks.spawn(web::local::serve(gateway.clone(), paths.control_socket.clone()));
-        let (state, report) = (paths.state_directory.clone(), self.sender.clone());
+        self.tasks.spawn(web::local::serve(gateway.clone(), paths.control_socket));
+        let (state, report) = (paths.state_directory, self.sender.clone());
         self.tasks.spawn(web::https::serve(gateway, self.listen.subscribe(), state, report));
     }
 
@@ -272,6 +278,14 @@ impl Driver {
                     .ok()
                     .map(Event::Counters)
             }),
+            Effect::LookAtAppliance => {
+                let paths = self.paths.clone();
+                self.spawn_event(async move {
+                    let look = move || appliance::look(&paths.state_directory, paths.notices.as_deref());
+                    let looked = tokio::task::spawn_blocking(look).await;
+                    looked.ok().map(Event::Looked)
+                });
+            }
             Effect::WatchRoutes(destinations) => {
                 self.destinations.send_replace(destinations);
             }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tempfile::TempDir;
 
 /// All names begin with this, followed by the pid of the test process.
 const PREFIX: &str = "ek";
@@ -28,6 +29,11 @@ impl LabName {
         SWEEP.call_once(sweep);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Self(format!("{PREFIX}{}-{number}", std::process::id()))
+    }
+
+    /// A temporary folder of this name, removed on drop; if not, by the sweep of a later test.
+    pub fn folder(&self) -> TempDir {
+        tempfile::Builder::new().prefix(&format!("{}-", self.0)).tempdir().expect("temporary folder")
     }
 }
 
@@ -87,19 +93,29 @@ fn ip(arguments: String) {
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr).trim());
 }
 
-/// Removes the namespaces of test processes that are gone, and whatever still runs in them. A daemon that
+/// Removes the namespaces and folders of test processes that are gone, and whatever still runs in them. A daemon that
 /// changes its user loses its parent-death signal, so a killed test can leave one running.
 fn sweep() {
     let listed = Command::new("ip").args(["netns", "list"]).output().expect("iproute2 is installed");
     for line in String::from_utf8_lossy(&listed.stdout).lines() {
         let name = line.split(' ').next().unwrap_or_default();
-        if owner(name).is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+        if is_abandoned(name) {
             remove_abandoned(name);
+        }
+    }
+    for entry in std::fs::read_dir(std::env::temp_dir()).expect("temporary folder").flatten() {
+        if entry.file_name().to_str().is_some_and(is_abandoned) {
+            // Failure is ignored for the same reason as in `remove_abandoned`.
+            let _ = std::fs::remove_dir_all(entry.path());
         }
     }
 }
 
-/// The pid in a namespace's name, if it is one of ours.
+fn is_abandoned(name: &str) -> bool {
+    owner(name).is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
+}
+
+/// The pid in a namespace's or folder's name, if it is one of ours.
 fn owner(name: &str) -> Option<u32> {
     name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok()
 }

@@ -53,11 +53,15 @@ impl Load {
     }
 
     /// Waits until so many more connections were opened and as many round trips made on held ones.
+    ///
+    /// # Panics
+    /// At once when a connection has failed.
     pub fn wait_more(&self, count: u64) {
         let before = self.progress();
-        let what = format!("{count} more connections than {before:?}\n{}", self.0.log());
+        let what = format!("{count} more connections and round trips than {before:?}");
         wait::until(Duration::from_secs(30), what, || {
             let now = self.progress();
+            assert!(now.failures.is_empty(), "load: {now:?}");
             now.opened >= before.opened + count && now.round_trips >= before.round_trips + count
         });
     }

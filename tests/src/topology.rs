@@ -108,8 +108,8 @@ impl Lab {
     }
 
     fn empty(client_network: [u8; 3], server_network: [u8; 3]) -> Self {
-        let folder = tempfile::Builder::new().prefix("evenkeel-lab-").tempdir().expect("temporary folder");
         let name = LabName::next();
+        let folder = name.folder();
         // lbd's own user must be able to reach its state.
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("own folder");
         let appliance = Arc::new(Host::create(&name, "appliance", MANAGEMENT, folder.path()));

@@ -66,6 +66,9 @@ struct Run {
     /// Configuration to begin with when none is stored yet
     #[arg(long, value_name = "FILE")]
     initial_config: Option<PathBuf>,
+    /// Folder of files with a sentence each that the status shows
+    #[arg(long, value_name = "DIRECTORY")]
+    notices: Option<PathBuf>,
     /// User, by name or number, that lbd becomes when root starts it
     #[arg(long, default_value = "evenkeel")]
     user: String,
@@ -121,7 +124,7 @@ fn daemon(run: Run) -> Result<(), String> {
     privileges::check().map_err(|error| error.to_string())?;
     let state_directory = run.state.state_directory;
     let control_socket = run.control_socket.unwrap_or_else(|| state_directory.join("lbd.sock"));
-    let paths = Paths { state_directory, control_socket, initial_config };
+    let paths = Paths { state_directory, control_socket, notices: run.notices, initial_config };
     // Two workers: one can wait for a slow system call while the other keeps the checks on time.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| format!("starting the runtime: {error}"))?;

@@ -31,6 +31,9 @@ pub struct Document {
     pub schema: i64,
     /// See [`super::Management`].
     pub management: ManagementDocument,
+    /// See [`super::NetworkSettings`]; absent where lbd leaves the network alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkDocument>,
     /// See [`super::HealthCheck`].
     #[serde(default)]
     pub health_check: Vec<HealthCheckDocument>,
@@ -50,6 +53,38 @@ pub struct ManagementDocument {
     /// TCP port; 9443 where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub https_port: Option<i64>,
+}
+
+/// The appliance's own network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkDocument {
+    /// Name of the appliance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<String>,
+    /// IPv4 address of the router.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_gateway: Option<String>,
+    /// IPv4 addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dns_servers: Vec<String>,
+    /// Names or IPv4 addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ntp_servers: Vec<String>,
+    /// The interfaces that lbd configures.
+    #[serde(default)]
+    pub interface: Vec<InterfaceDocument>,
+}
+
+/// The addresses of an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InterfaceDocument {
+    /// Interface name.
+    pub name: String,
+    /// Address and prefix, for example `192.168.2.21/24`.
+    #[serde(default)]
+    pub addresses: Vec<String>,
 }
 
 /// A named health check.

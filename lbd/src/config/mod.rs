@@ -11,19 +11,24 @@ mod validate;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 pub use document::{Document, Format};
 pub use validate::validate;
-pub use values::{AeTitle, InterfaceName, Label, Ports, Weight};
+pub use values::{AeTitle, HostName, InterfaceName, Label, Ports, Weight};
+
+use crate::network::topology::Network;
 
 /// A whole configuration that passed every rule. Labels are unique and every reference resolves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Where the appliance itself may be managed.
     pub management: Management,
+    /// `None` where somebody else looks after addresses and routes.
+    pub network: Option<NetworkSettings>,
     /// In the order of the document, which is the order of every view.
     pub services: Vec<VirtualService>,
     /// The document this was made from: what is stored and shown.
@@ -39,6 +44,21 @@ pub struct Management {
     pub address: Ipv4Addr,
     /// TCP port of WebUI and API.
     pub https_port: u16,
+}
+
+/// The appliance's own network: what is not listed here, lbd leaves alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NetworkSettings {
+    /// Name of the appliance; `None` leaves the kernel's.
+    pub host_name: Option<HostName>,
+    /// The way to everything that is not near.
+    pub default_gateway: Option<Ipv4Addr>,
+    /// In the order in which they are asked.
+    pub dns_servers: Vec<Ipv4Addr>,
+    /// Names or addresses.
+    pub ntp_servers: Vec<HostName>,
+    /// The interfaces that lbd switches on and gives addresses to.
+    pub interfaces: BTreeMap<InterfaceName, BTreeSet<Network>>,
 }
 
 /// A virtual address with ports, and the real servers behind it.

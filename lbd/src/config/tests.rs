@@ -94,3 +94,50 @@ mod values {
         }
     }
 }
+
+mod network {
+    use super::*;
+
+    const NETWORK: &str = r#"
+        [network]
+        host_name = "lbmaster"
+        default_gateway = "192.168.10.1"
+        dns_servers = ["192.168.10.2"]
+        ntp_servers = ["ntp.hospital.example", "192.168.10.3"]
+        [[network.interface]]
+        name = "eth0"
+        addresses = ["192.168.10.10/24"]
+    "#;
+
+    fn problem(wrong: &str, right: &str) -> String {
+        let text = format!("{GOOD}{}", NETWORK.replace(right, wrong));
+        config(&text).unwrap_err()[0].to_string()
+    }
+
+    #[test]
+    fn a_whole_section_is_understood() {
+        let network = config(&format!("{GOOD}{NETWORK}")).unwrap().network.unwrap();
+        let addresses = network.interfaces.values().flatten().map(|n| (n.address.to_string(), n.prefix));
+        assert_eq!(addresses.collect::<Vec<_>>(), [("192.168.10.10".to_owned(), 24)]);
+        assert_eq!(network.ntp_servers.len(), 2);
+    }
+
+    #[test]
+    fn mistakes_are_answered_with_their_remedy() {
+        let cases = [
+            ("192.168.10.10/255.255.255.0", "192.168.10.10/24", "write 192.168.10.10/24"),
+            ("192.168.10.10", "192.168.10.10/24", "has no prefix"),
+            ("192.168.10.10/33", "192.168.10.10/24", "give 1 to 32"),
+            ("192.168.10.11/24", "192.168.10.10/24", "management.address"),
+            ("192.168.11.1", "192.168.10.1\"", "network.default_gateway"),
+            ("lb_master", "lbmaster", "network.host_name"),
+            ("-x", "ntp.hospital.example", "network.ntp_servers[0]"),
+            ("nowhere", "192.168.10.2", "network.dns_servers[0]"),
+        ];
+        for (wrong, right, expected) in cases {
+            let wrong = if right.ends_with('"') { format!("{wrong}\"") } else { wrong.to_owned() };
+            let told = problem(&wrong, right);
+            assert!(told.contains(expected), "{wrong}: {told}");
+        }
+    }
+}

@@ -116,6 +116,33 @@ impl TryFrom<&str> for InterfaceName {
     }
 }
 
+/// Name of a host, or an IPv4 address in its place: labels of letters, digits and hyphens (RFC 1123 section 2.1).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostName(String);
+
+/// RFC 1035 section 2.3.4, in characters of text.
+const HOST_NAME_CHARACTERS: usize = 253;
+
+impl TryFrom<&str> for HostName {
+    type Error = Fault;
+
+    fn try_from(value: &str) -> Result<Self, Fault> {
+        let label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        if value.len() <= HOST_NAME_CHARACTERS && value.split('.').all(label) {
+            return Ok(Self(value.to_owned()));
+        }
+        Err(Fault::new(
+            format!("{} is not a host name", quoted(value)),
+            "give labels of letters, digits and hyphens with dots between them, for example lbmaster",
+        ))
+    }
+}
+
 macro_rules! text_value {
     ($($name:ident),*) => {$(
         impl $name {
@@ -141,7 +168,7 @@ macro_rules! text_value {
     )*};
 }
 
-text_value!(Label, AeTitle, InterfaceName);
+text_value!(Label, AeTitle, InterfaceName, HostName);
 
 /// A server's share of new clients in relation to the others: 0 (none) to 256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::network::topology::VirtualAddress;
+use crate::network::topology::{Network, Topology, VirtualAddress};
 use crate::plan::Desired;
 
 /// First pause after the kernel refused; it doubles up to the last.
@@ -76,12 +76,19 @@ impl Kernel {
 
     /// The virtual addresses that are in place, if anything is.
     pub(super) fn addresses(&self) -> Option<&BTreeSet<VirtualAddress>> {
-        self.applied.as_ref().map(|applied| &applied.addresses)
+        self.applied.as_ref().map(|applied| &applied.places.virtual_addresses)
     }
 
-    /// The kernel lists these virtual addresses: where one has been taken away, all is applied again.
-    pub(super) fn addresses_are(&mut self, placed: &BTreeSet<VirtualAddress>) {
-        if self.addresses().is_some_and(|applied| !applied.is_subset(placed)) {
+    /// The kernel's network is like this: where something of ours has been taken away, all is applied again.
+    pub(super) fn network_is(&mut self, topology: &Topology) {
+        let complete = |applied: &Desired| {
+            let own = |(name, network): &(String, Network)| {
+                topology.interfaces.get(name).is_some_and(|interface| interface.networks.contains(network))
+            };
+            applied.places.virtual_addresses.is_subset(&topology.virtual_addresses())
+                && applied.places.own_addresses.iter().all(own)
+        };
+        if self.applied.as_ref().is_some_and(|applied| !complete(applied)) {
             self.applied = None;
         }
     }

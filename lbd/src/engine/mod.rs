@@ -13,6 +13,7 @@ mod change;
 mod checks;
 mod kernel;
 mod picture;
+mod pulse;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,8 @@ use announcements::Announcements;
 use change::Change;
 use checks::Checks;
 use kernel::Kernel;
+pub use pulse::Findings;
+use pulse::Pulse;
 
 /// An instant on both clocks: one that never jumps, for every decision, and one for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +91,8 @@ pub enum Event {
     Stored(Result<u64, String>),
     /// [`Effect::ReadCounters`] has ended; a failure is worth a line in the log, and no more.
     Counters(BTreeMap<String, u64>),
+    /// [`Effect::LookAtAppliance`] has ended.
+    Looked(Findings),
     /// The management port listens, or why it does not.
     Listening(Result<(), String>),
 }
@@ -122,6 +127,8 @@ pub enum Effect {
     },
     /// Read the kernel's counters.
     ReadCounters,
+    /// See whether the disk takes writes, and what init has to say.
+    LookAtAppliance,
     /// Watch the routes to these.
     WatchRoutes(BTreeSet<Ipv4Addr>),
     /// Answer management requests there.
@@ -183,6 +190,7 @@ pub struct Engine {
     announcements: Announcements,
     counters: BTreeMap<String, u64>,
     counters_due: Duration,
+    pulse: Pulse,
     plan: Plan,
     /// Something that the plan depends on has changed since it was made.
     plan_is_old: bool,
@@ -208,6 +216,7 @@ impl Engine {
             announcements: Announcements::default(),
             counters: start.listing.counters,
             counters_due: now.monotonic + COUNTER_INTERVAL,
+            pulse: Pulse::default(),
             plan: Plan::default(),
             plan_is_old: true,
             kernel: Kernel::default(),
@@ -238,6 +247,7 @@ impl Engine {
             Event::Applied { number, result } => effects = self.applied(number, result, now),
             Event::Stored(result) => effects = self.stored(result, now),
             Event::Counters(counters) => self.counters = counters,
+            Event::Looked(findings) => self.pulse.found(findings),
             Event::Listening(result) => self.not_listening = result.err(),
         }
         effects.extend(self.settle(now));
@@ -259,13 +269,21 @@ impl Engine {
             self.counters_due = now.monotonic + COUNTER_INTERVAL;
             effects.push(Effect::ReadCounters);
         }
+        if self.pulse.take_due(now) {
+            effects.push(Effect::LookAtAppliance);
+        }
         effects.extend(self.settle(now));
         effects
     }
 
     /// When [`Self::handle_deadline`] wants to be called, on the monotonic clock.
     pub fn next_deadline(&self) -> Duration {
-        let waiting = [self.checks.next_due(), self.announcements.next_due(), self.kernel.retry_at()];
+        let waiting = [
+            self.checks.next_due(),
+            self.announcements.next_due(),
+            self.kernel.retry_at(),
+            self.pulse.next_due(),
+        ];
         waiting.into_iter().flatten().fold(self.counters_due, Duration::min)
     }
 
@@ -281,7 +299,7 @@ impl Engine {
 
     fn take_topology(&mut self, topology: Topology, now: Now) {
         self.announcements.links_changed(&self.topology, &topology, now);
-        self.kernel.addresses_are(&topology.virtual_addresses());
+        self.kernel.network_is(&topology);
         self.topology = topology;
         self.plan_is_old = true;
     }

@@ -13,7 +13,7 @@ impl Engine {
         let pairs = self.config.services.iter().zip(&self.plan.services);
         let services: Vec<_> = pairs.map(|(service, plan)| self.service_view(service, plan)).collect();
         View {
-            host_name: self.host_name.clone(),
+            host_name: self.host_name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started,
             configuration_version: self.version,
@@ -24,6 +24,11 @@ impl Engine {
         }
     }
 
+    fn host_name(&self) -> String {
+        let configured = self.config.network.as_ref().and_then(|network| network.host_name.as_ref());
+        configured.map_or_else(|| self.host_name.clone(), ToString::to_string)
+    }
+
     fn problems(&self) -> Vec<String> {
         let mut problems = self.start_problems.clone();
         if let Some(why) = self.kernel.failure() {
@@ -32,6 +37,7 @@ impl Engine {
                  It is tried again by itself."
             ));
         }
+        problems.extend(self.pulse.problems());
         problems.extend(self.not_listening.clone());
         let management = &self.config.management;
         let interface = self.topology.interfaces.get(management.interface.as_str());

@@ -12,15 +12,18 @@ use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressProtocol};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
-use netlink_packet_route::route::{RouteAddress, RouteAttribute};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol};
 use rtnetlink::sys::SocketAddr;
-use rtnetlink::{AddressMessageBuilder, Handle, MulticastGroup, RouteMessageBuilder};
+use rtnetlink::{AddressMessageBuilder, Handle, LinkUnspec, MulticastGroup, RouteMessageBuilder};
 use tokio::sync::watch;
 
 use super::topology::{Egress, Interface, Network, Topology, VirtualAddress};
 
-/// Marks an address as lbd's (`IFA_PROTO`, linux/if_addr.h): recognised after a restart, and nobody else's.
-const OUR_PROTOCOL: AddressProtocol = AddressProtocol::Other(0xeb);
+/// Mark addresses and routes as lbd's (`IFA_PROTO`, linux/if_addr.h; `rtm_protocol`, linux/rtnetlink.h):
+/// recognised after a restart, and nobody else's.
+const VIRTUAL: AddressProtocol = AddressProtocol::Other(0xeb);
+const OWN: AddressProtocol = AddressProtocol::Other(0xec);
+const OUR_ROUTE: RouteProtocol = RouteProtocol::Other(0xec);
 const HOST_PREFIX: u8 = 32;
 /// The kernel answers in microseconds; longer means that something is badly wrong.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -111,22 +114,131 @@ impl Netlink {
         Some(Egress { interface, source })
     }
 
-    /// Adds the virtual addresses that are missing and removes those of ours that are too many.
-    pub async fn place(&self, desired: &BTreeSet<VirtualAddress>) -> Result<(), NetlinkError> {
+    /// Makes interfaces, addresses and the default route what they should be. New addresses come before old
+    /// ones go, so that an interface never has none.
+    pub async fn place(&self, desired: &Places) -> Result<(), NetlinkError> {
         let topology = self.topology(&BTreeSet::new()).await?;
-        let current = topology.virtual_addresses();
-        for gone in current.difference(desired) {
-            let doing = format!("removing {} from {}", gone.address, gone.interface);
-            let request = self.handle.address().del(message(&topology, gone)?);
-            finish(doing, request.execute()).await?;
+        for name in &desired.switched_on {
+            self.switch_on(&topology, name).await?;
         }
-        for new in desired.difference(&current) {
-            let doing = format!("adding {} to {}", new.address, new.interface);
-            let mut request = self.handle.address().add(0, IpAddr::V4(new.address), HOST_PREFIX);
-            *request.message_mut() = message(&topology, new)?;
-            finish(doing, request.execute()).await?;
+        let (wanted, current) = (Address::wanted(desired), Address::present(&topology));
+        for new in wanted.difference(&current) {
+            let mut request =
+                self.handle.address().add(0, IpAddr::V4(new.network.address), new.network.prefix);
+            *request.message_mut() = new.message(&topology)?;
+            finish(format!("adding {new}"), request.execute()).await?;
         }
-        Ok(())
+        for gone in current.difference(&wanted) {
+            let request = self.handle.address().del(gone.message(&topology)?);
+            finish(format!("removing {gone}"), request.execute()).await?;
+        }
+        self.set_default_route(desired.default_gateway).await
+    }
+
+    async fn switch_on(&self, topology: &Topology, name: &str) -> Result<(), NetlinkError> {
+        match topology.interfaces.get(name) {
+            Some(interface) if !interface.switched_on => {
+                let message = LinkUnspec::new_with_index(interface.index).up().build();
+                finish(format!("switching on {name}"), self.handle.link().set(message).execute()).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves alone what is right, and every route that is not lbd's.
+    async fn set_default_route(&self, wanted: Option<Ipv4Addr>) -> Result<(), NetlinkError> {
+        let listing = self.handle.route().get(RouteMessageBuilder::<Ipv4Addr>::new().build()).execute();
+        let routes: Vec<_> =
+            listing.try_collect().await.map_err(|error| NetlinkError::new("listing routes", error))?;
+        let ours = |route: &RouteMessage| {
+            route.header.protocol == OUR_ROUTE && route.header.destination_prefix_length == 0
+        };
+        let gateway = |route: &RouteMessage| {
+            route.attributes.iter().find_map(|attribute| match attribute {
+                RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => Some(*gateway),
+                _ => None,
+            })
+        };
+        let (right, wrong): (Vec<_>, Vec<_>) =
+            routes.into_iter().filter(ours).partition(|route| wanted.is_some() && gateway(route) == wanted);
+        for route in wrong {
+            finish("removing the default route".into(), self.handle.route().del(route).execute()).await?;
+        }
+        match wanted.filter(|_| right.is_empty()) {
+            None => Ok(()),
+            Some(gateway) => {
+                let route =
+                    RouteMessageBuilder::<Ipv4Addr>::new().gateway(gateway).protocol(OUR_ROUTE).build();
+                let doing = format!("adding the default route by {gateway}");
+                finish(doing, self.handle.route().add(route).execute()).await
+            }
+        }
+    }
+}
+
+/// What the kernel's network must have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The virtual addresses.
+    pub virtual_addresses: BTreeSet<VirtualAddress>,
+    /// Interfaces that lbd looks after.
+    pub switched_on: BTreeSet<String>,
+    /// Their own addresses, by interface.
+    pub own_addresses: BTreeSet<(String, Network)>,
+    /// lbd's default route.
+    pub default_gateway: Option<Ipv4Addr>,
+}
+
+/// An address of lbd's on an interface.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Address {
+    interface: String,
+    network: Network,
+    is_virtual: bool,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.is_virtual { "the virtual address" } else { "the address" };
+        write!(f, "{kind} {}/{} of {}", self.network.address, self.network.prefix, self.interface)
+    }
+}
+
+impl Address {
+    fn wanted(desired: &Places) -> BTreeSet<Self> {
+        let virtual_ones = desired.virtual_addresses.iter().map(|place| {
+            let network = Network { address: place.address, prefix: HOST_PREFIX };
+            Self { interface: place.interface.clone(), network, is_virtual: true }
+        });
+        let own = desired.own_addresses.iter().map(|(interface, network)| Self {
+            interface: interface.clone(),
+            network: *network,
+            is_virtual: false,
+        });
+        virtual_ones.chain(own).collect()
+    }
+
+    fn present(topology: &Topology) -> BTreeSet<Self> {
+        let own = topology.interfaces.iter().flat_map(|(name, interface)| {
+            interface.networks_of_ours.iter().map(move |network| (name.clone(), *network))
+        });
+        Self::wanted(&Places {
+            virtual_addresses: topology.virtual_addresses(),
+            own_addresses: own.collect(),
+            ..Places::default()
+        })
+    }
+
+    fn message(&self, topology: &Topology) -> Result<AddressMessage, NetlinkError> {
+        let missing = || NetlinkError::new(format!("placing {self}"), "there is no such interface");
+        let interface = topology.interfaces.get(&self.interface).ok_or_else(missing)?;
+        let mut message = AddressMessageBuilder::<Ipv4Addr>::new()
+            .index(interface.index)
+            .address(self.network.address, self.network.prefix)
+            .build();
+        let mark = if self.is_virtual { VIRTUAL } else { OWN };
+        message.attributes.push(AddressAttribute::Protocol(mark));
+        Ok(message)
     }
 }
 
@@ -141,22 +253,6 @@ async fn finish(
     }
 }
 
-fn message(topology: &Topology, place: &VirtualAddress) -> Result<AddressMessage, NetlinkError> {
-    let missing = || {
-        NetlinkError::new(
-            format!("placing {}", place.address),
-            format!("there is no interface {}", place.interface),
-        )
-    };
-    let interface = topology.interfaces.get(&place.interface).ok_or_else(missing)?;
-    let mut message = AddressMessageBuilder::<Ipv4Addr>::new()
-        .index(interface.index)
-        .address(place.address, HOST_PREFIX)
-        .build();
-    message.attributes.push(AddressAttribute::Protocol(OUR_PROTOCOL));
-    Ok(message)
-}
-
 fn interface(message: &LinkMessage) -> Option<(String, Interface)> {
     if message.header.link_layer_type == LinkLayerType::Loopback {
         return None;
@@ -164,6 +260,7 @@ fn interface(message: &LinkMessage) -> Option<(String, Interface)> {
     let mut name = None;
     let mut interface = Interface {
         index: message.header.index,
+        switched_on: message.header.flags.contains(LinkFlags::Up),
         carrier: message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
         ..Interface::default()
     };
@@ -183,10 +280,14 @@ fn take_address(interface: &mut Interface, message: &AddressMessage) {
         _ => None,
     });
     let Some(address) = local.filter(|_| message.header.family == AddressFamily::Inet) else { return };
-    if message.attributes.contains(&AddressAttribute::Protocol(OUR_PROTOCOL)) {
+    let network = Network { address, prefix: message.header.prefix_len };
+    if message.attributes.contains(&AddressAttribute::Protocol(VIRTUAL)) {
         interface.virtual_addresses.insert(address);
-    } else {
-        interface.networks.insert(Network { address, prefix: message.header.prefix_len });
+        return;
+    }
+    interface.networks.insert(network);
+    if message.attributes.contains(&AddressAttribute::Protocol(OWN)) {
+        interface.networks_of_ours.insert(network);
     }
 }
 

@@ -18,12 +18,16 @@ pub struct Topology {
 pub struct Interface {
     /// The kernel's number.
     pub index: u32,
+    /// It is switched on.
+    pub switched_on: bool,
     /// It is switched on and has a link.
     pub carrier: bool,
     /// Ethernet address; `None` for other kinds of links.
     pub hardware: Option<[u8; 6]>,
     /// Its own addresses with their networks.
     pub networks: BTreeSet<Network>,
+    /// Those of them that lbd put there.
+    pub networks_of_ours: BTreeSet<Network>,
     /// The virtual addresses that lbd put there.
     pub virtual_addresses: BTreeSet<Ipv4Addr>,
 }

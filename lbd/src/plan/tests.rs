@@ -41,7 +41,7 @@ fn plan_of(config: &Config, topology: &Topology, down: &[&str], fast_path: bool)
 /// The first load, and what people are told about it.
 fn golden(plan: &Plan) -> String {
     let mut text = difference(&Listing::default(), &plan.desired.table);
-    for address in &plan.desired.addresses {
+    for address in &plan.desired.places.virtual_addresses {
         writeln!(text, "# address {} on {}", address.address, address.interface).unwrap();
     }
     for service in &plan.services {

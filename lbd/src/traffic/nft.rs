@@ -38,7 +38,7 @@ impl fmt::Display for NftError {
         match self {
             Self::Run(why) => write!(f, "cannot run nft: {why}; install nftables 1.0.6 or later"),
             Self::Timeout => write!(f, "nft did not end within {} s", TIMEOUT.as_secs()),
-            Self::Refused(why) => write!(f, "the kernel refused the rules: {why}"),
+            Self::Refused(why) => write!(f, "nft says: {why}"),
             Self::Answer(why) => f.write_str(why),
         }
     }
@@ -129,8 +129,24 @@ async fn talk(mut child: Child, input: &str) -> Result<Vec<u8>, NftError> {
     }
 }
 
+/// nft repeats the script with markers below each error; only what it says of the errors is for people.
 fn readable(complaint: &[u8]) -> String {
     let text = String::from_utf8_lossy(complaint);
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.chars().take(LONGEST_COMPLAINT).collect()
+    let errors: Vec<_> =
+        text.lines().filter_map(|line| line.split_once("Error: ")).map(|(_, why)| why).collect();
+    let text = if errors.is_empty() { text.trim().to_owned() } else { errors.join("; ") };
+    text.chars().filter(|c| !c.is_control()).take(LONGEST_COMPLAINT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nft_says_is_shortened_to_its_errors() {
+        let said =
+            b"/dev/stdin:2:1-8: Error: Could not process rule: No such file or directory\nadd x y\n^^^\n";
+        assert_eq!(readable(said), "Could not process rule: No such file or directory");
+        assert_eq!(readable(b"nft: not found\n"), "nft: not found");
+    }
 }

@@ -12,6 +12,8 @@ const SETTINGS: &[(&str, &str)] = &[
     // Single-arm: a client must not be told to talk to the server directly, past the translation.
     ("ipv4/conf/all/send_redirects", "0"),
     ("ipv4/conf/default/send_redirects", "0"),
+    // An interface keeps its other addresses when its first one goes.
+    ("ipv4/conf/all/promote_secondaries", "1"),
     // Routes come from the administrator, not from the network.
     ("ipv4/conf/all/accept_redirects", "0"),
     ("ipv4/conf/all/accept_source_route", "0"),

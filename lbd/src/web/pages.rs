@@ -134,11 +134,13 @@ impl Overview<'_> {
     }
 
     fn port_of(&self, server: &ServerView) -> String {
-        server.port.map_or_else(|| "same port".to_owned(), |port| port.to_string())
+        server.port.map_or_else(|| "same port".to_owned(), |port| format!("port {port}"))
     }
 
+    /// Only of a server that is up: an old figure beside a failure would mislead.
     fn check_time(&self, server: &ServerView) -> String {
-        server.check_milliseconds.map_or_else(|| "–".to_owned(), |time| format!("{time:.1} ms"))
+        let time = server.check_milliseconds.filter(|_| server.state == ServerState::Up);
+        time.map(|time| format!(", answered in {time:.1} ms")).unwrap_or_default()
     }
 
     fn ago(&self, since: &Timestamp) -> String {

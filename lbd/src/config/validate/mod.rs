@@ -1,15 +1,17 @@
 //! From document to [`Config`]: every rule in one place, every broken rule reported at once.
 
+mod network;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::document::{
+use crate::config::document::{
     HealthCheckDocument, ManagementDocument, PersistenceDocument, RealServerDocument, SCHEMA,
     VirtualServiceDocument,
 };
-use super::values::{Fault, quoted};
-use super::{
+use crate::config::values::{Fault, quoted};
+use crate::config::{
     AeTitle, CheckKind, Config, Document, HealthCheck, InterfaceName, Label, Management, Ports, Problem,
     RealServer, SnatSource, VirtualService, Weight,
 };
@@ -36,15 +38,21 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
         );
     }
     let management = management(&mut check, &document.management);
+    let network = document.network.as_ref().map(|network| network::settings(&mut check, network));
     let checks = health_checks(&mut check, &document.health_check);
     let services = services(&mut check, &document.virtual_service, &checks);
+    if let (Some(management), Some(network)) = (&management, &network) {
+        network::holds_management(&mut check, network, management);
+    }
     if let Some(management) = &management {
         addresses_do_not_collide(&mut check, management, &services);
     }
     ports_do_not_overlap(&mut check, &services);
     let services = services.into_values().collect();
     match (management, check.problems) {
-        (Some(management), problems) if problems.is_empty() => Ok(Config { management, services, document }),
+        (Some(management), problems) if problems.is_empty() => {
+            Ok(Config { management, network, services, document })
+        }
         (_, problems) => Err(problems),
     }
 }

@@ -1,0 +1,55 @@
+//! Looks at what lbd runs on: whether its disk takes a write, and what init left word of.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use crate::engine::Findings;
+
+/// Bounds for what is read: notices are single sentences.
+const MOST_NOTICES: usize = 16;
+const LONGEST_NOTICE: u64 = 1024;
+
+/// Blocks as long as the disk does.
+pub fn look(state_directory: &Path, notices: Option<&Path>) -> Findings {
+    Findings {
+        notices: notices.map(read_notices).unwrap_or_default(),
+        disk_failure: write_something(state_directory).err().map(|error| error.to_string()),
+    }
+}
+
+fn write_something(state_directory: &Path) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(".probe-").tempfile_in(state_directory)?;
+    file.write_all(b"the disk takes writes\n")?;
+    file.as_file().sync_all()
+}
+
+/// The files of the folder by name; one that cannot be read is one that init is just replacing.
+fn read_notices(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    let text = |path: &std::path::PathBuf| {
+        let mut text = String::new();
+        fs::File::open(path).ok()?.take(LONGEST_NOTICE).read_to_string(&mut text).ok()?;
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    paths.iter().take(MOST_NOTICES).filter_map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_finds_notices_and_a_dead_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("disk.txt"), "The disk is missing.\n").unwrap();
+        let found = look(folder.path(), Some(folder.path()));
+        assert_eq!(found, Findings { notices: vec!["The disk is missing.".into()], disk_failure: None });
+        let found = look(&folder.path().join("gone"), None);
+        assert!(found.disk_failure.is_some() && found.notices.is_empty());
+        let left = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 1, "the look leaves nothing behind");
+    }
+}
