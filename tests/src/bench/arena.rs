@@ -11,6 +11,7 @@
 //! addresses of the server play the two servers of a pool.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use lab::namespace::{LabName, cable};
@@ -94,9 +95,10 @@ pub struct Arena {
 impl Arena {
     /// Builds the networks, starts everything, and waits until it works.
     pub fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("evenkeel-bench-").tempdir().expect("temporary folder");
-        open_to_all(&folder);
         let lab = LabName::next();
+        let folder = lab.folder();
+        // lbd's own user must be able to reach its state.
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("own folder");
         let host = |name: &str, address| Host::create(&lab, name, address, folder.path());
         let client = host("client", System::Direct.client_side(2));
         let server = host("server", System::Direct.server_side(2));
@@ -113,10 +115,7 @@ impl Arena {
             Proxy::haproxy(&balancers[System::Haproxy as usize], &System::Haproxy.frontends()),
             Proxy::nginx(&balancers[System::Nginx as usize], &System::Nginx.frontends()),
         ];
-        let lbd = Lbd::new(Arc::clone(&balancers[System::Evenkeel as usize]), folder.path());
-        lbd.start(&configuration());
-        lbd.wait_service("IPERF", "up");
-        lbd.wait_service("ECHO", "up");
+        let lbd = start_lbd(&balancers[System::Evenkeel as usize], &folder);
         Self {
             _proxies: proxies,
             _servers: servers,
@@ -137,12 +136,6 @@ impl Arena {
     pub fn opened_through_lbd(&self, service: &str) -> u64 {
         self.lbd.service(service)["connections_opened"].as_u64().unwrap_or_default()
     }
-}
-
-/// lbd's own user must be able to reach its state.
-fn open_to_all(folder: &TempDir) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("own folder");
 }
 
 fn connect(system: System, client: &Host, balancer: &Host, server: &Host) {
@@ -173,6 +166,14 @@ fn start_echo(server: &Host) -> Arc<Process> {
     let mut command = server.command(&crate::own_program());
     command.args(["load", "serve", &ECHO.to_string()]);
     listening(server.start(command, "echo"), ECHO)
+}
+
+fn start_lbd(appliance: &Arc<Host>, folder: &TempDir) -> Lbd {
+    let lbd = Lbd::new(Arc::clone(appliance), folder.path());
+    lbd.start(&configuration());
+    lbd.wait_service("IPERF", "up");
+    lbd.wait_service("ECHO", "up");
+    lbd
 }
 
 fn listening(process: Arc<Process>, port: u16) -> Arc<Process> {

@@ -22,21 +22,9 @@ const EXAMPLE_POOLS: [(&str, u16, &[u8]); 3] =
 /// Resident memory of lbd with the shipped example, half a minute after its start and one visit to the WebUI.
 pub fn memory(rounds: u32) -> Report {
     let lab = Lab::single_arm();
-    for (server, title, port) in [
-        ("NODE1", "DW_SCP", 2001),
-        ("NODE2", "DW_SCP", 2001),
-        ("POOL2_NODE1", "DW_MPPS_SCP", 2003),
-        ("POOL3_NODE1", "DW_RDSR_SCP", 2002),
-    ] {
-        lab.server(server).storescp(title, port);
-    }
-    lab.lbd().start(&Config::datalink());
-    lab.lbd().set_password(PASSWORD);
-    // On a host of its own would be no different: a proxy's memory does not depend on its neighbours.
+    start_example(&lab);
+    // It need not carry traffic, so any host does.
     let haproxy = Proxy::haproxy(lab.client(), &example_frontends());
-    EXAMPLE_POOLS.iter().zip(1..).for_each(|(_, number)| {
-        lab.lbd().wait_service(&format!("DATALINK_POOL{number}"), "up");
-    });
     let before = resident(&lab.lbd().process());
     visit_webui(lab.client());
     std::thread::sleep(SETTLING);
@@ -55,6 +43,22 @@ pub fn memory(rounds: u32) -> Report {
     report.compare(comparison(("memory", "MB"), &ours, ("haproxy", &theirs), Goal::OursAtMost(25.0)));
     report.note(format!("evenkeel before the visit to its WebUI: {before:.2} MB"));
     report
+}
+
+fn start_example(lab: &Lab) {
+    for (server, (title, port, _)) in [
+        ("NODE1", EXAMPLE_POOLS[0]),
+        ("NODE2", EXAMPLE_POOLS[0]),
+        ("POOL2_NODE1", EXAMPLE_POOLS[1]),
+        ("POOL3_NODE1", EXAMPLE_POOLS[2]),
+    ] {
+        lab.server(server).storescp(title, port);
+    }
+    lab.lbd().start(&Config::datalink());
+    lab.lbd().set_password(PASSWORD);
+    for number in 1..=EXAMPLE_POOLS.len() {
+        lab.lbd().wait_service(&format!("DATALINK_POOL{number}"), "up");
+    }
 }
 
 fn comparison(
