@@ -6,6 +6,7 @@ use crate::failure::{Doing, Failure};
 use crate::log::{self, Level};
 use crate::machine::Machine;
 use crate::modules::{Modules, list};
+use crate::places::INIT;
 use crate::uevent::Uevents;
 use crate::{adapters, disk, mounts, properties};
 use std::fs;
@@ -16,9 +17,6 @@ const DISK: Duration = Duration::from_secs(5);
 
 /// The name until lbd knows a better one (requirements.md).
 const HOST_NAME: &str = "lbmaster";
-
-/// What the kernel runs when it wants a module: this very program (see `main.rs`).
-const MODPROBE: &str = "/init";
 
 type Phase = fn(&mut Machine) -> Result<(), Failure>;
 
@@ -51,10 +49,11 @@ pub fn run(machine: &mut Machine) {
     log::say(Level::Notice, format!("booted in {} ms", machine.now().as_millis()));
 }
 
-/// Ctrl-Alt-Del becomes a signal to init; the kernel asks init for modules; the host has a name.
+/// Ctrl-Alt-Del becomes a signal to init; the kernel runs init when it wants a module (see `main.rs`); the host has
+/// a name.
 fn kernel_settings(_: &mut Machine) -> Result<(), Failure> {
     nix::sys::reboot::set_cad_enabled(false).doing(|| "taking over Ctrl-Alt-Del")?;
-    fs::write("/proc/sys/kernel/modprobe", MODPROBE).doing(|| "naming the program that loads modules")?;
+    fs::write("/proc/sys/kernel/modprobe", INIT).doing(|| "naming the program that loads modules")?;
     nix::unistd::sethostname(HOST_NAME).doing(|| format!("setting the host name {HOST_NAME}"))
 }
 

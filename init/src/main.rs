@@ -1,13 +1,17 @@
-//! `/init`: the first process; and, when the kernel runs it as `init -q -- <name>`, its loader of modules
-//! (`Documentation/admin-guide/sysctl/kernel.rst`, "modprobe").
+//! `/init`: the first process. Twice it is another one: when the kernel runs it as `init -q -- <name>`, its loader
+//! of modules (`Documentation/admin-guide/sysctl/kernel.rst`, "modprobe"); and as `init --start <program> ...` the
+//! first moment of lbd.
 
 use evenkeel_init::boot;
+use evenkeel_init::daemon::process;
+use evenkeel_init::failure::Failure;
 use evenkeel_init::log::{self, Level};
 use evenkeel_init::machine::Machine;
 use evenkeel_init::serve::Server;
 use evenkeel_init::shutdown::{self, How};
 use evenkeel_init::signals::{self, Signals};
 use evenkeel_init::{bless, modules};
+use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,7 +21,7 @@ const TO_READ: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     if std::process::id() != 1 {
-        return load_module();
+        return other_process();
     }
     std::panic::set_hook(Box::new(|panic| log::say(Level::Error, format!("init has a defect: {panic}"))));
     // The first process never returns: the kernel would panic.
@@ -58,18 +62,20 @@ fn survive() {
     }
 }
 
-fn load_module() -> ExitCode {
-    let arguments: Vec<_> =
-        std::env::args_os().skip(1).filter_map(|argument| argument.into_string().ok()).collect();
-    let words: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let ["-q", "--", name] = words[..] else {
-        eprintln!("init: this is the appliance's first process; it cannot be run by hand");
-        return ExitCode::FAILURE;
+fn other_process() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let words: Vec<_> = arguments.iter().map(|argument| argument.to_str().unwrap_or_default()).collect();
+    let result = match words[..] {
+        ["-q", "--", name] => modules::as_modprobe(name),
+        [process::START, ..] => Err(process::become_program(&arguments[1..])),
+        _ => {
+            Err(Failure::new("running init by hand", "it is the appliance's first process and nothing else"))
+        }
     };
-    match modules::as_modprobe(name) {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            log::say(Level::Warning, failure);
+            log::say(Level::Error, failure);
             ExitCode::FAILURE
         }
     }

@@ -3,6 +3,9 @@
 /// The folder of the kernel's modules; below it a folder per kernel release (`image/src/rootfs.rs`).
 pub const MODULES: &str = "/lib/modules";
 
+/// init itself (`image/src/build.rs`).
+pub const INIT: &str = "/init";
+
 /// The daemon (`image/src/build.rs`).
 pub const LBD: &str = "/bin/lbd";
 

@@ -13,8 +13,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 pub struct Signals(SignalFd);
 
 impl Signals {
-    /// From now on they are read, not delivered. Programs that init starts get their own, empty mask from the
-    /// standard library.
+    /// From now on they are read, not delivered; not in programs that init starts either, unless they change that
+    /// (see `daemon::process`).
     pub fn take() -> Result<Self, Failure> {
         let doing = || "taking over signals";
         let mut set = SigSet::empty();

@@ -19,11 +19,14 @@ fn ask(keeper: &mut Keeper, at: u64, well: bool) {
 }
 
 #[test]
-fn asks_every_second_until_the_first_answer_then_every_ten() {
+fn asks_eagerly_until_the_first_answer_then_every_ten_seconds() {
     let mut keeper = running();
-    for at in 1..4 {
-        ask(&mut keeper, at, false);
+    for quarter in 4..7 {
+        let at = EAGER * quarter;
+        assert_eq!((keeper.due(at), keeper.due(at)), (Some(Order::Ask), None));
+        keeper.answered(at, false);
         assert!(!keeper.is_up());
+        assert_eq!(keeper.next_deadline(), Some(at + EAGER));
     }
     ask(&mut keeper, 4, true);
     assert!(keeper.is_up());

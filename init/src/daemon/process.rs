@@ -4,12 +4,15 @@ use super::output::Output;
 use crate::failure::{Doing, Failure};
 use crate::places;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+/// init's own first argument when it is to become another program.
+pub const START: &str = "--start";
 
 /// An lbd that runs.
 #[derive(Debug)]
@@ -24,8 +27,8 @@ impl Process {
         for pipe in [&stdout, &stderr] {
             fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).doing(doing)?;
         }
-        let mut command = Command::new(places::LBD);
-        command.args(arguments(|path| Path::new(path).exists()));
+        let mut command = Command::new(places::INIT);
+        command.arg(START).arg(places::LBD).args(arguments(|path| Path::new(path).exists()));
         command.env_clear().env("PATH", places::PROGRAM_PATH).current_dir("/").process_group(0);
         command.stdin(Stdio::null()).stdout(stdout_end).stderr(stderr_end);
         let child = command.spawn().doing(doing)?;
@@ -48,6 +51,20 @@ impl Process {
     pub fn kill(&self) {
         let _ = killpg(self.0, Signal::SIGKILL);
     }
+}
+
+/// The rest of [`Process::start`], in the new process: a program inherits which signals are held back, and lbd must
+/// hear them. Between fork and exec only a program of its own can set that safely, so init starts itself first.
+/// Returns only if the program cannot be run.
+pub fn become_program(words: &[OsString]) -> Failure {
+    let Some((program, arguments)) = words.split_first() else {
+        return Failure::new(START, "no program is named");
+    };
+    let doing = format!("running {}", program.display());
+    if let Err(error) = SigSet::empty().thread_set_mask() {
+        return Failure::new(doing, error);
+    }
+    Failure::new(doing, Command::new(program).args(arguments).exec())
 }
 
 /// lbd's command line. What this machine does not have is left out.

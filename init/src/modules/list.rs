@@ -1,5 +1,6 @@
-//! Modules that no device asks for, by purpose. The other half is `image/src/module_list.rs`: what is there can be
-//! loaded. One that is missing is logged and nothing else.
+//! Modules that no device asks for, by purpose, loaded before somebody waits for them. Any other one is loaded when
+//! the kernel asks for it (`main.rs`). The other half is `image/src/module_list.rs`: what is there can be loaded. One
+//! that is missing is logged and nothing else.
 
 /// In loading order.
 pub const NEEDED: &[&[&str]] = &[DISKS, FILE_SYSTEMS, TRAFFIC, MACHINE];
@@ -7,19 +8,9 @@ pub const NEEDED: &[&[&str]] = &[DISKS, FILE_SYSTEMS, TRAFFIC, MACHINE];
 /// Upper halves of the disk drivers, and of the CD drive.
 const DISKS: &[&str] = &["sd_mod", "sr_mod"];
 
-/// ext4 for data, with the checksum that the kernel finds by name only; FAT for the ESP with the two tables that
-/// Debian's kernel has as defaults; ISO 9660 for the disc with properties; EFI variables.
-const FILE_SYSTEMS: &[&str] = &[
-    "crc32c_generic",
-    "crc32c_intel",
-    "ext4",
-    "vfat",
-    "nls_cp437",
-    "nls_ascii",
-    "nls_utf8",
-    "isofs",
-    "efivarfs",
-];
+/// ext4 for data, with the checksum that the kernel finds by name only. FAT and ISO 9660 load themselves when they
+/// are mounted, which is rare.
+const FILE_SYSTEMS: &[&str] = &["crc32c_generic", "crc32c_intel", "ext4"];
 
 /// Everything that `lbd/src/traffic/ruleset.rs` names, so that no transaction waits for a module: NAT, connection
 /// state, turns (numgen), rejection, the fast path, and conntrack's netlink side.
@@ -33,12 +24,7 @@ const TRAFFIC: &[&str] = &[
     "nft_masq",
     "nft_ct",
     "nft_numgen",
-    "nft_hash",
-    "nft_limit",
-    "nft_connlimit",
     "nft_reject",
-    "nft_reject_ipv4",
-    "nft_reject_ipv6",
     "nft_reject_inet",
     "nf_flow_table",
     "nf_flow_table_inet",

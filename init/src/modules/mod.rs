@@ -83,28 +83,22 @@ impl Modules {
         Ok(())
     }
 
-    /// Loads what the devices below `folder` ask for.
-    fn load_below(&mut self, folder: &Path) {
-        // A device may vanish meanwhile; then it needs no module.
-        let Ok(entries) = fs::read_dir(folder) else { return };
-        for entry in entries.flatten() {
-            match entry.file_type() {
-                // Links lead to places that the walk reaches anyway.
-                Ok(kind) if kind.is_dir() => self.load_below(&entry.path()),
-                Ok(kind) if kind.is_file() && entry.file_name() == "modalias" => {
-                    let alias = fs::read_to_string(entry.path()).unwrap_or_default();
-                    self.load_alias(alias.trim());
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Loads what all devices ask for. A bus driver makes further devices: walks until nothing new comes.
+    /// Loads what all devices ask for. A bus driver makes further devices: walks until nothing new comes. Adapters
+    /// come first, because their loading waits for every driver that was told to search in the background.
     pub fn load_for_devices(&mut self) {
         loop {
             let before = self.tried.len();
-            self.load_below(Path::new("/sys/devices"));
+            let mut wanted = BTreeSet::new();
+            for alias in aliases_below(Path::new("/sys/devices")) {
+                wanted.extend(self.aliases.modules_for(&alias).into_iter().map(str::to_owned));
+            }
+            let is_other =
+                |name: &str| !self.dependencies.files(name).is_some_and(|f| f.iter().any(|f| is_adapter(f)));
+            let mut ordered: Vec<_> = wanted.into_iter().map(|name| (is_other(&name), name)).collect();
+            ordered.sort();
+            for (_, name) in ordered {
+                self.load(&name);
+            }
             if self.tried.len() == before {
                 return;
             }
@@ -112,16 +106,41 @@ impl Modules {
     }
 }
 
+/// What the devices below `folder` ask for.
+fn aliases_below(folder: &Path) -> BTreeSet<String> {
+    let mut aliases = BTreeSet::new();
+    // A device may vanish meanwhile; then it needs no module.
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            // Links lead to places that the walk reaches anyway.
+            Ok(kind) if kind.is_dir() => aliases.append(&mut aliases_below(&entry.path())),
+            Ok(kind) if kind.is_file() && entry.file_name() == "modalias" => {
+                aliases.extend(fs::read_to_string(entry.path()).map(|alias| alias.trim().to_owned()));
+            }
+            _ => {}
+        }
+    }
+    aliases
+}
+
 /// True if it was loaded now, false if it was there. Its file is a plain `.ko`: the kernel unpacks nothing.
 fn insert(path: &Path) -> Result<bool, String> {
     let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    match finit_module(&file, c"", ModuleInitFlags::empty()) {
+    let parameters = if is_adapter(&path.to_string_lossy()) { c"" } else { c"async_probe" };
+    match finit_module(&file, parameters, ModuleInitFlags::empty()) {
         Ok(()) => Ok(true),
         Err(Errno::EEXIST) => Ok(false),
         // Two modules can drive a device that only one of them finds.
         Err(Errno::ENODEV) => Ok(false),
         Err(error) => Err(format!("{}: {error}", path.display())),
     }
+}
+
+/// Drivers of disks take half a second to look for them: they do it in the background, while other modules are
+/// loaded, and the boot waits for the disk later. Adapters must all be there when they are named: their drivers look
+/// at once. (The kernel parameter `async_probe`; a module that is loaded without it waits for all those with it.)
+fn is_adapter(path: &str) -> bool {
+    path.contains("drivers/net/")
 }
 
 /// What the kernel runs as modprobe(8) when it wants a module by a name or alias: `init -q -- <name>`.
