@@ -24,6 +24,15 @@ impl Config {
         Self(pools.into_iter().fold(head, |text, pool| text + &pool.to_toml()))
     }
 
+    /// The same, with these addresses set by lbd, which the appliance has nobody else to do.
+    #[must_use]
+    pub fn with_network(&self, arms: &[(String, Ipv4Addr)]) -> Self {
+        let arm = |(name, address): &(String, Ipv4Addr)| {
+            format!("\n[[network.interface]]\nname = \"{name}\"\naddresses = [\"{address}/24\"]\n")
+        };
+        Self(self.0.clone() + "\n[network]\n" + &arms.iter().map(arm).collect::<String>())
+    }
+
     /// The same with the first `old` replaced by `new`.
     ///
     /// # Panics
