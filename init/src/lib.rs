@@ -1,1 +1,38 @@
-//! PID 1 of the appliance. Not built yet: `lbd` runs on any Linux until the image exists.
+//! PID 1 of the appliance: short, boring, complete.
+//!
+//! ```text
+//! boot   a named list of phases; one that fails is logged, and the boot goes on
+//! serve  one loop: signals, devices that appear, lbd, its health, commands, power button, watchdog
+//! shutdown  lbd ends, data is written, the machine restarts or powers off
+//! ```
+//! What decides is pure and has its tests beside it: `modules::{alias, table}`, `adapters::{order, names}`,
+//! `disk::{content, check}`, `daemon::{back_off, keeper}`, `counting`, `uevent`, `button`, `log`. The rest does.
+//!
+//! Threads: the loop is one. Three things that can wait for a disk for ever have a thread of their own: the
+//! bless, the end of a counted boot that stays unhealthy, and the last sync of a shutdown. None of them shares
+//! state with the loop; they answer on a channel or restart the machine.
+
+pub mod account;
+pub mod adapters;
+pub mod bless;
+pub mod boot;
+pub mod button;
+pub mod control;
+pub mod counting;
+pub mod daemon;
+pub mod disk;
+pub mod failure;
+pub mod log;
+pub mod machine;
+pub mod modules;
+pub mod mounts;
+pub mod netlink;
+pub mod notices;
+pub mod places;
+pub mod program;
+pub mod properties;
+pub mod serve;
+pub mod shutdown;
+pub mod signals;
+pub mod uevent;
+pub mod watchdog;

@@ -1,0 +1,7 @@
+//! lbd: started, watched, restarted.
+
+pub mod back_off;
+pub mod health;
+pub mod keeper;
+pub mod output;
+pub mod process;

@@ -1,0 +1,299 @@
+//! The loop that runs until the machine ends.
+//!
+//! Each round, in this order: wait for something to read or the next deadline; take signals first, so that an end
+//! of lbd is known before anybody asks about it; then device events, lbd's output and answer, commands, the power
+//! button; then let the keeper and the trial decide; then look at the disk; last, feed the watchdog: a round that
+//! hangs anywhere starves it.
+
+use crate::adapters;
+use crate::bless::Progress;
+use crate::button::Button;
+use crate::control::{self, Client, Control, Said};
+use crate::daemon::health::Question;
+use crate::daemon::keeper::{Keeper, Order};
+use crate::daemon::output::Output;
+use crate::daemon::process::Process;
+use crate::disk;
+use crate::failure::Failure;
+use crate::log::{self, Level};
+use crate::machine::Machine;
+use crate::notices;
+use crate::places::{INIT_SOCKET, LBD_SOCKET};
+use crate::shutdown::How;
+use crate::signals::{self, Signals};
+use crate::watchdog::{MEAL, Watchdog};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::Duration;
+
+/// How often the mounted disk is looked at.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Everything that the loop watches.
+#[derive(Debug)]
+pub struct Server {
+    machine: Machine,
+    keeper: Keeper,
+    lbd: Option<Process>,
+    outputs: Vec<Output>,
+    question: Option<Question>,
+    control: Option<Control>,
+    clients: Vec<Client>,
+    buttons: Vec<Button>,
+    watchdog: Option<Watchdog>,
+    next_meal: Duration,
+    next_look: Duration,
+    announced: bool,
+}
+
+impl Server {
+    /// After the boot.
+    pub fn new(mut machine: Machine) -> Self {
+        let control = logged(Control::open(Path::new(INIT_SOCKET), &machine.account));
+        let watchdog = logged(Watchdog::start(&mut machine.modules));
+        Self {
+            machine,
+            keeper: Keeper::new(),
+            lbd: None,
+            outputs: Vec::new(),
+            question: None,
+            control,
+            clients: Vec::new(),
+            buttons: Button::all(),
+            watchdog,
+            next_meal: Duration::ZERO,
+            next_look: LOOK,
+            announced: false,
+        }
+    }
+
+    /// Runs until somebody wants the machine to end.
+    pub fn run(&mut self, signals: &Signals) -> How {
+        loop {
+            let order =
+                self.take_signals(signals).or_else(|| self.take_commands()).or_else(|| self.take_buttons());
+            if let Some(how) = order {
+                return how;
+            }
+            self.take_devices();
+            self.outputs.retain_mut(Output::pass_on);
+            self.take_answer();
+            self.keep_lbd();
+            self.go_on_with_trial();
+            self.look_at_disk();
+            self.feed_watchdog();
+            self.wait(signals);
+        }
+    }
+
+    /// The lbd that runs, if one does.
+    pub fn lbd(&self) -> Option<&Process> {
+        self.lbd.as_ref()
+    }
+
+    fn wait(&self, signals: &Signals) {
+        let mut fds = vec![signals.as_fd()];
+        fds.extend(self.machine.uevents.as_ref().map(AsFd::as_fd));
+        fds.extend(self.outputs.iter().map(AsFd::as_fd));
+        fds.extend(self.question.as_ref().map(AsFd::as_fd));
+        fds.extend(self.control.as_ref().filter(|_| self.clients.len() < control::MOST).map(AsFd::as_fd));
+        fds.extend(self.clients.iter().map(AsFd::as_fd));
+        fds.extend(self.buttons.iter().map(AsFd::as_fd));
+        let mut fds: Vec<_> = fds.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        // Everything that can be read is read without waiting: which one it was does not matter.
+        let _ = poll(&mut fds, self.timeout());
+    }
+
+    /// Until the next deadline, rounded up: a round too early would only be repeated.
+    fn timeout(&self) -> PollTimeout {
+        let deadlines = [Some(self.next_meal), Some(self.next_look), self.keeper.next_deadline()];
+        let more = self
+            .question
+            .as_ref()
+            .map(Question::deadline)
+            .into_iter()
+            .chain(self.clients.iter().map(Client::deadline));
+        let next = deadlines.into_iter().flatten().chain(more).min().unwrap_or_default();
+        let left = next.saturating_sub(self.machine.now()) + Duration::from_millis(1);
+        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+    }
+
+    fn take_signals(&mut self, signals: &Signals) -> Option<How> {
+        let mut how = None;
+        while let Some(signal) = signals.next() {
+            match signal {
+                Signal::SIGCHLD => self.reap(),
+                // Ctrl-Alt-Del.
+                Signal::SIGINT => how = Some(How::Restart),
+                _ => how = Some(How::PowerOff),
+            }
+        }
+        how
+    }
+
+    fn reap(&mut self) {
+        for ended in signals::reap() {
+            if self.lbd.as_ref().is_some_and(|lbd| lbd.pid() == ended.0) {
+                self.outputs.retain_mut(Output::pass_on);
+                // A program that lbd had started must not outlive it: nobody hears what it says.
+                if let Some(lbd) = self.lbd.take() {
+                    lbd.kill();
+                }
+                self.question = None;
+                let wait = self.keeper.ended(self.machine.now());
+                let wait = wait.as_millis();
+                log::say(Level::Error, format!("lbd has ended ({}); it starts again in {wait} ms", ended.1));
+            }
+        }
+    }
+
+    fn take_commands(&mut self) -> Option<How> {
+        let now = self.machine.now();
+        while self.clients.len() < control::MOST {
+            match self.control.as_ref().and_then(|control| control.accept(now)) {
+                Some(client) => self.clients.push(client),
+                None => break,
+            }
+        }
+        let mut command = None;
+        self.clients.retain_mut(|client| match client.listen(now) {
+            Said::Nothing => true,
+            Said::Command(how) => {
+                command = Some(how);
+                false
+            }
+            Said::Done => false,
+        });
+        command
+    }
+
+    fn take_buttons(&mut self) -> Option<How> {
+        let mut pressed = false;
+        self.buttons.retain_mut(|button| button.pressed().inspect(|now| pressed |= *now).is_some());
+        if pressed {
+            log::say(Level::Notice, "the power button was pressed");
+        }
+        pressed.then_some(How::PowerOff)
+    }
+
+    /// What was plugged in gets its module, its name, or an ear.
+    fn take_devices(&mut self) {
+        for event in self.machine.take_events() {
+            if event.adds("net") {
+                logged(adapters::name_newcomer(event.name()));
+            } else if event.adds("input") {
+                self.buttons.extend(Button::open(event.name()));
+            }
+        }
+    }
+
+    fn take_answer(&mut self) {
+        let now = self.machine.now();
+        let Some(outcome) = self.question.as_mut().and_then(|question| question.outcome(now)) else { return };
+        self.question = None;
+        self.answered(outcome);
+    }
+
+    fn answered(&mut self, outcome: Result<(), Failure>) {
+        let now = self.machine.now();
+        let well = outcome.is_ok();
+        match outcome {
+            Ok(()) if !self.announced => {
+                self.announced = true;
+                log::say(Level::Notice, format!("lbd answers, {} ms after init's start", now.as_millis()));
+            }
+            // Before its first answer an lbd is only starting.
+            Err(failure) if self.keeper.is_up() => log::say(Level::Warning, failure),
+            _ => {}
+        }
+        self.keeper.answered(now, well);
+    }
+
+    fn keep_lbd(&mut self) {
+        while let Some(order) = self.keeper.due(self.machine.now()) {
+            match order {
+                Order::Start => self.start_lbd(),
+                Order::Ask => match Question::ask(Path::new(LBD_SOCKET), self.machine.now()) {
+                    Ok(question) => self.question = Some(question),
+                    Err(failure) => self.answered(Err(failure)),
+                },
+                Order::Kill => {
+                    log::say(Level::Error, "lbd does not answer and is killed");
+                    self.question = None;
+                    if let Some(lbd) = &self.lbd {
+                        lbd.kill();
+                    }
+                }
+            }
+        }
+    }
+
+    fn start_lbd(&mut self) {
+        let now = self.machine.now();
+        match Process::start() {
+            Ok((process, outputs)) => {
+                log::say(Level::Info, format!("lbd runs as process {}", process.pid()));
+                self.announced = false;
+                self.lbd = Some(process);
+                self.outputs.extend(outputs);
+                self.keeper.started(now);
+            }
+            Err(failure) => {
+                let wait = self.keeper.not_started(now).as_millis();
+                log::say(Level::Error, format!("{failure}; the next attempt is in {wait} ms"));
+            }
+        }
+    }
+
+    fn go_on_with_trial(&mut self) {
+        let (now, healthy_for, disk) =
+            (self.machine.now(), self.keeper.healthy_for(), self.machine.disk.as_ref());
+        let Some(trial) = &mut self.machine.trial else { return };
+        match trial.go_on(now, healthy_for, || disk.and_then(disk::table::Disk::esp)) {
+            Progress::Going => {}
+            Progress::Failed(failure) => {
+                let name = &trial.counted().name;
+                notices::write(
+                    "bless",
+                    &format!(
+                        "This system works but could not be marked as good ({failure}); after three more restarts the \
+                     older one starts instead of {name}."
+                    ),
+                );
+            }
+            Progress::Passed => {
+                log::say(Level::Notice, format!("this system is good: {}", trial.counted().blessed));
+                self.machine.trial = None;
+            }
+        }
+    }
+
+    /// Says once when the disk goes wrong; then there is nothing more to look at.
+    fn look_at_disk(&mut self) {
+        if self.machine.now() < self.next_look {
+            return;
+        }
+        self.next_look = self.machine.now() + LOOK;
+        if let Some(trouble) = self.machine.data.as_deref().and_then(disk::trouble) {
+            notices::write("disk", trouble);
+            self.machine.data = None;
+        }
+    }
+
+    fn feed_watchdog(&mut self) {
+        if self.machine.now() < self.next_meal {
+            return;
+        }
+        self.next_meal = self.machine.now() + MEAL;
+        if let Some(Err(failure)) = self.watchdog.as_mut().map(Watchdog::feed) {
+            log::say(Level::Error, failure);
+        }
+    }
+}
+
+/// What went well; a failure goes to the log.
+fn logged<T>(result: Result<T, Failure>) -> Option<T> {
+    result.inspect_err(|failure| log::say(Level::Error, failure)).ok()
+}
