@@ -42,6 +42,20 @@ impl Config {
         Self(self.0.replacen(old, new, 1))
     }
 
+    /// The same with every `old` replaced by `new`.
+    ///
+    /// # Panics
+    /// When `old` does not occur.
+    pub fn replacing_all(&self, old: &str, new: &str) -> Self {
+        assert!(self.0.contains(old), "{old:?} does not occur in:\n{}", self.0);
+        Self(self.0.replace(old, new))
+    }
+
+    /// The same with `text` at its end.
+    pub fn followed_by(&self, text: &str) -> Self {
+        Self(format!("{}{text}", self.0))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,7 +1,7 @@
 //! The appliance as a guest of the lab: what a story does with it.
 
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,14 +35,14 @@ pub struct Guest<'lab> {
 impl<'lab> Guest<'lab> {
     /// The appliance as it is deployed from the OVA; switched off.
     pub fn new(lab: &'lab Lab) -> Self {
-        let folder = new_folder(lab);
+        let folder = lab.appliance().new_folder("guest");
         let hardware = Hardware::with_disk(Disk::of_the_ova(&folder).drive());
         Self::of(lab, hardware, folder)
     }
 
     /// Another machine in its place.
     pub fn with_hardware(lab: &'lab Lab, hardware: Hardware) -> Self {
-        Self::of(lab, hardware, new_folder(lab))
+        Self::of(lab, hardware, lab.appliance().new_folder("guest"))
     }
 
     fn of(lab: &'lab Lab, mut hardware: Hardware, folder: PathBuf) -> Self {
@@ -115,10 +115,4 @@ impl Deref for Guest<'_> {
     fn deref(&self) -> &Api {
         &self.api
     }
-}
-
-fn new_folder(lab: &Lab) -> PathBuf {
-    let folder: PathBuf = lab.appliance().new_path("guest");
-    std::fs::create_dir(Path::new(&folder)).expect("lab folder");
-    folder
 }

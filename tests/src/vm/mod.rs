@@ -13,7 +13,8 @@
 //!
 //! - `hardware`: which machine, as QEMU's arguments (pure); `machine`: a running one; `qmp`: its control channel
 //! - `artefacts`: what `make appliance` left; `disk`: the OVA's own VMDK with what the guest writes beside it;
-//!   `lossy_disk`: a disk that loses what was not flushed, and fails when told to; `esp`: files of its boot partition
+//!   `lossy_disk`: a disk that loses what was not flushed, and fails when told to (`nbd`: how QEMU reaches it);
+//!   `partition`: its partitions; `uki`: other systems made of the one under test
 //! - `properties`: OVF settings on a disc; `iso`: the disc
 //! - `network`: the guest's adapters in the lab's networks; `guest`: the appliance in a story
 //!
@@ -29,11 +30,14 @@ pub mod lossy_disk;
 pub mod machine;
 pub mod nbd;
 pub mod network;
+pub mod partition;
 pub mod properties;
 pub mod qmp;
+pub mod uki;
 
 pub use disk::Disk;
 pub use guest::Guest;
 pub use hardware::Hardware;
 pub use lossy_disk::LossyDisk;
 pub use machine::Machine;
+pub use uki::Uki;
