@@ -43,6 +43,7 @@ struct Life {
     since: Duration,
     next_question: Duration,
     asking: bool,
+    asked: Duration,
     misses: u32,
     /// First and last answer without a miss in between.
     answers: Option<(Duration, Duration)>,
@@ -72,7 +73,7 @@ impl Keeper {
                 Some(Order::Kill)
             }
             State::Running(life) if !life.asking && now >= life.next_question => {
-                life.asking = true;
+                (life.asking, life.asked) = (true, now);
                 Some(Order::Ask)
             }
             State::Running(_) => None,
@@ -96,6 +97,7 @@ impl Keeper {
             since: now,
             next_question: now,
             asking: false,
+            asked: now,
             misses: 0,
             answers: None,
             ever_answered: false,
@@ -135,7 +137,8 @@ impl Keeper {
             life.misses = life.misses.saturating_add(1);
             life.answers = None;
         }
-        life.next_question = now + if life.ever_answered { STEADY } else { EAGER };
+        // Counted from the question: an answer that never came has cost its time already.
+        life.next_question = now.max(life.asked + if life.ever_answered { STEADY } else { EAGER });
     }
 
     /// For how long lbd has answered every question; zero when it does not run.

@@ -50,6 +50,17 @@ fn three_misses_in_a_row_kill_two_do_not() {
 }
 
 #[test]
+fn a_hung_lbd_is_killed_thirty_five_seconds_after_its_last_answer() {
+    let mut keeper = running();
+    ask(&mut keeper, 1, true);
+    for at in [11, 21, 31] {
+        assert_eq!(keeper.due(s(at)), Some(Order::Ask), "at {at} s");
+        keeper.answered(s(at + 5), false);
+    }
+    assert_eq!(keeper.due(s(36)), Some(Order::Kill));
+}
+
+#[test]
 fn one_miss_ends_the_healthy_time() {
     let mut keeper = running();
     for (at, well) in [(1, true), (11, true), (21, false), (31, true)] {

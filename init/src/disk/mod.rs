@@ -143,7 +143,7 @@ fn look(device: &Path) -> std::io::Result<Content> {
 fn make(device: &Path) -> Result<(), Failure> {
     let shown = device.display();
     let doing = || format!("making a file system on {shown}");
-    log::say(Level::Notice, format!("first boot: {}", doing()));
+    log::say(Level::Notice, format!("the data partition is blank: {}", doing()));
     let size = table::size(device).ok_or("its size is unknown").doing(doing)?;
     let end = size.saturating_sub(RESERVED);
     write_at(device, end, MARK).doing(doing)?;
