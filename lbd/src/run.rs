@@ -267,6 +267,9 @@ async fn apply_orders(
 ) -> String {
     while let Some((number, desired)) = orders.recv().await {
         let result = dataplane.apply(&desired).await;
+        if let Err(error) = &result {
+            tracing::warn!(%error, "the kernel does not have the latest state");
+        }
         if events.send(Event::Applied { number, result }).await.is_err() {
             break;
         }

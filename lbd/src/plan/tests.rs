@@ -102,3 +102,10 @@ fn without_a_route_the_kernel_chooses_the_source() {
     assert!(plan.services[0].servers.iter().all(|source| source.address.is_none()));
     assert!(plan.desired.table.maps["sources"].elements.is_empty(), "masquerade takes over");
 }
+
+/// At the first boot nothing has an address; the rules must be in the kernel before anything gets one.
+#[test]
+fn without_any_network_there_is_no_flowtable() {
+    let plan = plan_of(&config(EXAMPLE), &topology(&[], &[]), &[], true);
+    assert_eq!(plan.desired.table.fast_path, None);
+}
