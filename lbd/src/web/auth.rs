@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
+use nix::errno::Errno;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
@@ -36,6 +37,8 @@ pub struct Guard {
     queue: Arc<Semaphore>,
     /// Digest of hash and password that were right last: a page that asks every second is not hashed anew.
     known: Arc<Mutex<Option<[u8; 32]>>>,
+    /// What was last read: a disk that fails must not lock out who comes to see about it.
+    last: Arc<Mutex<Option<StoredPassword>>>,
 }
 
 /// What somebody may do who gave the right password.
@@ -48,7 +51,9 @@ enum Admission {
 impl Guard {
     /// For the password in this file.
     pub fn new(file: PasswordFile) -> Self {
+        let last = file.stored().ok().flatten();
         Self {
+            last: Arc::new(Mutex::new(last)),
             file,
             turn: Arc::new(Semaphore::new(AT_ONCE)),
             queue: Arc::new(Semaphore::new(WAITING)),
@@ -59,7 +64,7 @@ impl Guard {
     /// What the password is good for is read anew for every request, and is no part of what is remembered of
     /// right passwords: a password that was right before it became a one-time one is worth no more.
     async fn admit(&self, headers: &HeaderMap) -> Result<Admission, Response> {
-        let stored = match self.file.stored() {
+        let stored = match self.stored() {
             Ok(Some(stored)) => stored,
             Ok(None) => return Err(super::pages::no_password()),
             Err(error) => return Err(unreadable(&error)),
@@ -80,6 +85,17 @@ impl Guard {
         }
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
         Ok(admission)
+    }
+
+    /// The password as it is stored; while the disk cannot be read, as it was when it could.
+    fn stored(&self) -> io::Result<Option<StoredPassword>> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.file.stored() {
+            Err(error) if error.raw_os_error() == Some(Errno::EIO as i32) && last.is_some() => {
+                Ok(last.clone())
+            }
+            read => read.inspect(|stored| last.clone_from(stored)),
+        }
     }
 
     /// Sets another password for who knows the present one.

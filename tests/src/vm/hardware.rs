@@ -76,7 +76,8 @@ impl Hardware {
 
     fn disk_arguments(&self, disk: &str) -> Vec<String> {
         let device = match self.controller {
-            Controller::Ahci => "-device ide-hd,id=disk0,bus=ide.0,drive=disk,bootindex=0",
+            // `-kernel` takes place 0 in the order of booting.
+            Controller::Ahci => "-device ide-hd,id=disk0,bus=ide.0,drive=disk,bootindex=1",
             Controller::Pvscsi => "-device pvscsi,id=scsi -device scsi-hd,id=disk0,bus=scsi.0,drive=disk",
         };
         words(&format!("-drive if=none,id=disk,{disk} {device}"))
