@@ -36,7 +36,7 @@ setup: $(PEERS)/ready ## Install what this machine lacks (Debian 12 with Rust), 
 $(PEERS)/ready: tests/peers/requirements.txt
 	@dpkg -s python3-venv >/dev/null 2>&1 || \
 		{ echo "setup: apt-get install python3-venv"; apt-get update -qq; apt-get install -y -qq python3-venv; }
-	@echo "setup: Python packages $$(sed -n 's/^\(py[^ ]*\) .*/\1/p' $< | tr '\n' ' ')into $(PEERS)"
+	@echo "setup: Python packages $$(sed -n 's/^\([a-z][^ ]*\) .*/\1/p' $< | tr '\n' ' ')into $(PEERS)"
 	@python3 -m venv $(PEERS) && $(PEERS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -29,6 +30,11 @@ const AT_ONCE: usize = 1;
 /// Requests that may wait for their turn; further ones are told to come back.
 const WAITING: usize = 8;
 
+/// Reads of the password at the same time; on a disk that hangs each keeps a thread.
+const READS: usize = 16;
+/// A healthy disk answers within milliseconds.
+const LONGEST_READ: Duration = Duration::from_secs(2);
+
 /// Stands before every route that is reached over the network.
 #[derive(Debug, Clone)]
 pub struct Guard {
@@ -37,6 +43,8 @@ pub struct Guard {
     queue: Arc<Semaphore>,
     /// Digest of hash and password that were right last: a page that asks every second is not hashed anew.
     known: Arc<Mutex<Option<[u8; 32]>>>,
+    /// Reads of the password that may be under way.
+    reads: Arc<Semaphore>,
     /// What was last read: a disk that fails must not lock out who comes to see about it.
     last: Arc<Mutex<Option<StoredPassword>>>,
 }
@@ -54,6 +62,7 @@ impl Guard {
         let last = file.stored().ok().flatten();
         Self {
             last: Arc::new(Mutex::new(last)),
+            reads: Arc::new(Semaphore::new(READS)),
             file,
             turn: Arc::new(Semaphore::new(AT_ONCE)),
             queue: Arc::new(Semaphore::new(WAITING)),
@@ -64,7 +73,7 @@ impl Guard {
     /// What the password is good for is read anew for every request, and is no part of what is remembered of
     /// right passwords: a password that was right before it became a one-time one is worth no more.
     async fn admit(&self, headers: &HeaderMap) -> Result<Admission, Response> {
-        let stored = match self.stored() {
+        let stored = match self.stored().await {
             Ok(Some(stored)) => stored,
             Ok(None) => return Err(super::pages::no_password()),
             Err(error) => return Err(unreadable(&error)),
@@ -87,14 +96,27 @@ impl Guard {
         Ok(admission)
     }
 
-    /// The password as it is stored; while the disk cannot be read, as it was when it could.
-    fn stored(&self) -> io::Result<Option<StoredPassword>> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.file.stored() {
-            Err(error) if error.raw_os_error() == Some(Errno::EIO as i32) && last.is_some() => {
-                Ok(last.clone())
-            }
-            read => read.inspect(|stored| last.clone_from(stored)),
+    /// The password as it is stored; while the disk cannot be read, or keeps a read waiting, as it was last read.
+    /// Read in a thread of its own: a dying disk must not hold up those that serve.
+    async fn stored(&self) -> io::Result<Option<StoredPassword>> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Ok(place) = Arc::clone(&self.reads).try_acquire_owned() else {
+            return last.map(Some).ok_or_else(|| io::ErrorKind::ResourceBusy.into());
+        };
+        let file = self.file.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            file.stored()
+        });
+        let read = match tokio::time::timeout(LONGEST_READ, read).await {
+            Ok(read) => read.map_err(io::Error::other).flatten(),
+            Err(_) => Err(io::Error::from(Errno::EIO)),
+        };
+        match read {
+            Err(error) if error.raw_os_error() == Some(Errno::EIO as i32) && last.is_some() => Ok(last),
+            read => read.inspect(|stored| {
+                self.last.lock().unwrap_or_else(PoisonError::into_inner).clone_from(stored);
+            }),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::wait;
 /// Password of user `loadbalancer`, passed as hash with the other settings.
 pub const PASSWORD: &str = "a lab password";
 /// From power-on to an answer of the API: 15 s where the machine is idle, but stories share two processors.
-pub const BOOT: Duration = Duration::from_secs(240);
+pub const BOOT: Duration = Duration::from_secs(600);
 /// For the guest to show something that it shows within seconds on an idle machine.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
