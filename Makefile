@@ -90,7 +90,7 @@ fuzz: ## Run every fuzz target for FUZZ_SECONDS (60) seconds
 	@cargo fuzz --version >/dev/null 2>&1 || \
 		{ echo "fuzz: cargo install cargo-fuzz into $(TOOLS)"; cargo install --locked --root $(TOOLS) cargo-fuzz; }
 	@rustup toolchain list | grep -q nightly || rustup toolchain install nightly --profile minimal
-	cd lbd && for target in $$(cargo +nightly fuzz list); do \
+	cd lbd && targets=$$(cargo +nightly fuzz list) && test -n "$$targets" && for target in $$targets; do \
 		cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 clean: ## Remove everything that was built
