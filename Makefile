@@ -7,7 +7,7 @@ VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\
 ARTEFACT := $(TARGET)/evenkeel-$(VERSION)
 STATIC := x86_64-unknown-linux-gnu
 # Debian 12 packages: the compiler's linker, the product's own nft, and the peers of tests and benchmark.
-PACKAGES := build-essential curl iproute2 util-linux nftables conntrack iputils-ping \
+PACKAGES := build-essential curl iproute2 procps util-linux nftables conntrack iputils-ping \
 	python3-venv dcmtk haproxy nginx-light libnginx-mod-stream iperf3 \
 	qemu-system-x86 qemu-utils ovmf libxml2-utils
 IMAGE := $(TARGET)/release/image --packages $(TARGET)/packages --apt $(TARGET)/apt

@@ -58,7 +58,7 @@ fn killed_at_any_moment_of_a_change_lbd_starts_with_the_old_or_the_new_one_whole
     lab.lbd().start(&configs[0]);
     let pictures = [1, 0].map(|index| (index, Picture::settled(&lab, &configs[index])));
     for (index, picture) in &pictures {
-        let virtual_addresses: &[usize] = if *index == 0 { &[0, 1] } else { &[0, 2, 3] };
+        let virtual_addresses: &[u8] = if *index == 0 { &[0, 1] } else { &[0, 2, 3] };
         let expected: Vec<_> =
             virtual_addresses.iter().map(|number| format!("eth0 {}/32", lab.vip(*number))).collect();
         let found = picture.addresses.iter().filter(|address| address.ends_with("/32"));
