@@ -74,7 +74,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         management: &inputs.config.management,
         services: pairs().filter_map(|(service, plan)| rules(inputs, service, plan)).collect(),
         numbering: inputs.numbering,
-        fast_path: inputs.fast_path.then(|| interfaces_in_use(inputs, &services)),
+        fast_path: fast_path(inputs, &services),
     };
     let interfaces = inputs.topology.interfaces.keys().map(String::as_str);
     let desired = Desired {
@@ -182,6 +182,12 @@ fn rules<'a>(
         persistence: service.persistence,
         servers: in_service.collect(),
     })
+}
+
+/// The interfaces of the flowtable. nft takes none without one: at the first boot no interface has an address yet.
+fn fast_path(inputs: &Inputs<'_>, services: &[ServicePlan]) -> Option<BTreeSet<String>> {
+    let interfaces = inputs.fast_path.then(|| interfaces_in_use(inputs, services))?;
+    Some(interfaces).filter(|interfaces| !interfaces.is_empty())
 }
 
 /// The flowtable watches where clients come in and where servers are reached.

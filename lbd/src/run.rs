@@ -294,6 +294,9 @@ async fn apply_orders(
 ) -> String {
     while let Some(Order { number, desired, read_again }) = orders.recv().await {
         let outcome = dataplane.apply(&desired, read_again).await;
+        if let Some(trouble) = outcome.trouble() {
+            tracing::warn!(%trouble, "the kernel does not have the latest state");
+        }
         if events.send(Event::Applied { number, outcome }).await.is_err() {
             break;
         }

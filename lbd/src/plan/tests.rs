@@ -122,3 +122,10 @@ fn a_server_of_weight_0_is_not_reached_by_clients_that_knew_it_either() {
     let servers = &plan.desired.table.maps["servers"].elements;
     assert!(!servers.contains_key("0x00010001") && servers.contains_key("0x00010002"), "{servers:?}");
 }
+
+/// At the first boot nothing has an address; the rules must be in the kernel before anything gets one.
+#[test]
+fn without_any_network_there_is_no_flowtable() {
+    let plan = plan_of(&config(EXAMPLE), &topology(&[], &[]), &[], true);
+    assert_eq!(plan.desired.table.fast_path, None);
+}

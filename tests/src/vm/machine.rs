@@ -80,6 +80,12 @@ impl Machine {
         self.qmp("system_reset", json!({}));
     }
 
+    /// Presses keys together, named as QEMU does.
+    pub fn press(&self, keys: &[&str]) {
+        let keys: Vec<_> = keys.iter().map(|key| json!({ "type": "qcode", "data": key })).collect();
+        self.qmp("send-key", json!({ "keys": keys }));
+    }
+
     /// Presses the power button, and waits until the guest has switched itself off.
     pub fn shut_down(&self, deadline: Duration) -> ExitStatus {
         self.qmp("system_powerdown", json!({}));

@@ -1,0 +1,93 @@
+//! Power cuts and disks that fail: what was accepted is there afterwards, and traffic never depends on the disk.
+
+use std::time::Duration;
+
+use lab::vm::partition::Partition;
+use lab::vm::{Guest, Hardware, LossyDisk};
+use lab::{Config, Lab, random};
+
+/// The pool, with a time-out that tells one configuration from the next.
+fn generation(lab: &Lab, number: u32) -> Config {
+    lab.config([&lab.pool().persistence(Some(300 + number))])
+}
+
+fn start<'lab>(lab: &'lab Lab, disk: &LossyDisk) -> Guest<'lab> {
+    for node in ["NODE1", "NODE2"] {
+        lab.server(node).named_server(node, 2001);
+    }
+    let guest = Guest::with_hardware(lab, Hardware::with_disk(disk.drive()));
+    guest.boot(&generation(lab, 0));
+    guest.wait_service("POOL", "up");
+    guest
+}
+
+fn number_in_force(guest: &Guest) -> u64 {
+    let seconds = guest.service("POOL")["persistence_seconds"].as_u64();
+    seconds.expect("the time-out of some generation") - 300
+}
+
+#[test]
+fn a_power_cut_leaves_the_old_configuration_or_the_new_one() {
+    let mut random = fastrand::Rng::with_seed(random::seed("power cuts"));
+    let lab = Lab::single_arm_with_guest();
+    let disk = LossyDisk::of_the_ova(&lab.appliance().new_folder("disk"));
+    let guest = start(&lab, &disk);
+    let mut number = 0;
+    for round in 0..random::rounds(3, 20) {
+        // A change takes some 100 ms in the guest: the cut hits before, within or after it.
+        let pause = Duration::from_millis(random.u64(0..400));
+        let (accepted, asked) = (number, number + 1);
+        let config = generation(&lab, asked).with_network(lab.arms());
+        let machine = guest.machine();
+        let answer = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(pause);
+                machine.cut_power();
+            });
+            guest.put(&config)
+        });
+        let lost = disk.lose_power(&mut random);
+        guest.boot_again();
+        let found = number_in_force(&guest);
+        println!(
+            "round {round}: cut after {pause:?}, answered {}, {lost} sectors lost, {found}",
+            answer.status
+        );
+        let allowed = if answer.status == 200 { vec![asked] } else { vec![accepted, asked] };
+        assert!(allowed.iter().any(|number| u64::from(*number) == found), "{found} is none of {allowed:?}");
+        guest.wait_service("POOL", "up");
+        lab.client().ask(lab.vip(0), 2001);
+        number = u32::try_from(found).expect("small");
+    }
+}
+
+#[test]
+fn traffic_outlives_the_disk_and_the_rescue_partition_outlives_the_data() {
+    let lab = Lab::single_arm_with_guest();
+    let disk = LossyDisk::of_the_ova(&lab.appliance().new_folder("disk"));
+    let guest = start(&lab, &disk);
+    guest.put(&generation(&lab, 1).with_network(lab.arms())).expect(200);
+
+    let load = lab.client().load(lab.vip(0), 2001, 2, 2);
+    disk.fail();
+    guest.wait_status("the status to tell of the disk", |api| {
+        api.status()["problems"].to_string().to_lowercase().contains("disk")
+    });
+    let refused = guest.put(&generation(&lab, 2).with_network(lab.arms()));
+    assert!(refused.status >= 400, "a change that cannot be stored is refused: {}", refused.text);
+    println!("refused with {}: {}", refused.status, refused.text);
+    assert_eq!(number_in_force(&guest), 1);
+    load.wait_more(50);
+    load.expect_no_failures();
+    guest.machine().cut_power();
+
+    disk.mend();
+    let data = Partition::find(disk.file(), "data");
+    // Superblock, its first copies and the journal's start.
+    disk.wipe(data.start, 256 << 20);
+    guest.boot_again();
+    assert_eq!(number_in_force(&guest), 1, "the rescue partition has the last configuration");
+    guest.wait_service("POOL", "up");
+    lab.client().ask(lab.vip(0), 2001);
+    println!("after the wipe: {}", guest.status()["problems"]);
+}
