@@ -67,7 +67,9 @@ pub fn is_writable(mounts: &str, place: &str) -> bool {
         let mut words = line.split(' ');
         (words.nth(1)? == place).then_some(words.nth(1)?)
     });
-    found.is_some_and(|options| options.split(',').any(|option| option == "rw"))
+    // ext4 since Linux 6.15 says the second and third instead of becoming read-only.
+    let broken = ["ro", "emergency_ro", "shutdown"];
+    found.is_some_and(|options| !options.split(',').any(|option| broken.contains(&option)))
 }
 
 /// All mounts, as proc(5) has them.
@@ -84,6 +86,7 @@ mod tests {
         let text = "proc /proc proc rw,nosuid 0 0\n/dev/sda3 /data ext4 rw,noatime 0 0\n/dev/sda3 /data ext4 ro,noatime 0 0\n";
         assert!(is_writable(text, "/proc"));
         assert!(!is_writable(text, "/data"));
+        assert!(!is_writable("/dev/sda3 /data ext4 rw,noatime,emergency_ro 0 0", "/data"));
         assert!(!is_writable(text, "/missing"));
         assert!(!is_writable("a\n\nx /data", "/data"));
     }
