@@ -3,14 +3,23 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 TOOLS := $(TARGET)/tools
 PEERS := $(TARGET)/peers
 FUZZ_SECONDS ?= 60
+VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+ARTEFACT := $(TARGET)/evenkeel-$(VERSION)
+STATIC := x86_64-unknown-linux-gnu
 # Debian 12 packages: the compiler's linker, the product's own nft, and the peers of tests and benchmark.
 PACKAGES := build-essential curl iproute2 util-linux nftables conntrack iputils-ping \
-	python3-venv dcmtk haproxy nginx-light libnginx-mod-stream iperf3
+	python3-venv dcmtk haproxy nginx-light libnginx-mod-stream iperf3 \
+	qemu-system-x86 qemu-utils ovmf libxml2-utils
+IMAGE := $(TARGET)/release/image --packages $(TARGET)/packages --apt $(TARGET)/apt
 export PATH := $(TOOLS)/bin:$(PATH):/usr/sbin:/sbin
 export EVENKEEL_LBD := $(TARGET)/debug/lbd
 export EVENKEEL_PEERS := $(PEERS)
+export EVENKEEL_OVA := $(ARTEFACT).ova
 
-.PHONY: help setup build lint test test-long stories bench fuzz clean
+.PHONY: help setup build appliance lock run lint test test-long stories guest-stories bench fuzz clean
+
+STORIES := $(wildcard tests/tests/*.rs)
+targets = $(patsubst tests/tests/%.rs,--test %,$(1))
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | column -t -s '|'
@@ -34,22 +43,44 @@ $(PEERS)/ready: tests/peers/requirements.txt
 build: ## Build the product (release)
 	cargo build --release -p lbd
 
+appliance: ## Build the OVA: target/evenkeel-VERSION.ova, .ova.sha256, .sbom.json
+	@echo "appliance: init and lbd, static"
+	RUSTFLAGS='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"' \
+		cargo build --release --target $(STATIC) -p lbd -p evenkeel-init
+	cargo build --release -p evenkeel-image -p evenkeel-ova
+	@echo "appliance: image and OVA"
+	$(IMAGE) build --init $(TARGET)/$(STATIC)/release/init --lbd $(TARGET)/$(STATIC)/release/lbd \
+		--version $(VERSION) --output $(ARTEFACT).raw
+	$(TARGET)/release/ova pack --disk $(ARTEFACT).raw --version $(VERSION) --output $(ARTEFACT).ova
+	$(TARGET)/release/ova verify $(ARTEFACT).ova | tail -n 1
+
+lock: ## Take the newest Debian packages into packages.lock
+	cargo build --release -p evenkeel-image
+	$(IMAGE) lock
+
+run: setup appliance ## Boot the appliance under QEMU, WebUI on https://localhost:9443; Ctrl-C ends it
+	cargo run --release -p evenkeel-tests --bin run
+
 lint: ## Format, clippy and dependency rules; any finding fails
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
 
-test: setup lint stories ## All checks and tests, at most 35 minutes (needs root for network namespaces)
+test: setup lint stories guest-stories ## All checks and tests, at most 35 minutes (needs root for network namespaces)
 
 test-long: export EVENKEEL_LONG := 1
-test-long: setup lint stories ## The same with the full counts of the randomised stories
+test-long: setup lint stories guest-stories ## The same with the full counts of the randomised stories
 
 stories:
 	@echo "test: unit tests of the workspace"
 	cargo test --workspace --exclude evenkeel-tests
 	@echo "test: stories in network namespaces"
 	cargo build -p lbd
-	cargo test -p evenkeel-tests -- --test-threads 4
+	cargo test -p evenkeel-tests --lib --bins $(call targets,$(filter-out tests/tests/guest_%,$(STORIES))) -- --test-threads 4
+
+guest-stories: appliance
+	@echo "test: stories with the appliance as a virtual machine"
+	cargo test -p evenkeel-tests $(call targets,$(filter tests/tests/guest_%,$(STORIES))) -- --test-threads 2
 
 bench: setup ## Compare with a direct route, HAProxy and nginx; writes target/bench/results.json
 	cargo build --release -p lbd

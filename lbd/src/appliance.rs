@@ -4,17 +4,20 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use crate::begin::Paths;
 use crate::engine::Findings;
+use crate::vault::Vault;
 
 /// Bounds for what is read: notices are single sentences.
 const MOST_NOTICES: usize = 16;
 const LONGEST_NOTICE: u64 = 1024;
 
-/// Blocks as long as the disk does.
-pub fn look(state_directory: &Path, notices: Option<&Path>) -> Findings {
+/// Blocks as long as the disk does. Brings the rescue copy up to date on the way.
+pub fn look(paths: &Paths, vault: &Vault) -> Findings {
     Findings {
-        notices: notices.map(read_notices).unwrap_or_default(),
-        disk_failure: write_something(state_directory).err().map(|error| error.to_string()),
+        notices: paths.notices.as_deref().map(read_notices).unwrap_or_default(),
+        disk_failure: write_something(&paths.state_directory).err().map(|error| error.to_string()),
+        rescue_failure: vault.mirror().err(),
     }
 }
 
@@ -44,12 +47,18 @@ mod tests {
     #[test]
     fn a_look_finds_notices_and_a_dead_disk() {
         let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        fs::create_dir(&state).unwrap();
+        let (vault, _) = Vault::open(&state, None).unwrap();
         fs::write(folder.path().join("disk.txt"), "The disk is missing.\n").unwrap();
-        let found = look(folder.path(), Some(folder.path()));
-        assert_eq!(found, Findings { notices: vec!["The disk is missing.".into()], disk_failure: None });
-        let found = look(&folder.path().join("gone"), None);
+        let notices = Some(folder.path().to_owned());
+        let mut paths = Paths { state_directory: state.clone(), notices, ..Paths::default() };
+        let found = look(&paths, &vault);
+        assert_eq!(found, Findings { notices: vec!["The disk is missing.".into()], ..Findings::default() });
+        let left: Vec<_> = fs::read_dir(&state).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["configuration-1"], "the look leaves nothing behind");
+        paths = Paths { state_directory: folder.path().join("gone"), ..Paths::default() };
+        let found = look(&paths, &vault);
         assert!(found.disk_failure.is_some() && found.notices.is_empty());
-        let left = fs::read_dir(folder.path()).unwrap().count();
-        assert_eq!(left, 1, "the look leaves nothing behind");
     }
 }

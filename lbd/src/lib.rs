@@ -1,6 +1,8 @@
 //! The load-balancer daemon: decides which real server takes which connection, and tells the kernel.
 
 pub mod appliance;
+pub mod banner;
+pub mod begin;
 pub mod cli;
 pub mod config;
 pub mod dataplane;
@@ -9,10 +11,13 @@ pub mod health;
 pub mod network;
 pub mod plan;
 pub mod privileges;
+pub mod rescue;
 pub mod run;
 pub mod store;
 pub mod traffic;
+pub mod vault;
 pub mod view;
 pub mod web;
+pub mod zero_touch;
 
 mod sys;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::config::{Config, InterfaceName, RealServer, SnatSource, VirtualService};
-use crate::network::netlink::Places;
+use crate::network::places::Places;
 use crate::network::topology::{Network, Topology, VirtualAddress};
 use crate::traffic::numbering::Numbering;
 use crate::traffic::ruleset::{self, Ruleset};

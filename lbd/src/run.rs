@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,15 +16,16 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::appliance;
-use crate::config::{Config, Document, Format, validate};
+use crate::banner;
+use crate::begin::{self, Paths};
 use crate::dataplane::Dataplane;
-use crate::engine::{Effect, Engine, Event, Now, Refusal, RequestId, Start, Target};
+use crate::engine::{Effect, Engine, Event, Now, Refusal, RequestId, Target};
 use crate::health;
 use crate::network::announce;
 use crate::network::netlink::{Netlink, NetlinkError, TopologyWatch};
 use crate::plan::Desired;
-use crate::store::Store;
 use crate::traffic::nft;
+use crate::vault::Vault;
 use crate::web::{self, ChangeRequest, Gateway, Published};
 
 /// Events that may wait; their senders wait when there are more.
@@ -33,85 +33,26 @@ const EVENT_QUEUE: usize = 1024;
 /// Changes that may wait for the engine's answer.
 const REQUEST_QUEUE: usize = 16;
 
-/// Where lbd keeps its things.
-#[derive(Debug, Clone)]
-pub struct Paths {
-    /// Everything that must survive a restart.
-    pub state_directory: PathBuf,
-    /// Socket of the local command line.
-    pub control_socket: PathBuf,
-    /// Folder in which init leaves word for people.
-    pub notices: Option<PathBuf>,
-    /// Used when nothing is stored yet.
-    pub initial_config: Option<PathBuf>,
-}
-
 /// Runs until a signal ends it. Errors are for the person who started it.
 pub async fn run(paths: Paths) -> Result<(), String> {
-    let store = Store::open(&paths.state_directory).map_err(|error| error.to_string())?;
+    let (vault, problems) = Vault::open(&paths.state_directory, paths.rescue_device.as_deref())
+        .map_err(|error| error.to_string())?;
     let netlink = Netlink::connect().map_err(|error| error.to_string())?;
-    let start = start(&paths, &store, &netlink).await?;
+    let mut start = begin::start(&paths, &vault, &netlink).await?;
+    start.problems.extend(problems);
+    let password_is_set = vault.passwords().stored().is_ok_and(|stored| stored.is_some());
+    for line in banner::lines(&start.config, password_is_set) {
+        tracing::info!("{line}");
+    }
     let dataplane = Dataplane::new(netlink, start.listing.clone());
     let clock = Clock::start();
     let (engine, effects) = Engine::new(start, clock.now());
     let (gateway, sides) = gateway(&engine);
-    let mut driver = Driver::new(engine, clock, store, sides, paths);
+    let mut driver = Driver::new(engine, clock, Arc::new(vault), sides, paths);
     // First the orders, then the tasks: so the first look at the network knows which routes matter.
     driver.perform(effects);
     driver.start_tasks(dataplane, gateway);
     driver.live().await
-}
-
-async fn start(paths: &Paths, store: &Store, netlink: &Netlink) -> Result<Start, String> {
-    let mut loaded = store.load().map_err(|error| error.to_string())?;
-    let (version, config) = match (loaded.newest, &paths.initial_config) {
-        (Some((version, config)), _) => (version, config),
-        (None, Some(file)) => {
-            let config = read_config(file)?;
-            let saved = store.save(&config.document, Timestamp::now());
-            // It balances all the same.
-            let version = saved.unwrap_or_else(|error| {
-                loaded.problems.push(format!("The configuration is not stored: {error}."));
-                0
-            });
-            (version, config)
-        }
-        (None, None) => {
-            let folder = paths.state_directory.display();
-            return Err(format!(
-                "there is no configuration in {folder}; give one with --initial-config FILE"
-            ));
-        }
-    };
-    let destinations = destinations(&config);
-    Ok(Start {
-        version,
-        listing: nft::list().await.map_err(|error| format!("reading the kernel's rules: {error}"))?,
-        topology: netlink.topology(&destinations).await.map_err(|error| error.to_string())?,
-        fast_path_missing: nft::fast_path_error().await.map(|error| error.to_string()),
-        problems: loaded.problems,
-        host_name: host_name(),
-        config,
-    })
-}
-
-fn destinations(config: &Config) -> BTreeSet<Ipv4Addr> {
-    config.services.iter().flat_map(|service| &service.servers).map(|server| server.address).collect()
-}
-
-/// Reads a configuration file; the error lists every problem, one a line.
-pub fn read_config(file: &std::path::Path) -> Result<Config, String> {
-    let text =
-        std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    Document::parse(&text, Format::Toml).and_then(validate).map_err(|problems| {
-        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        lines.join("\n")
-    })
-}
-
-fn host_name() -> String {
-    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "lbmaster".into())
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -146,7 +87,7 @@ fn picture(engine: &Engine) -> Published {
 struct Driver {
     engine: Engine,
     clock: Clock,
-    store: Store,
+    vault: Arc<Vault>,
     sides: Sides,
     paths: Paths,
     events: mpsc::Receiver<Event>,
@@ -162,13 +103,13 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(engine: Engine, clock: Clock, store: Store, sides: Sides, paths: Paths) -> Self {
+    fn new(engine: Engine, clock: Clock, vault: Arc<Vault>, sides: Sides, paths: Paths) -> Self {
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
         let (orders, pending_orders) = mpsc::channel(1);
         Self {
             engine,
             clock,
-            store,
+            vault,
             sides,
             paths,
             events,
@@ -254,10 +195,15 @@ impl Driver {
                 Some(Event::Checked { key, target, result })
             }),
             Effect::Store(document) => {
-                let store = self.store.clone();
+                let vault = self.vault.clone();
                 self.spawn_event(async move {
-                    let save =
-                        move || store.save(&document, Timestamp::now()).map_err(|error| error.to_string());
+                    let save = move || {
+                        let saved =
+                            vault.save(&document, Timestamp::now()).map_err(|error| error.to_string());
+                        // The next look at the appliance tells when the copy failed.
+                        let _ = vault.mirror();
+                        saved
+                    };
                     let saved = tokio::task::spawn_blocking(save).await;
                     Some(Event::Stored(saved.unwrap_or_else(|error| Err(error.to_string()))))
                 });
@@ -280,9 +226,9 @@ impl Driver {
                     .map(Event::Counters)
             }),
             Effect::LookAtAppliance => {
-                let paths = self.paths.clone();
+                let (paths, vault) = (self.paths.clone(), self.vault.clone());
                 self.spawn_event(async move {
-                    let look = move || appliance::look(&paths.state_directory, paths.notices.as_deref());
+                    let look = move || appliance::look(&paths, &vault);
                     let looked = tokio::task::spawn_blocking(look).await;
                     looked.ok().map(Event::Looked)
                 });

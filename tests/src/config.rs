@@ -24,6 +24,15 @@ impl Config {
         Self(pools.into_iter().fold(head, |text, pool| text + &pool.to_toml()))
     }
 
+    /// The same, with these addresses set by lbd, which the appliance has nobody else to do.
+    #[must_use]
+    pub fn with_network(&self, arms: &[(String, Ipv4Addr)]) -> Self {
+        let arm = |(name, address): &(String, Ipv4Addr)| {
+            format!("\n[[network.interface]]\nname = \"{name}\"\naddresses = [\"{address}/24\"]\n")
+        };
+        Self(self.0.clone() + "\n[network]\n" + &arms.iter().map(arm).collect::<String>())
+    }
+
     /// The same with the first `old` replaced by `new`.
     ///
     /// # Panics
@@ -31,6 +40,20 @@ impl Config {
     pub fn replacing(&self, old: &str, new: &str) -> Self {
         assert!(self.0.contains(old), "{old:?} does not occur in:\n{}", self.0);
         Self(self.0.replacen(old, new, 1))
+    }
+
+    /// The same with every `old` replaced by `new`.
+    ///
+    /// # Panics
+    /// When `old` does not occur.
+    pub fn replacing_all(&self, old: &str, new: &str) -> Self {
+        assert!(self.0.contains(old), "{old:?} does not occur in:\n{}", self.0);
+        Self(self.0.replace(old, new))
+    }
+
+    /// The same with `text` at its end.
+    pub fn followed_by(&self, text: &str) -> Self {
+        Self(format!("{}{text}", self.0))
     }
 
     /// The text.

@@ -45,6 +45,13 @@ impl Host {
         self.folder.join(format!("{number}-{name}"))
     }
 
+    /// A new folder in the host's own.
+    pub fn new_folder(&self, name: &str) -> PathBuf {
+        let folder = self.new_path(name);
+        std::fs::create_dir(&folder).expect("lab folder");
+        folder
+    }
+
     /// `program` on this host, to be given arguments.
     pub fn command(&self, program: &str) -> Command {
         self.namespace.command(program)

@@ -14,6 +14,7 @@
 //! dropping a [`Lab`] ends the processes it started and removes its namespaces. What a killed test left behind
 //! is swept away by the next one. Every wait is for an event and has a deadline ([`wait`]).
 
+pub mod api;
 pub mod config;
 pub mod host;
 pub mod kernel;
@@ -24,11 +25,13 @@ pub mod process;
 pub mod random;
 pub mod tcp;
 pub mod topology;
+pub mod vm;
 pub mod wait;
 
+pub use api::{Answer, Api};
 pub use config::{Config, Pool};
 pub use host::Host;
-pub use lbd::{Answer, Lbd};
+pub use lbd::Lbd;
 pub use peers::Mode;
 pub use process::{Output, Process};
 pub use topology::Lab;

@@ -11,6 +11,7 @@ use crate::config::{Config, Pool};
 use crate::host::Host;
 use crate::lbd::Lbd;
 use crate::namespace::{LabName, Namespace, cable};
+use crate::vm;
 
 /// The appliance's address towards the servers, where it is managed.
 pub const MANAGEMENT: Ipv4Addr = Ipv4Addr::new(192, 168, 10, 10);
@@ -28,12 +29,33 @@ pub struct Lab {
     folder: TempDir,
     client_network: [u8; 3],
     server_network: [u8; 3],
+    appliance_kind: ApplianceKind,
+    /// Interfaces and addresses of the appliance, in the order in which they were plugged in.
+    arms: Vec<(String, Ipv4Addr)>,
+}
+
+/// What stands where the appliance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ApplianceKind {
+    /// A namespace in which lbd runs.
+    Namespace,
+    /// A virtual machine, whose adapters are joined with the cables of that namespace.
+    Guest,
 }
 
 impl Lab {
     /// Everything on one network, 192.168.10.0/24: the appliance uses `eth0` only.
     pub fn single_arm() -> Self {
-        let mut lab = Self::empty([192, 168, 10], [192, 168, 10]);
+        Self::single_arm_of(ApplianceKind::Namespace)
+    }
+
+    /// The same, for a [`crate::vm::Guest`].
+    pub fn single_arm_with_guest() -> Self {
+        Self::single_arm_of(ApplianceKind::Guest)
+    }
+
+    fn single_arm_of(kind: ApplianceKind) -> Self {
+        let mut lab = Self::empty(kind, [192, 168, 10], [192, 168, 10]);
         lab.add_switch("lan", &[("client", "eth0", 50), ("appliance", "eth0", 10)], [192, 168, 10]);
         lab.plug_servers(0);
         lab
@@ -43,7 +65,23 @@ impl Lab {
     ///
     /// The client has a route to the servers through the appliance, to try what must not work.
     pub fn two_arm() -> Self {
-        let mut lab = Self::empty([172, 16, 1], [192, 168, 10]);
+        Self::two_arm_of(ApplianceKind::Namespace)
+    }
+
+    /// The same, for a [`crate::vm::Guest`] whose other two adapters lead to the hosts `side2` (172.16.2.50) and
+    /// `side3` (172.16.3.50).
+    pub fn two_arm_with_guest() -> Self {
+        let mut lab = Self::two_arm_of(ApplianceKind::Guest);
+        for side in [2, 3] {
+            let (host, interface) = (format!("side{side}"), format!("eth{side}"));
+            let plugs = [(host.as_str(), "eth0", 50), ("appliance", interface.as_str(), 10)];
+            lab.add_switch(&format!("net{side}"), &plugs, [172, 16, side]);
+        }
+        lab
+    }
+
+    fn two_arm_of(kind: ApplianceKind) -> Self {
+        let mut lab = Self::empty(kind, [172, 16, 1], [192, 168, 10]);
         lab.add_switch("clients", &[("client", "eth0", 50), ("appliance", "eth1", 10)], [172, 16, 1]);
         lab.add_switch("servers", &[("appliance", "eth0", 10)], [192, 168, 10]);
         lab.plug_servers(1);
@@ -53,7 +91,7 @@ impl Lab {
 
     /// Client and appliance on 192.168.10.0/24, servers on 192.168.20.0/24 behind a router.
     pub fn routed() -> Self {
-        let mut lab = Self::empty([192, 168, 10], [192, 168, 20]);
+        let mut lab = Self::empty(ApplianceKind::Namespace, [192, 168, 10], [192, 168, 20]);
         let near = [("client", "eth0", 50), ("appliance", "eth0", 10), ("router", "eth0", 1)];
         lab.add_switch("near", &near, [192, 168, 10]);
         lab.add_switch("far", &[("router", "eth1", 1)], [192, 168, 20]);
@@ -107,7 +145,18 @@ impl Lab {
         Config::with_pools(MANAGEMENT, pools)
     }
 
-    fn empty(client_network: [u8; 3], server_network: [u8; 3]) -> Self {
+    /// Interfaces and addresses of the appliance.
+    pub fn arms(&self) -> &[(String, Ipv4Addr)] {
+        &self.arms
+    }
+
+    /// A host in the network of [`MANAGEMENT`] that is not the appliance.
+    pub fn administrator(&self) -> &Arc<Host> {
+        let name = if self.client_network == MANAGEMENT.octets()[..3] { "client" } else { "POOL3_NODE1" };
+        &self.hosts[name]
+    }
+
+    fn empty(appliance_kind: ApplianceKind, client_network: [u8; 3], server_network: [u8; 3]) -> Self {
         let name = LabName::next();
         let folder = name.folder();
         // lbd's own user must be able to reach its state.
@@ -115,7 +164,8 @@ impl Lab {
         let appliance = Arc::new(Host::create(&name, "appliance", MANAGEMENT, folder.path()));
         let lbd = Lbd::new(Arc::clone(&appliance), folder.path());
         let hosts = BTreeMap::from([("appliance".to_owned(), appliance)]);
-        Self { lbd, hosts, switches: Vec::new(), name, folder, client_network, server_network }
+        let (switches, arms) = (Vec::new(), Vec::new());
+        Self { lbd, hosts, switches, name, folder, client_network, server_network, appliance_kind, arms }
     }
 
     /// Adds a switch and plugs `hosts` (name, interface, last byte of the address) into it.
@@ -138,7 +188,15 @@ impl Lab {
         let switch = &self.switches[switch];
         cable((self.host(name).namespace(), interface), (switch, &port));
         switch.ip(format!("link set {port} master br0"));
-        self.host(name).ip(format!("address add {address}/24 dev {interface}"));
+        let is_appliance = name == "appliance";
+        if is_appliance {
+            self.arms.push((interface.to_owned(), address));
+        }
+        if is_appliance && self.appliance_kind == ApplianceKind::Guest {
+            vm::network::join(self.host(name), interface);
+        } else {
+            self.host(name).ip(format!("address add {address}/24 dev {interface}"));
+        }
     }
 
     fn plug_servers(&mut self, switch: usize) {

@@ -71,6 +71,7 @@ pub fn become_program(words: &[OsString]) -> Failure {
 fn arguments(exists: impl Fn(&str) -> bool) -> Vec<OsString> {
     let always = [
         "run",
+        "--appliance",
         "--state-directory",
         places::LBD_STATE,
         "--control-socket",
@@ -95,7 +96,7 @@ mod tests {
     #[test]
     fn what_is_absent_is_not_named() {
         let text = |exists: fn(&str) -> bool| arguments(exists).join(" ".as_ref()).into_string().unwrap();
-        let least = "run --state-directory /data/lbd --control-socket /run/evenkeel/lbd.sock --user evenkeel";
+        let least = "run --appliance --state-directory /data/lbd --control-socket /run/evenkeel/lbd.sock --user evenkeel";
         assert_eq!(text(|_| false), least);
         let rest = " --rescue-device /dev/evenkeel-rescue --ovf-environment /run/evenkeel/ovf-env.xml \
                     --notices /run/evenkeel/notices";

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::begin::{self, Origin, Paths};
 use crate::config::Document;
 use crate::privileges::{self, Account};
-use crate::run::{self, Paths};
+use crate::run;
 use crate::view::View;
 use crate::web::auth::PasswordFile;
 
@@ -68,6 +69,15 @@ struct Run {
     /// Configuration to begin with when none is stored yet
     #[arg(long, value_name = "FILE")]
     initial_config: Option<PathBuf>,
+    /// As the appliance: with nothing stored, begin with what the deployment passed or the factory defaults
+    #[arg(long, conflicts_with = "initial_config")]
+    appliance: bool,
+    /// OVF environment document with what the deployment passed
+    #[arg(long, value_name = "FILE", requires = "appliance")]
+    ovf_environment: Option<PathBuf>,
+    /// Partition for a copy of the configuration
+    #[arg(long, value_name = "DEVICE")]
+    rescue_device: Option<PathBuf>,
     /// Folder of files with a sentence each that the status shows
     #[arg(long, value_name = "DIRECTORY")]
     notices: Option<PathBuf>,
@@ -105,7 +115,7 @@ pub fn carry_out(command: Command) -> Result<(), String> {
         Verb::Run(run) => daemon(run),
         Verb::Status(status) => show_status(&status),
         Verb::CheckConfig { file } => {
-            let config = run::read_config(&file)?;
+            let config = begin::read_config(&file)?;
             println!("{} is valid: {} virtual services.", file.display(), config.services.len());
             Ok(())
         }
@@ -119,11 +129,15 @@ fn daemon(run: Run) -> Result<(), String> {
         .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
         .from_env_lossy();
     tracing_subscriber::fmt().with_env_filter(log_level).with_writer(std::io::stderr).init();
-    let initial_config = run.initial_config;
-    if let Some(file) = &initial_config {
-        // Read as whoever starts lbd may read it; refused before anything else happens.
-        run::read_config(file)?;
-    }
+    let origin = match (run.initial_config, run.appliance) {
+        (Some(file), _) => {
+            // Refused before anything else happens.
+            begin::read_config(&file)?;
+            Origin::File(file)
+        }
+        (None, true) => Origin::Appliance { ovf_environment: run.ovf_environment },
+        (None, false) => Origin::None,
+    };
     if privileges::is_root() {
         let account = Account::find(&run.user.user).map_err(|error| error.to_string())?;
         account.own_folder(&run.state.state_directory).map_err(|error| error.to_string())?;
@@ -132,7 +146,8 @@ fn daemon(run: Run) -> Result<(), String> {
     privileges::check().map_err(|error| error.to_string())?;
     let state_directory = run.state.state_directory;
     let control_socket = run.control_socket.unwrap_or_else(|| state_directory.join("lbd.sock"));
-    let paths = Paths { state_directory, control_socket, notices: run.notices, initial_config };
+    let (notices, rescue_device) = (run.notices, run.rescue_device);
+    let paths = Paths { state_directory, control_socket, notices, rescue_device, origin };
     // Two workers: one can wait for a slow system call while the other keeps the checks on time.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| format!("starting the runtime: {error}"))?;
@@ -152,7 +167,7 @@ fn show_status(status: &Status) -> Result<(), String> {
 }
 
 fn change_config(apply: &Apply) -> Result<(), String> {
-    let config = run::read_config(&apply.file)?;
+    let config = begin::read_config(&apply.file)?;
     let document: &Document = &config.document;
     let version = client::put_toml(&apply.socket.control_socket, "/api/v1/config", document.to_toml())?;
     println!("{} is in force: {version}", apply.file.display());

@@ -255,7 +255,8 @@ fn wrong_shape(path: &str, message: &str) -> Problem {
     } else {
         (at.to_owned(), "write a value of the type that is expected".to_owned())
     };
-    Problem { field, problem: first_line(message), remedy }
+    // A path holds the keys of the document, as long as they may be.
+    Problem { field: first_line(&field), problem: first_line(message), remedy }
 }
 
 fn shortened(name: &str) -> String {

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub use document::{Document, Format};
 pub use validate::validate;
+pub(crate) use validate::{address_with_prefix, host_address};
 pub use values::{AeTitle, HostName, InterfaceName, Label, Ports, Weight};
 
 use crate::network::topology::Network;

@@ -48,6 +48,17 @@ fn a_misspelt_missing_or_mistyped_field_is_named() {
 }
 
 #[test]
+fn a_key_without_end_makes_no_error_text_without_end() {
+    let key = "k".repeat(100_000);
+    for text in
+        [format!("{key} = 1\n{GOOD}"), format!("{GOOD}\n[{key}.{key}]\n"), format!("management.{key} = 1")]
+    {
+        let told = config(&text).unwrap_err()[0].to_string();
+        assert!(told.len() < 1_000, "{} bytes", told.len());
+    }
+}
+
+#[test]
 fn services_on_one_address_share_no_port() {
     let text = GOOD.replace("192.168.10.101", "192.168.10.100").replace("\"2003\"", "\"1999-2001\"");
     let problems = config(&text).unwrap_err();

@@ -16,6 +16,8 @@ pub struct Findings {
     pub notices: Vec<String>,
     /// Why the disk does not take a write.
     pub disk_failure: Option<String>,
+    /// Why the rescue partition has no copy of the latest configuration.
+    pub rescue_failure: Option<String>,
 }
 
 /// One look at a time.
@@ -69,6 +71,12 @@ impl Pulse {
             problems.push(format!(
                 "The disk takes no writes ({why}). Traffic goes on; changes of the configuration are refused until \
                  it does. Look at the datastore of the virtual machine, then restart the appliance."
+            ));
+        }
+        if let Some(why) = &self.findings.rescue_failure {
+            problems.push(format!(
+                "There is no rescue copy of the latest configuration ({why}): should the data disk die, an older one \
+                 would be used."
             ));
         }
         problems

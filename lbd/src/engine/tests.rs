@@ -1,13 +1,15 @@
 //! The engine on a virtual clock: stories, and random events against its promises.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Format, validate};
-use crate::health::Step;
-use crate::network::topology::{Egress, Network};
+use crate::config::{Document, Format, validate};
+use crate::health::{Failure, Step};
+use crate::network::topology::{Egress, Interface, Network};
+use crate::plan::Desired;
 use crate::traffic::listing::Listing;
 use crate::view::{ServerState, ServiceState};
 

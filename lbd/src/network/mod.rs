@@ -2,4 +2,5 @@
 
 pub mod announce;
 pub mod netlink;
+pub mod places;
 pub mod topology;

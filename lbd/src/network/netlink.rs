@@ -10,20 +10,19 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use netlink_packet_core::NetlinkMessage;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressProtocol};
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol};
 use rtnetlink::sys::SocketAddr;
-use rtnetlink::{AddressMessageBuilder, Handle, LinkUnspec, MulticastGroup, RouteMessageBuilder};
+use rtnetlink::{Handle, LinkUnspec, MulticastGroup, RouteMessageBuilder};
 use tokio::sync::watch;
 
-use super::topology::{Egress, Interface, Network, Topology, VirtualAddress};
+use super::places::{Address, OWN, Places, VIRTUAL};
+use super::topology::{Egress, Interface, Network, Topology};
 
-/// Mark addresses and routes as lbd's (`IFA_PROTO`, linux/if_addr.h; `rtm_protocol`, linux/rtnetlink.h):
-/// recognised after a restart, and nobody else's.
-const VIRTUAL: AddressProtocol = AddressProtocol::Other(0xeb);
-const OWN: AddressProtocol = AddressProtocol::Other(0xec);
+/// Marks a route as lbd's (`rtm_protocol`, linux/rtnetlink.h).
 const OUR_ROUTE: RouteProtocol = RouteProtocol::Other(0xec);
+/// A route to one host.
 const HOST_PREFIX: u8 = 32;
 /// The kernel answers in microseconds; longer means that something is badly wrong.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -126,11 +125,11 @@ impl Netlink {
         for new in wanted.difference(&current) {
             let mut request =
                 self.handle.address().add(0, IpAddr::V4(new.network.address), new.network.prefix);
-            *request.message_mut() = new.message(&topology)?;
+            *request.message_mut() = address_message(new, &topology)?;
             finish(format!("adding {new}"), request.execute()).await?;
         }
         for gone in current.difference(&wanted) {
-            let request = self.handle.address().del(gone.message(&topology)?);
+            let request = self.handle.address().del(address_message(gone, &topology)?);
             finish(format!("removing {gone}"), request.execute()).await?;
         }
         self.set_default_route(desired.default_gateway).await
@@ -177,70 +176,9 @@ impl Netlink {
     }
 }
 
-/// What the kernel's network must have.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Places {
-    /// The virtual addresses.
-    pub virtual_addresses: BTreeSet<VirtualAddress>,
-    /// Interfaces that lbd looks after.
-    pub switched_on: BTreeSet<String>,
-    /// Their own addresses, by interface.
-    pub own_addresses: BTreeSet<(String, Network)>,
-    /// lbd's default route.
-    pub default_gateway: Option<Ipv4Addr>,
-}
-
-/// An address of lbd's on an interface.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Address {
-    interface: String,
-    network: Network,
-    is_virtual: bool,
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.is_virtual { "the virtual address" } else { "the address" };
-        write!(f, "{kind} {}/{} of {}", self.network.address, self.network.prefix, self.interface)
-    }
-}
-
-impl Address {
-    fn wanted(desired: &Places) -> BTreeSet<Self> {
-        let virtual_ones = desired.virtual_addresses.iter().map(|place| {
-            let network = Network { address: place.address, prefix: HOST_PREFIX };
-            Self { interface: place.interface.clone(), network, is_virtual: true }
-        });
-        let own = desired.own_addresses.iter().map(|(interface, network)| Self {
-            interface: interface.clone(),
-            network: *network,
-            is_virtual: false,
-        });
-        virtual_ones.chain(own).collect()
-    }
-
-    fn present(topology: &Topology) -> BTreeSet<Self> {
-        let own = topology.interfaces.iter().flat_map(|(name, interface)| {
-            interface.networks_of_ours.iter().map(move |network| (name.clone(), *network))
-        });
-        Self::wanted(&Places {
-            virtual_addresses: topology.virtual_addresses(),
-            own_addresses: own.collect(),
-            ..Places::default()
-        })
-    }
-
-    fn message(&self, topology: &Topology) -> Result<AddressMessage, NetlinkError> {
-        let missing = || NetlinkError::new(format!("placing {self}"), "there is no such interface");
-        let interface = topology.interfaces.get(&self.interface).ok_or_else(missing)?;
-        let mut message = AddressMessageBuilder::<Ipv4Addr>::new()
-            .index(interface.index)
-            .address(self.network.address, self.network.prefix)
-            .build();
-        let mark = if self.is_virtual { VIRTUAL } else { OWN };
-        message.attributes.push(AddressAttribute::Protocol(mark));
-        Ok(message)
-    }
+fn address_message(address: &Address, topology: &Topology) -> Result<AddressMessage, NetlinkError> {
+    let missing = || NetlinkError::new(format!("placing {address}"), "there is no such interface");
+    address.message(topology).ok_or_else(missing)
 }
 
 async fn finish(

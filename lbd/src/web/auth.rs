@@ -1,92 +1,32 @@
 //! Who may use WebUI and API: the user `loadbalancer` with the password that the administrator has set.
 //!
-//! There is no default password: until one is set, every answer only says how to set it. The password is
-//! kept as an argon2id hash in a file of its own.
+//! There is no default password: until one is set, every answer only says how to set it. Where the password
+//! is a one-time one, every answer to who knows it only says to change it.
 
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
-use argon2::{Algorithm, Argon2, Params, Version};
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::Next;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use super::api::ProblemDocument;
+use super::change_password;
+use super::password::LONGEST_PASSWORD;
+pub use super::password::{PasswordFile, StoredPassword};
 
 /// The one user so far (product specification).
 pub const USER: &str = "loadbalancer";
-/// Long enough against guessing over the network together with [`AT_ONCE`]; short enough to be typed.
-const SHORTEST_PASSWORD: usize = 8;
-/// A bound for the work of hashing.
-const LONGEST_PASSWORD: usize = 256;
 /// Passwords that are verified at the same time: each takes 9 MiB and a tenth of a second.
 const AT_ONCE: usize = 1;
 /// Requests that may wait for their turn; further ones are told to come back.
 const WAITING: usize = 8;
-
-/// The argon2id parameters of the OWASP password storage cheat sheet with the least memory but one: 9 MiB, 4
-/// passes, 1 lane.
-fn hasher() -> Argon2<'static> {
-    let params = Params::new(9 * 1024, 4, 1, None).unwrap_or_default();
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-}
-
-/// Where the hash is kept.
-#[derive(Debug, Clone)]
-pub struct PasswordFile(PathBuf);
-
-impl PasswordFile {
-    /// Below the state directory.
-    pub fn below(state_directory: &Path) -> Self {
-        Self(state_directory.join("secrets").join("password"))
-    }
-
-    /// Sets a password. The error names what is wrong with it, or with the disk.
-    pub fn set(&self, password: &str) -> Result<(), String> {
-        let length = password.chars().count();
-        if !(SHORTEST_PASSWORD..=LONGEST_PASSWORD).contains(&length) {
-            return Err(format!(
-                "the password has {length} characters; give {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}"
-            ));
-        }
-        let hash = hasher().hash_password(password.as_bytes()).map_err(|error| error.to_string())?;
-        self.write(&hash.to_string()).map_err(|error| format!("cannot write {}: {error}", self.0.display()))
-    }
-
-    fn write(&self, hash: &str) -> io::Result<()> {
-        let folder = self.0.parent().unwrap_or(Path::new("."));
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let owner = std::fs::metadata(folder.parent().unwrap_or(folder))?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(hash.as_bytes())?;
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o600))?;
-        // Root sets it for lbd, which must be able to read it.
-        for path in [folder, file.path()] {
-            use std::os::unix::fs::MetadataExt;
-            std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid()))?;
-        }
-        file.as_file().sync_all()?;
-        file.persist(&self.0).map_err(|error| error.error)?;
-        std::fs::File::open(folder)?.sync_all()
-    }
-
-    /// The hash; `None` while no password is set.
-    fn read(&self) -> io::Result<Option<String>> {
-        match std::fs::read_to_string(&self.0) {
-            Ok(hash) => Ok(Some(hash)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
 
 /// Stands before every route that is reached over the network.
 #[derive(Debug, Clone)]
@@ -96,6 +36,13 @@ pub struct Guard {
     queue: Arc<Semaphore>,
     /// Digest of hash and password that were right last: a page that asks every second is not hashed anew.
     known: Arc<Mutex<Option<[u8; 32]>>>,
+}
+
+/// What somebody may do who gave the right password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Admission {
+    Everything,
+    ChangePassword,
 }
 
 impl Guard {
@@ -109,45 +56,98 @@ impl Guard {
         }
     }
 
-    async fn admit(&self, headers: &HeaderMap) -> Result<(), Response> {
-        let hash = match self.file.read() {
-            Ok(Some(hash)) => hash,
-            Ok(None) => return Err(no_password()),
+    /// What the password is good for is read anew for every request, and is no part of what is remembered of
+    /// right passwords: a password that was right before it became a one-time one is worth no more.
+    async fn admit(&self, headers: &HeaderMap) -> Result<Admission, Response> {
+        let stored = match self.file.stored() {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return Err(super::pages::no_password()),
             Err(error) => return Err(unreadable(&error)),
         };
+        let admission = if stored.must_change { Admission::ChangePassword } else { Admission::Everything };
         let (user, password) = credentials(headers).ok_or_else(unauthorised)?;
-        let digest: [u8; 32] = Sha256::digest([hash.as_bytes(), b"\0", password.as_bytes()].concat()).into();
+        let digest: [u8; 32] =
+            Sha256::digest([stored.hash.as_bytes(), b"\0", password.as_bytes()].concat()).into();
         let user_is_right = user == USER;
         if user_is_right && *self.known.lock().unwrap_or_else(PoisonError::into_inner) == Some(digest) {
-            return Ok(());
+            return Ok(admission);
         }
         // An unknown user costs the same time as a wrong password.
-        let password_is_right = self.verify(hash, password).await?;
+        let verified = self.in_turn(move || stored.verify(&password)).await.map_err(|Busy| too_many())?;
+        let password_is_right = verified.map_err(|error| unreadable(&error))?;
         if !(user_is_right && password_is_right) {
             return Err(unauthorised());
         }
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
-        Ok(())
+        Ok(admission)
     }
 
-    async fn verify(&self, hash: String, password: String) -> Result<bool, Response> {
-        let _place = self.queue.try_acquire().map_err(|_| too_many())?;
-        let _turn = self.turn.acquire().await.map_err(|_| too_many())?;
-        let verify = move || {
-            let hash = PasswordHash::new(&hash).map_err(|error| io::Error::other(error.to_string()))?;
-            Ok(hasher().verify_password(password.as_bytes(), &hash).is_ok())
+    /// Sets another password for who knows the present one.
+    pub(super) async fn change(&self, current: String, new: String) -> Outcome {
+        let file = self.file.clone();
+        let change = move || {
+            let stored = file.stored()?.ok_or_else(|| io::Error::other("no password is set"))?;
+            if !stored.verify(&current)? {
+                return Ok(Outcome::WrongPassword);
+            }
+            file.set(&new).map(|()| Outcome::Changed).map_err(io::Error::other)
         };
-        let verified = tokio::task::spawn_blocking(verify).await.map_err(io::Error::other);
-        verified.flatten().map_err(|error: io::Error| unreadable(&error))
+        match self.in_turn(change).await {
+            Ok(outcome) => outcome.unwrap_or_else(|error| Outcome::Failed(error.to_string())),
+            Err(Busy) => Outcome::Failed("several log-ins are under way; try again in some seconds".into()),
+        }
+    }
+
+    /// One after the other, and outside the threads that serve: hashing is work.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<io::Result<T>, Busy> {
+        let _place = self.queue.try_acquire().map_err(|_| Busy)?;
+        let _turn = self.turn.acquire().await.map_err(|_| Busy)?;
+        Ok(tokio::task::spawn_blocking(work).await.map_err(io::Error::other).flatten())
     }
 }
 
+/// Too many passwords wait to be verified.
+struct Busy;
+
+/// What became of a change of the password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The new one is in force.
+    Changed,
+    /// What was given as the present one is not.
+    WrongPassword,
+    /// Why the old one is still in force.
+    Failed(String),
+}
+
+/// Puts the password before all routes, and adds those that change it.
+pub fn guarded(router: Router, guard: Guard) -> Router {
+    let passwords = change_password::routes().with_state(guard.clone());
+    router.merge(passwords).layer(from_fn_with_state(guard, require_password))
+}
+
 /// Middleware: lets a request pass, or answers it.
-pub async fn require_password(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+async fn require_password(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     match guard.admit(request.headers()).await {
-        Ok(()) => next.run(request).await,
+        Ok(Admission::Everything) => next.run(request).await,
+        Ok(Admission::ChangePassword) if serves_the_change(&request) => {
+            request.extensions_mut().insert(change_password::Reason::OneTime);
+            next.run(request).await
+        }
+        Ok(Admission::ChangePassword) => change_password::demand(request.uri().path()),
         Err(answer) => answer,
     }
+}
+
+/// The form's own answer, and what makes it readable.
+fn serves_the_change(request: &Request) -> bool {
+    matches!(
+        (request.method(), request.uri().path()),
+        (&Method::POST, change_password::PATH) | (&Method::GET, super::pages::STYLE_PATH)
+    )
 }
 
 /// HTTP Basic (RFC 7617), only ever asked for over TLS.
@@ -167,10 +167,6 @@ fn unauthorised() -> Response {
     let detail = format!("Log in as {USER} with the password that was set for the WebUI.");
     let problem = ProblemDocument::new(StatusCode::UNAUTHORIZED, "A password is needed", detail);
     ([(WWW_AUTHENTICATE, "Basic realm=\"Evenkeel\", charset=\"UTF-8\"")], problem).into_response()
-}
-
-fn no_password() -> Response {
-    super::pages::no_password()
 }
 
 fn too_many() -> Response {
@@ -194,7 +190,7 @@ mod tests {
     }
 
     async fn status(guard: &Guard, headers: HeaderMap) -> u16 {
-        guard.admit(&headers).await.map_or_else(|answer| answer.status().as_u16(), |()| 200)
+        guard.admit(&headers).await.map_or_else(|answer| answer.status().as_u16(), |_| 200)
     }
 
     #[tokio::test]
@@ -215,13 +211,22 @@ mod tests {
         assert_eq!(status(&guard, headers("loadbalancer:correct horse")).await, 401, "changed meanwhile");
     }
 
-    #[test]
-    fn the_password_itself_is_nowhere_on_disk() {
+    #[tokio::test]
+    async fn a_password_remembered_as_right_gives_no_more_than_the_file_says_now() {
         let folder = tempfile::tempdir().unwrap();
         let file = PasswordFile::below(folder.path());
+        let guard = Guard::new(file.clone());
         file.set("correct horse").unwrap();
-        let hash = file.read().unwrap().unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=9216,t=4,p=1$"), "{hash}");
-        assert_eq!(std::fs::metadata(&file.0).unwrap().permissions().mode() & 0o777, 0o600);
+        let right = headers("loadbalancer:correct horse");
+        assert_eq!(guard.admit(&right).await.unwrap(), Admission::Everything);
+        let stored = file.stored().unwrap().unwrap();
+        file.restore(&StoredPassword { must_change: true, ..stored.clone() }).unwrap();
+        assert_eq!(guard.admit(&right).await.unwrap(), Admission::ChangePassword, "same hash, with marker");
+        file.restore(&stored).unwrap();
+        assert_eq!(guard.admit(&right).await.unwrap(), Admission::Everything);
+        file.set_one_time("correct horse").unwrap();
+        for _ in 0..2 {
+            assert_eq!(guard.admit(&right).await.unwrap(), Admission::ChangePassword, "same password");
+        }
     }
 }

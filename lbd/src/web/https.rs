@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
-use super::auth::{Guard, PasswordFile, require_password};
+use super::auth::{Guard, PasswordFile, guarded};
 use super::{Gateway, certificate, connection, router};
 use crate::engine::Event;
 
@@ -33,8 +33,7 @@ pub async fn serve(
     report: mpsc::Sender<Event>,
 ) -> String {
     let guard = Guard::new(PasswordFile::below(&state_directory));
-    let guarded = axum::middleware::from_fn_with_state(guard, require_password);
-    let router = router(gateway).layer(guarded);
+    let router = guarded(router(gateway), guard);
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let wanted = *address.borrow_and_update();

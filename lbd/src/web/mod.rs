@@ -1,7 +1,8 @@
 //! WebUI and REST API. Over the local socket for who may open it, over HTTPS for who knows the password.
 //!
 //! [`api`] and [`pages`] answer requests, [`auth`] stands before them, [`https`] and [`local`] listen. All read
-//! the published picture and nothing else; a change goes to the engine as one request with one answer.
+//! the published picture and nothing else; a change goes to the engine as one request with one answer. The
+//! password alone is no part of either: [`password`] keeps it.
 
 pub mod api;
 pub mod auth;
@@ -9,7 +10,9 @@ pub mod certificate;
 pub mod https;
 pub mod local;
 pub mod pages;
+pub mod password;
 
+mod change_password;
 mod connection;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! The pages: rendered on the server, usable without JavaScript, nothing loaded from elsewhere.
 
+use std::sync::LazyLock;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -7,7 +9,10 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::{Timestamp, Unit};
+use sha2::{Digest, Sha256};
 
 use super::Gateway;
 use crate::view::{ServerState, ServerView, ServiceState, ServiceView, View};
@@ -15,13 +20,15 @@ use crate::view::{ServerState, ServerView, ServiceState, ServiceView, View};
 /// The page asks for itself anew this often.
 const REFRESH_SECONDS: u32 = 5;
 const STYLE: &str = include_str!("../../templates/style.css");
+/// Where the pages find their style.
+pub(super) const STYLE_PATH: &str = "/style.css";
 
 /// `/`, also as `/lbadmin/`, and what belongs to it.
 pub(super) fn routes() -> Router<Gateway> {
     Router::new()
         .route("/", get(overview))
         .route("/lbadmin/", get(overview))
-        .route("/style.css", get(style))
+        .route(STYLE_PATH, get(style))
         .fallback(not_found)
 }
 
@@ -40,6 +47,7 @@ async fn not_found() -> Response {
         title: "There is no such page",
         text: "The address may be misspelt. The System Overview shows everything there is.",
         command: "",
+        style: STYLE,
     };
     page_of(StatusCode::NOT_FOUND, &message)
 }
@@ -50,22 +58,44 @@ pub(super) fn no_password() -> Response {
         title: "No password is set yet",
         text: "The WebUI and the API open when a password has been set. On the appliance, run:",
         command: "lbd set-password --state-directory DIRECTORY",
+        style: STYLE,
     };
     page_of(StatusCode::SERVICE_UNAVAILABLE, &message)
 }
 
-/// No script, nothing from elsewhere, no framing, no guessing of types, no copies in caches.
+/// The last page that the old password opens: what is asked for next, needs the new one.
+pub(super) fn password_changed() -> Response {
+    let message = Message {
+        title: "The password is changed",
+        text: "The new password is in force. The browser asks for it as soon as you go on.",
+        command: "",
+        style: STYLE,
+    };
+    page_of(StatusCode::OK, &message)
+}
+
+/// No script, nothing from elsewhere, no framing. A style within a page is ours or none (CSP level 3 section
+/// 2.3.1, hash-source).
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let style = STANDARD.encode(Sha256::digest(STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'self' 'sha256-{style}'; img-src 'self' data:; form-action 'self'; \
+         base-uri 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).expect("Base64 is ASCII, as is the rest")
+});
+
+/// The policy, no guessing of types, no copies in caches.
 fn page_headers() -> [(HeaderName, HeaderValue); 3] {
-    const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
-                          base-uri 'none'; frame-ancestors 'none'";
     [
-        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (CONTENT_SECURITY_POLICY, POLICY.clone()),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ]
 }
 
-fn page_of(status: StatusCode, page: &impl Template) -> Response {
+/// A rendered page.
+pub(super) fn page_of(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => (status, page_headers(), Html(html)).into_response(),
         Err(error) => {
@@ -81,6 +111,8 @@ struct Message<'a> {
     title: &'a str,
     text: &'a str,
     command: &'a str,
+    /// In the page itself: who sees it may have no password that opens anything else.
+    style: &'a str,
 }
 
 #[derive(Template)]

@@ -67,6 +67,9 @@ pub fn address_with_prefix(text: &str) -> Result<Network, Fault> {
     let address = host_address(address)?;
     if let Ok(mask) = prefix.parse::<Ipv4Addr>() {
         let length = mask.to_bits().leading_ones();
+        if mask.to_bits().count_ones() != length {
+            return Err(Fault::new(format!("{mask} is no netmask, nor a prefix"), EXAMPLE));
+        }
         return Err(Fault::new(format!("{mask} is a netmask"), format!("write {address}/{length}")));
     }
     match prefix.parse() {

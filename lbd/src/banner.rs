@@ -1,0 +1,37 @@
+//! What the console says when lbd has started: what this is, and where to go from here.
+
+use crate::config::Config;
+use crate::web::auth::USER;
+
+/// A line each.
+pub fn lines(config: &Config, password_is_set: bool) -> Vec<String> {
+    let management = &config.management;
+    let address = format!("https://{}:{}/", management.address, management.https_port);
+    let mut lines = vec![format!("Evenkeel {}, load balancer", env!("CARGO_PKG_VERSION"))];
+    match password_is_set {
+        true => lines.push(format!("WebUI: {address} (user {USER})")),
+        false => {
+            lines.push(format!("WebUI: {address}, locked: no password is set"));
+            lines.push(
+                "Set one with `lbd set-password`, or deploy the appliance with the property one_time_password."
+                    .to_owned(),
+            );
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::validate;
+    use crate::zero_touch::{Settings, initial_document};
+
+    #[test]
+    fn a_fresh_appliance_says_where_it_is_and_that_it_is_locked() {
+        let config = validate(initial_document(&Settings::default())).unwrap();
+        let text = lines(&config, false).join("\n");
+        assert!(text.contains("https://192.168.2.21:9443/") && text.contains("no password"), "{text}");
+        assert!(!lines(&config, true).join("\n").contains("locked"));
+    }
+}

@@ -1,0 +1,173 @@
+//! Rules of the virtual services and their real servers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::checks::Checks;
+use super::{Collector, host_address, port};
+use crate::config::document::{PersistenceDocument, RealServerDocument, VirtualServiceDocument};
+use crate::config::values::{Fault, quoted};
+use crate::config::{InterfaceName, Label, Ports, RealServer, SnatSource, VirtualService, Weight};
+
+/// The service number has 12 bits in the connection mark; the product is measured up to this many.
+const MOST_SERVICES: usize = 2_000;
+/// The share table of a service stays small, and no farm of DoseWatch servers comes near.
+const MOST_SERVERS: usize = 256;
+/// A day: a modality that was silent longer may as well get another server.
+const LONGEST_PERSISTENCE_SECONDS: i64 = 86_400;
+
+/// By index in the document, so that later rules can name the field.
+pub(super) type Services = BTreeMap<usize, VirtualService>;
+
+/// Every service that is valid by itself.
+pub(super) fn services(
+    check: &mut Collector,
+    documents: &[VirtualServiceDocument],
+    checks: &Checks,
+) -> Services {
+    if documents.len() > MOST_SERVICES {
+        let problem = format!("{} virtual services are too many", documents.len());
+        check.report("virtual_service", Fault::new(problem, format!("give at most {MOST_SERVICES}")));
+        return Services::new();
+    }
+    let mut seen = BTreeMap::new();
+    let mut services = Services::new();
+    for (index, document) in documents.iter().enumerate() {
+        let field = format!("virtual_service[{index}]");
+        check.unique(&field, &mut seen, &document.label, index);
+        services.extend(service(check, &field, document, checks).map(|service| (index, service)));
+    }
+    services
+}
+
+fn service(
+    check: &mut Collector,
+    field: &str,
+    document: &VirtualServiceDocument,
+    checks: &Checks,
+) -> Option<VirtualService> {
+    let label = check.take(format!("{field}.label"), Label::try_from(document.label.as_str()));
+    let address = check.take(format!("{field}.address"), host_address(&document.address));
+    let ports = check.take(format!("{field}.ports"), Ports::try_from(document.ports.as_str()));
+    let protocol = check.take(format!("{field}.protocol"), protocol(document.protocol.as_deref()));
+    let interface = match document.interface.as_deref() {
+        Some(name) => check.take(format!("{field}.interface"), InterfaceName::try_from(name)).map(Some),
+        None => Some(None),
+    };
+    let snat_source =
+        check.take(format!("{field}.snat_source"), snat_source(document.snat_source.as_deref()));
+    let persistence = persistence(check, field, document.persistence.as_ref());
+    let health_check = match checks.get(&document.health_check) {
+        Some(known) => known.clone(),
+        None => {
+            let known: Vec<_> = checks.keys().map(|label| quoted(label)).take(8).collect();
+            let problem = format!("there is no health check {}", quoted(&document.health_check));
+            let remedy = match known.is_empty() {
+                true => "add a [[health_check]] with that label".to_owned(),
+                false => format!("use one that exists ({}), or add it", known.join(", ")),
+            };
+            check.report(format!("{field}.health_check"), Fault::new(problem, remedy));
+            None
+        }
+    };
+    let servers = real_servers(check, field, &document.real_server);
+    protocol?;
+    Some(VirtualService {
+        label: label?,
+        address: address?,
+        ports: ports?,
+        interface: interface?,
+        snat_source: snat_source?,
+        persistence: persistence?,
+        check: health_check?,
+        servers: servers?,
+    })
+}
+
+fn protocol(text: Option<&str>) -> Result<(), Fault> {
+    match text {
+        None | Some("tcp") => Ok(()),
+        Some(other) => Err(Fault::new(
+            format!("the protocol {} is not supported", quoted(other)),
+            "write protocol = \"tcp\"",
+        )),
+    }
+}
+
+fn snat_source(text: Option<&str>) -> Result<SnatSource, Fault> {
+    match text {
+        None | Some("auto") => Ok(SnatSource::Auto),
+        Some("virtual-address") => Ok(SnatSource::VirtualAddress),
+        Some("interface") => Ok(SnatSource::Interface),
+        Some(other) => Err(Fault::new(
+            format!("the SNAT source {} is not known", quoted(other)),
+            "use \"auto\", \"virtual-address\" or \"interface\"",
+        )),
+    }
+}
+
+fn persistence(
+    check: &mut Collector,
+    field: &str,
+    document: Option<&PersistenceDocument>,
+) -> Option<Option<Duration>> {
+    let enabled = document.and_then(|document| document.enabled).unwrap_or(true);
+    let seconds = document.and_then(|document| document.timeout_seconds);
+    let field = format!("{field}.persistence.timeout_seconds");
+    let seconds = check.number(field, seconds, 300, 1..=LONGEST_PERSISTENCE_SECONDS)?;
+    Some(enabled.then_some(Duration::from_secs(seconds.unsigned_abs())))
+}
+
+fn real_servers(
+    check: &mut Collector,
+    field: &str,
+    documents: &[RealServerDocument],
+) -> Option<Vec<RealServer>> {
+    let field = format!("{field}.real_server");
+    if documents.is_empty() || documents.len() > MOST_SERVERS {
+        let problem = format!("the service has {} real servers", documents.len());
+        check.report(
+            field,
+            Fault::new(problem, format!("give 1 to {MOST_SERVERS} [[virtual_service.real_server]]")),
+        );
+        return None;
+    }
+    let mut seen = BTreeMap::new();
+    let mut places = BTreeMap::new();
+    let mut servers = Vec::new();
+    for (index, document) in documents.iter().enumerate() {
+        let field = format!("{field}[{index}]");
+        check.unique(&field, &mut seen, &document.label, index);
+        let Some(server) = real_server(check, &field, document) else { continue };
+        if let Some(first) = places.insert((server.address, server.port), index) {
+            let problem = format!("{} and its port are those of entry {}", server.address, first + 1);
+            check.report(
+                format!("{field}.address"),
+                Fault::new(problem, "name each server once; use its weight for a larger share"),
+            );
+        }
+        servers.push(server);
+    }
+    if servers.len() == documents.len() && servers.iter().all(|server| server.weight.get() == 0) {
+        let fault = Fault::new(
+            "every server has weight 0, so that none would take a new client",
+            "give at least one of them a weight of 1 or more",
+        );
+        check.report(format!("{field}[0].weight"), fault);
+    }
+    (servers.len() == documents.len()).then_some(servers)
+}
+
+fn real_server(check: &mut Collector, field: &str, document: &RealServerDocument) -> Option<RealServer> {
+    let label = check.take(format!("{field}.label"), Label::try_from(document.label.as_str()));
+    let address = check.take(format!("{field}.address"), host_address(&document.address));
+    let port = match document.port {
+        Some(value) => check.take(format!("{field}.port"), port(value)).map(Some),
+        None => Some(None),
+    };
+    let weight = match document.weight {
+        Some(value) => check.take(format!("{field}.weight"), Weight::try_from(value)),
+        None => Some(Weight::DEFAULT),
+    };
+    Some(RealServer { label: label?, address: address?, port: port?, weight: weight? })
+}

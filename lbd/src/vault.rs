@@ -1,0 +1,100 @@
+//! Where the configuration is kept: the store on the data disk, and a copy on the rescue partition.
+//!
+//! The store decides what was accepted. The copy follows it, so that an appliance whose data disk has died or was
+//! wiped balances with the last configuration all the same, and lets its administrator in.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::config::{Config, Document, Format, validate};
+use crate::rescue::Rescue;
+use crate::rescue::slot::Saved;
+use crate::store::{Loaded, Store, StoreError};
+use crate::web::password::PasswordFile;
+
+/// All that is kept. Every method waits for the disk.
+#[derive(Debug)]
+pub struct Vault {
+    store: Store,
+    passwords: PasswordFile,
+    rescue: Option<Mutex<Rescue>>,
+    /// The text that was stored last, for the copy.
+    current: Mutex<Option<String>>,
+}
+
+impl Vault {
+    /// Opens the store below the state directory and, where there is one, the rescue partition. What is wrong with
+    /// the latter comes back in words: lbd works without it.
+    pub fn open(
+        state_directory: &Path,
+        rescue_device: Option<&Path>,
+    ) -> Result<(Self, Vec<String>), StoreError> {
+        let store = Store::open(state_directory)?;
+        let (rescue, problems) = match rescue_device.map(Rescue::open) {
+            None => (None, Vec::new()),
+            Some(Ok(rescue)) => (Some(Mutex::new(rescue)), Vec::new()),
+            Some(Err(error)) => {
+                (None, vec![format!("There is no rescue copy of the configuration: {error}.")])
+            }
+        };
+        let passwords = PasswordFile::below(state_directory);
+        Ok((Self { store, passwords, rescue, current: Mutex::default() }, problems))
+    }
+
+    /// The newest usable version of the store.
+    pub fn load(&self) -> Result<Loaded, StoreError> {
+        let loaded = self.store.load()?;
+        if let Some((_, config)) = &loaded.newest {
+            self.remember(&config.document);
+        }
+        Ok(loaded)
+    }
+
+    /// The copy on the rescue partition, if it can be used.
+    pub fn rescued(&self) -> Result<Option<(Config, Saved)>, String> {
+        let Some(rescue) = &self.rescue else { return Ok(None) };
+        let loaded = rescue.lock().unwrap_or_else(PoisonError::into_inner).load();
+        let Some(saved) = loaded.map_err(|error| error.to_string())? else { return Ok(None) };
+        let config = Document::parse(&saved.configuration, Format::Toml).and_then(validate);
+        let config = config.map_err(|problems| {
+            let first = problems.first().map(ToString::to_string).unwrap_or_default();
+            format!("the configuration on the rescue partition is of no use: {first}")
+        })?;
+        Ok(Some((config, saved)))
+    }
+
+    /// Where the password is kept.
+    pub fn passwords(&self) -> &PasswordFile {
+        &self.passwords
+    }
+
+    /// Stores a new version durably and returns its number. The copy follows by [`Self::mirror`].
+    pub fn save(&self, document: &Document, now: Timestamp) -> Result<u64, StoreError> {
+        let version = self.store.save(document, now)?;
+        self.remember(document);
+        Ok(version)
+    }
+
+    /// Brings the copy up to date; does nothing where it is.
+    pub fn mirror(&self) -> Result<(), String> {
+        let configuration = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (Some(rescue), Some(configuration)) = (&self.rescue, configuration) else { return Ok(()) };
+        let stored = self.passwords.stored().map_err(|error| format!("reading the password: {error}"))?;
+        let mut rescue = rescue.lock().unwrap_or_else(PoisonError::into_inner);
+        // A password that could not be put back on the data disk must not be forgotten here as well.
+        let kept = || rescue.load().ok().flatten().and_then(|saved| saved.password());
+        let password = stored.or_else(kept);
+        let saved = Saved {
+            configuration,
+            password_must_change: password.as_ref().is_some_and(|stored| stored.must_change),
+            password_hash: password.map(|stored| stored.hash),
+        };
+        rescue.save(&saved).map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    fn remember(&self, document: &Document) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(document.to_toml());
+    }
+}

@@ -1,0 +1,170 @@
+//! The API of a running lbd, asked as an administrator would: over its control socket, or over HTTPS.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::host::Host;
+use crate::process;
+use crate::wait;
+
+/// For anything that should be immediate; generous, because the machine may be busy.
+pub const SOON: Duration = Duration::from_secs(15);
+
+/// How the API is reached, and how long it may take to show something.
+#[derive(Debug)]
+pub struct Api {
+    way: Way,
+    patience: Duration,
+}
+
+#[derive(Debug)]
+enum Way {
+    Socket(PathBuf),
+    Https { from: Arc<Host>, url: String, password: String },
+}
+
+/// What the API answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status; 0 when there was no answer.
+    pub status: u16,
+    /// The body, `Null` if it is not JSON.
+    pub json: Value,
+    /// The body as text.
+    pub text: String,
+}
+
+impl Answer {
+    /// Asserts a status.
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "answered: {}", self.text);
+        self
+    }
+}
+
+impl Api {
+    /// Over the control socket, on the same machine.
+    pub fn on_socket(socket: PathBuf) -> Self {
+        Self { way: Way::Socket(socket), patience: SOON }
+    }
+
+    /// Over HTTPS from another host; whatever is waited for may take `patience`.
+    pub fn over_https(from: Arc<Host>, url: String, password: String, patience: Duration) -> Self {
+        Self { way: Way::Https { from, url, password }, patience }
+    }
+
+    /// What `GET /api/v1/status` says.
+    pub fn status(&self) -> Value {
+        self.request("GET", "/api/v1/status", None).expect(200).json
+    }
+
+    /// The configuration in force, as the API shows it.
+    pub fn config(&self) -> Value {
+        self.request("GET", "/api/v1/config", None).expect(200).json
+    }
+
+    /// Asks for another configuration.
+    pub fn put(&self, config: &Config) -> Answer {
+        self.request("PUT", "/api/v1/config", Some(config.as_str()))
+    }
+
+    /// A service in the status.
+    pub fn service(&self, service: &str) -> Value {
+        labelled(&self.status()["virtual_services"], service)
+    }
+
+    /// A server in the status.
+    pub fn server(&self, service: &str, server: &str) -> Value {
+        labelled(&self.service(service)["real_servers"], server)
+    }
+
+    /// Waits until a service is `up`, `checking`, `degraded` or `down`; returns how long it took.
+    pub fn wait_service(&self, service: &str, state: &str) -> Duration {
+        let what = format!("service {service} to be {state}");
+        self.wait_status(&what, |api| api.service(service)["state"] == state)
+    }
+
+    /// Waits until a server is `up`, `checking` or `down`; returns how long it took.
+    pub fn wait_server(&self, service: &str, server: &str, state: &str) -> Duration {
+        let what = format!("server {server} of {service} to be {state}");
+        self.wait_status(&what, |api| api.server(service, server)["state"] == state)
+    }
+
+    /// Waits until the reason for a server's state contains `words`.
+    pub fn wait_reason(&self, service: &str, server: &str, words: &str) -> Duration {
+        let says = |api: &Self| {
+            api.server(service, server)["reason"].as_str().unwrap_or_default().to_lowercase().contains(words)
+        };
+        self.wait_status(&format!("the reason for {server} to contain \"{words}\""), says)
+    }
+
+    /// The address from which a server sees connections, as the status names it.
+    pub fn snat_source(&self, service: &str, server: &str) -> String {
+        self.server(service, server)["snat_source"].as_str().expect("a source address").to_owned()
+    }
+
+    /// A request; `body` is TOML.
+    pub fn request(&self, method: &str, path: &str, body: Option<&str>) -> Answer {
+        match &self.way {
+            Way::Socket(socket) => {
+                let mut command = Command::new("curl");
+                command.arg("--unix-socket").arg(socket);
+                curl(command, method, &format!("http://lbd{path}"), body)
+            }
+            Way::Https { from, url, password } => {
+                https(from, method, &format!("{url}{path}"), Some(password), body)
+            }
+        }
+    }
+
+    /// Waits until `condition` holds; says the status when it does not in time.
+    pub fn wait_status(&self, what: &str, condition: impl Fn(&Self) -> bool) -> Duration {
+        let start = std::time::Instant::now();
+        while !condition(self) {
+            assert!(start.elapsed() < self.patience, "still waiting for {what}; status: {:#}", self.status());
+            wait::pause();
+        }
+        start.elapsed()
+    }
+}
+
+/// Waits until WebUI and API answer `host` at all: they start a moment after the control socket.
+pub fn wait_https(host: &Host, url: &str) {
+    wait::until(SOON, format!("an answer from {url}"), || https(host, "GET", url, None, None).status != 0);
+}
+
+/// An HTTPS request from `host`, with the password of user `loadbalancer` if given. The certificate is the
+/// appliance's own and not verified.
+pub fn https(host: &Host, method: &str, url: &str, password: Option<&str>, body: Option<&str>) -> Answer {
+    let mut command = host.command("curl");
+    command.arg("--insecure");
+    if let Some(password) = password {
+        command.args(["--user", &format!("loadbalancer:{password}")]);
+    }
+    curl(command, method, url, body)
+}
+
+fn curl(mut command: Command, method: &str, url: &str, toml: Option<&str>) -> Answer {
+    command.args(["--silent", "--max-time", "20", "--request", method, "--write-out", "\n%{http_code}", url]);
+    if toml.is_some() {
+        command.args(["--header", "Content-Type: application/toml", "--data-binary", "@-"]);
+    }
+    let output = process::run_with_input(command, toml.unwrap_or_default());
+    let (text, status) = output.stdout.rsplit_once('\n').expect("curl writes the status last");
+    Answer {
+        status: status.parse().expect("a number"),
+        json: serde_json::from_str(text).unwrap_or_default(),
+        text: text.to_owned(),
+    }
+}
+
+fn labelled(list: &Value, label: &str) -> Value {
+    let entries = list.as_array().into_iter().flatten();
+    let found = entries.into_iter().find(|entry| entry["label"] == label);
+    found.unwrap_or_else(|| panic!("no {label} in {list:#}")).clone()
+}

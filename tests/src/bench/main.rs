@@ -1,0 +1,112 @@
+//! `make bench`: compares the product with a direct route, HAProxy, nginx and `echoscu`.
+//!
+//! Every figure is the median of runs that are interleaved (A B C A B C ...), so that a slow spell of the
+//! machine meets everybody; the tables show the range too. A goal that is missed is said to be missed, and
+//! does not make the program fail: the figures depend on the machine and on who else uses it.
+
+mod arena;
+mod daemon;
+mod load;
+mod proxies;
+mod report;
+mod traffic;
+
+use std::cell::OnceCell;
+use std::process::ExitCode;
+
+use arena::Arena;
+use report::Report;
+
+const USAGE: &str =
+    "usage: bench [--runs N] [NAME...]    with names of: throughput connections latency memory echo";
+/// Rounds where none are given.
+const ROUNDS: u32 = 5;
+const NAMES: [&str; 5] = ["throughput", "connections", "latency", "memory", "echo"];
+
+/// What was asked for on the command line.
+#[derive(Debug, PartialEq)]
+struct Wanted {
+    rounds: u32,
+    names: Vec<&'static str>,
+}
+
+impl Wanted {
+    fn parse(arguments: &[&str]) -> Option<Self> {
+        let (rounds, names) = match arguments {
+            ["--runs", rounds, names @ ..] => (rounds.parse().ok().filter(|rounds| *rounds > 0)?, names),
+            names => (ROUNDS, names),
+        };
+        let known = |name: &&str| NAMES.into_iter().find(|known| known == name);
+        let names: Vec<_> = names.iter().map(known).collect::<Option<_>>()?;
+        Some(Self { rounds, names: if names.is_empty() { NAMES.to_vec() } else { names } })
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let ended = match arguments.as_slice() {
+        ["load", arguments @ ..] => load::run(arguments),
+        arguments => match Wanted::parse(arguments) {
+            Some(wanted) => benchmark(&wanted),
+            None => Err(std::io::Error::other(USAGE)),
+        },
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn benchmark(wanted: &Wanted) -> std::io::Result<()> {
+    println!("bench: {} rounds; {}", wanted.rounds, machine());
+    let arena = OnceCell::new();
+    let reports: Vec<_> = wanted.names.iter().map(|name| one(name, &arena, wanted.rounds)).collect();
+    let path = report::write_results(&lab::peers::root(), &reports)?;
+    println!("bench: results in {}; {}", path.display(), machine());
+    Ok(())
+}
+
+fn one(name: &str, arena: &OnceCell<Arena>, rounds: u32) -> Report {
+    let arena = || arena.get_or_init(Arena::new);
+    let report = match name {
+        "throughput" => traffic::throughput(arena(), rounds),
+        "connections" => traffic::connections(arena(), rounds),
+        "latency" => traffic::latency(arena(), rounds),
+        "memory" => daemon::memory(rounds),
+        _ => daemon::echo(rounds),
+    };
+    println!("\n{report}");
+    report
+}
+
+/// What a reader must know to judge the figures: CPUs, and how busy they are.
+fn machine() -> String {
+    let cpus = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: Vec<_> = load.split(' ').take(3).collect();
+    format!("{cpus} CPUs, load average {}", load.join(" "))
+}
+
+/// The path of this program, which runs itself inside namespaces.
+fn own_program() -> String {
+    std::env::current_exe().expect("own path").display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_arguments_everything_runs_five_times() {
+        assert_eq!(Wanted::parse(&[]), Some(Wanted { rounds: 5, names: NAMES.to_vec() }));
+        let two = Wanted { rounds: 7, names: vec!["memory", "echo"] };
+        assert_eq!(Wanted::parse(&["--runs", "7", "memory", "echo"]), Some(two));
+        for wrong in [&["--runs"] as &[_], &["--runs", "0"], &["nonsense"]] {
+            assert_eq!(Wanted::parse(wrong), None);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What `make appliance` left: the OVA, and beside it the UKI and the list of its files.
+
+use std::path::PathBuf;
+
+/// The OVA under test: `EVENKEEL_OVA`, which the Makefile sets.
+///
+/// # Panics
+/// When it is not set or not there.
+pub fn ova() -> PathBuf {
+    let path = std::env::var_os("EVENKEEL_OVA").map(PathBuf::from);
+    let path = path.expect("EVENKEEL_OVA names the OVA to test; `make test` builds it and sets this");
+    assert!(path.is_file(), "EVENKEEL_OVA={} is missing: run `make appliance`", path.display());
+    path
+}
+
+/// The UKI that is in the OVA.
+pub fn uki() -> PathBuf {
+    beside("efi")
+}
+
+/// The list of the files in the UKI: path, kind, owner.
+pub fn file_list() -> PathBuf {
+    beside("files.txt")
+}
+
+fn beside(extension: &str) -> PathBuf {
+    let path = ova().with_extension(extension);
+    assert!(path.is_file(), "{} is missing: run `make appliance`", path.display());
+    path
+}

@@ -1,0 +1,124 @@
+//! A running virtual machine.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::hardware::Hardware;
+use super::qmp::Qmp;
+use crate::process::Process;
+use crate::wait;
+
+/// A QEMU process, its control channel and what the guest says on its serial port.
+#[derive(Debug)]
+pub struct Machine {
+    process: Arc<Process>,
+    qmp: Mutex<Qmp>,
+    serial: PathBuf,
+}
+
+impl Machine {
+    /// Powers `hardware` on. `command` is QEMU without arguments, `start` makes a process of it; files go to
+    /// `folder`, which is the machine's own.
+    pub fn power_on(
+        hardware: &Hardware,
+        mut command: Command,
+        folder: &Path,
+        start: impl FnOnce(Command) -> Arc<Process>,
+    ) -> Self {
+        let [variables, serial, socket] =
+            ["variables.fd", "serial.log", "qmp.sock"].map(|name| folder.join(name));
+        if !variables.exists() {
+            super::hardware::new_variables(&variables);
+        }
+        // The socket of an earlier boot.
+        let _ = std::fs::remove_file(&socket);
+        command.args(hardware.arguments(&variables));
+        command.arg("-serial").arg(format!("file:{}", serial.display()));
+        command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket.display()));
+        let process = start(command);
+        let qmp = Qmp::connect(&socket, || expect_running(&process, &serial));
+        Self { process, qmp: Mutex::new(qmp), serial }
+    }
+
+    /// What the guest has said since it was powered on.
+    pub fn serial(&self) -> String {
+        read_log(&self.serial)
+    }
+
+    /// Waits until the guest says `text`; a machine that ends instead fails at once.
+    pub fn wait_serial(&self, text: &str, deadline: Duration) -> Duration {
+        wait::until(deadline, format!("{text:?} on the serial port; last:\n{}", self.last_words()), || {
+            let said = self.serial().contains(text);
+            if !said {
+                self.expect_running();
+            }
+            said
+        })
+    }
+
+    /// Asserts that it has not ended; says what the guest said last.
+    pub fn expect_running(&self) {
+        expect_running(&self.process, &self.serial);
+    }
+
+    /// Runs a QMP command.
+    pub fn qmp(&self, command: &str, arguments: Value) -> Value {
+        self.qmp.lock().expect("not poisoned").run(command, arguments)
+    }
+
+    /// Pulls the plug.
+    pub fn cut_power(&self) {
+        self.process.kill();
+    }
+
+    /// Presses the reset button.
+    pub fn reset(&self) {
+        self.qmp("system_reset", json!({}));
+    }
+
+    /// Presses the power button, and waits until the guest has switched itself off.
+    pub fn shut_down(&self, deadline: Duration) -> ExitStatus {
+        self.qmp("system_powerdown", json!({}));
+        self.process.wait_exit(deadline)
+    }
+
+    /// The QEMU process.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// The end of what the guest said.
+    pub fn last_words(&self) -> String {
+        last_words(&self.serial)
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.process.kill();
+        if std::thread::panicking() {
+            eprintln!("--- {} ---\n{}", self.serial.display(), self.last_words());
+        }
+    }
+}
+
+fn expect_running(process: &Process, serial: &Path) {
+    if let Some(status) = process.exited() {
+        panic!("the machine ended with {status}:\n{}\n{}", process.log(), last_words(serial));
+    }
+}
+
+/// Firmware writes bytes that are no text.
+fn read_log(path: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+}
+
+fn last_words(serial: &Path) -> String {
+    let text = read_log(serial);
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}

@@ -1,0 +1,108 @@
+//! What is in the image, and what of it can be reached: nothing that is not needed.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lab::vm::{Guest, artefacts};
+use lab::{Lab, process};
+
+/// Shells, interpreters, package managers, and tools that fetch or compile: the beginnings of their names.
+const UNWANTED: [&str; 30] = [
+    "sh", "ash", "bash", "dash", "zsh", "ksh", "csh", "tcsh", "fish", "busybox", "toybox", "perl", "python",
+    "ruby", "lua", "awk", "gawk", "mawk", "sed", "node", "php", "tclsh", "apt", "dpkg", "rpm", "pip", "gcc",
+    "curl", "wget", "nc",
+];
+
+/// What may be executed, and whose it is.
+const PROGRAMS: [(&str, &str); 6] = [
+    ("/bin/lbd", "crate:lbd"),
+    ("/init", "crate:evenkeel-init"),
+    ("/usr/sbin/e2fsck", "deb:e2fsprogs"),
+    ("/usr/sbin/mke2fs", "deb:e2fsprogs"),
+    ("/usr/sbin/nft", "deb:nftables"),
+    ("/usr/sbin/resize2fs", "deb:e2fsprogs"),
+];
+
+/// Port table of the product specification, with what serves each already.
+const PORT_TABLE: [(u16, bool); 11] = [
+    (22, false),
+    (53, false),
+    (123, false),
+    (161, false),
+    (6694, false),
+    (7778, false),
+    (9000, false),
+    (9080, false),
+    (9081, false),
+    (9443, true),
+    (25565, false),
+];
+
+/// Path, kind and mode, owner of every file in the image.
+fn files() -> Vec<(String, String, String)> {
+    let list = std::fs::read_to_string(artefacts::file_list()).expect("readable");
+    let fields = |line: &str| {
+        let [path, mode, _size, owner] = line.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("odd line {line:?}")
+        };
+        (path.to_owned(), mode.to_owned(), owner.to_owned())
+    };
+    list.lines().map(fields).collect()
+}
+
+#[test]
+fn every_file_has_an_owner_and_none_is_a_shell_or_an_interpreter() {
+    let files = files();
+    assert!(files.len() > 100, "{} files", files.len());
+    for (path, _, owner) in &files {
+        let known = owner == "evenkeel" || owner.starts_with("deb:") || owner.starts_with("crate:");
+        assert!(known, "{path} has the owner {owner:?}");
+        let is_documentation = path.starts_with("/usr/share/");
+        let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
+        let stem = name.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        assert!(is_documentation || !UNWANTED.contains(&stem), "{path} must not be in the image");
+    }
+    let is_program = |path: &str, mode: &str| {
+        mode.starts_with("-07") && !path.contains(".so") && !path.starts_with("/usr/share/")
+    };
+    let programs: Vec<_> = files.iter().filter(|(path, mode, _)| is_program(path, mode)).collect();
+    let programs: Vec<_> = programs.iter().map(|(path, _, owner)| (path.as_str(), owner.as_str())).collect();
+    assert_eq!(programs, PROGRAMS);
+}
+
+#[test]
+fn own_programs_ask_for_no_interpreter_and_no_library() {
+    for program in ["init", "lbd"] {
+        let mut readelf = Command::new("readelf");
+        readelf.args(["--wide", "--program-headers", "--dynamic"]).arg(static_program(program));
+        let output = process::run(readelf);
+        let text = output.expect_ok();
+        assert!(text.contains("LOAD"), "{text}");
+        assert!(!text.contains("INTERP") && !text.contains("(NEEDED)"), "{program}:\n{text}");
+    }
+}
+
+/// Where `make appliance` puts what it packs, beside the OVA.
+fn static_program(name: &str) -> PathBuf {
+    artefacts::ova().with_file_name("x86_64-unknown-linux-gnu/release").join(name)
+}
+
+#[test]
+fn nothing_answers_but_what_the_port_table_allows() {
+    let lab = Lab::single_arm_with_guest();
+    lab.server("NODE1").named_server("NODE1", 2001);
+    let guest = Guest::new(&lab);
+    guest.boot(&lab.config([&lab.pool().weights(&[100])]));
+    guest.wait_service("POOL", "up");
+    let table = PORT_TABLE.iter().map(|(port, _)| *port);
+    let ports: Vec<u16> =
+        (1..=1024).chain(table).chain([2001, 3128, 5000, 8000, 8080, 8443, 10000, 50051]).collect();
+    let open = |address| -> BTreeSet<u16> {
+        let found = ports.chunks(128).flat_map(|ports| lab.client().scan(address, ports));
+        found.filter(|(_, state)| state == "open").map(|(port, _)| port).collect()
+    };
+    let served = PORT_TABLE.iter().filter(|(_, is_served)| *is_served).map(|(port, _)| *port).collect();
+    assert_eq!(open(lab::topology::MANAGEMENT), served, "on the appliance's own address");
+    assert_eq!(open(lab.vip(0)), BTreeSet::from([2001]), "on the virtual address");
+}

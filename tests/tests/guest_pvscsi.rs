@@ -1,0 +1,26 @@
+//! The disk on VMware's paravirtual controller, as the OVF has it.
+
+use lab::Lab;
+use lab::vm::hardware::Controller;
+use lab::vm::{Disk, Guest, Hardware, artefacts};
+
+/// Debian's OVMF cannot boot from pvscsi: the same UKI is given to the firmware by hand.
+#[test]
+fn the_data_partition_is_found_on_pvscsi() {
+    let lab = Lab::single_arm_with_guest();
+    lab.server("NODE1").named_server("NODE1", 2001);
+    let disk = Disk::of_the_ova(&lab.appliance().new_folder("pvscsi"));
+    let mut hardware = Hardware::with_disk(disk.drive());
+    hardware.controller = Controller::Pvscsi;
+    hardware.uki = Some(artefacts::uki());
+    let guest = Guest::with_hardware(&lab, hardware);
+    guest.boot(&lab.config([&lab.pool().weights(&[100])]));
+    guest.wait_service("POOL", "up");
+    assert_eq!(guest.status()["problems"], serde_json::json!([]));
+    let stored = guest.config();
+    assert!(guest.machine().shut_down(lab::vm::guest::PATIENCE).success());
+
+    guest.boot_again();
+    assert_eq!(guest.config(), stored, "the configuration is on the disk");
+    assert_eq!(guest.status()["problems"], serde_json::json!([]));
+}

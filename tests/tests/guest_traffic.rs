@@ -1,0 +1,91 @@
+//! The OVA's own disk, booted: adapters named by their slots, and DICOM through the guest's kernel.
+
+use lab::vm::{Guest, Hardware};
+use lab::{Config, Lab, Mode, peers};
+use nix::sys::signal::Signal;
+
+/// What the deployed machine must be able to do in every topology: files arrive intact from the source address that
+/// the status names, one client stays on one server, and packets take the kernel's short cut.
+fn dicom_works(lab: &Lab, guest: &Guest) {
+    let scps = ["NODE1", "NODE2"].map(|node| (node, lab.server(node).scp("DW_SCP", 2001, Mode::Good)));
+    guest.boot(&lab.config([&lab.pool().echo_check("DW_SCP")]));
+    guest.wait_service("POOL", "up");
+    let files = lab.client().new_path("files");
+    peers::make_files(&files, 50);
+    lab.client().storescu(lab.vip(0), 2001, "DW_SCP", &files).expect_ok();
+    for _ in 0..5 {
+        lab.client().echoscu(lab.vip(0), 2001, "DW_SCP").expect_ok();
+    }
+    let (used, unused): (Vec<_>, Vec<_>) =
+        scps.iter().partition(|(_, scp)| !scp.peers("MODALITY").is_empty());
+    assert_eq!((used.len(), unused.len()), (1, 1), "the client keeps its server");
+    let (node, scp) = used[0];
+    peers::expect_same_files(&files, &scp.folder);
+    assert_eq!(scp.peers("MODALITY"), vec![guest.snat_source("POOL", node); 6]);
+    let status = guest.status();
+    assert_eq!(status["fast_path"]["available"], true, "{:#}", status["fast_path"]);
+}
+
+#[test]
+fn booted_from_the_ova_it_carries_the_three_pools_of_the_example() {
+    let lab = Lab::single_arm_with_guest();
+    let pools = [
+        ("DATALINK_POOL1", "NODE1", 2001, "DW_SCP"),
+        ("DATALINK_POOL2", "POOL2_NODE1", 2003, "DW_MPPS_SCP"),
+        ("DATALINK_POOL3", "POOL3_NODE1", 2002, "DW_RDSR_SCP"),
+    ];
+    for (_, server, port, title) in pools {
+        lab.server(server).scp(title, port, Mode::Good);
+    }
+    let node2 = lab.server("NODE2").scp("DW_SCP", 2001, Mode::Good);
+    let guest = Guest::new(&lab);
+    let took = guest.boot(&Config::datalink());
+    println!("first boot: {took:?} from power-on to an answer of the API");
+    for (number, (pool, _, port, title)) in (0..).zip(pools) {
+        guest.wait_service(pool, "up");
+        lab.client().echoscu(lab.vip(number), port, title).expect_ok();
+        let refused = lab.client().echoscu(lab.vip(number), port, "SOMEBODY_ELSE");
+        refused.expect_failure("Called AE Title Not Recognized");
+    }
+    assert_eq!(guest.status()["problems"], serde_json::json!([]));
+
+    node2.process.signal(Signal::SIGKILL);
+    guest.wait_reason("DATALINK_POOL1", "DATALINK_POOL1_NODE2", "connection refused");
+    guest.wait_service("DATALINK_POOL1", "degraded");
+    lab.client().echoscu(lab.vip(0), 2001, "DW_SCP").expect_ok();
+    lab.server("NODE2").scp("DW_SCP", 2001, Mode::Good);
+    guest.wait_service("DATALINK_POOL1", "up");
+
+    assert!(guest.machine().shut_down(lab::vm::guest::PATIENCE).success());
+}
+
+#[test]
+fn fifty_files_arrive_intact_single_arm() {
+    let lab = Lab::single_arm_with_guest();
+    let guest = Guest::new(&lab);
+    dicom_works(&lab, &guest);
+    assert_eq!(guest.snat_source("POOL", "NODE1"), lab.vip(0).to_string());
+}
+
+/// Each adapter has an address of its own network: it answers there, or its name is wrong.
+#[test]
+fn adapters_at_shuffled_addresses_have_their_names_two_arm() {
+    let lab = Lab::two_arm_with_guest();
+    let guest = Guest::new(&lab);
+    dicom_works(&lab, &guest);
+    assert_eq!(guest.snat_source("POOL", "NODE1"), "192.168.10.10", "replies must come back over eth0");
+    for (number, (host, address)) in [
+        ("NODE1", "192.168.10.10"),
+        ("client", "172.16.1.10"),
+        ("side2", "172.16.2.10"),
+        ("side3", "172.16.3.10"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        lab.host(host).run(format!("ping -c 1 -W 20 {address}")).expect_ok();
+        let neighbour = lab.host(host).run(format!("ip neighbour show {address}"));
+        let mac = Hardware::mac(number);
+        assert!(neighbour.expect_ok().contains(&mac), "eth{number} should be {mac}: {}", neighbour.stdout);
+    }
+}
