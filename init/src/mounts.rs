@@ -6,8 +6,9 @@ use crate::log::{self, Level};
 use crate::places;
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use nix::unistd::chown;
+use std::fs::{self, DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 /// Nothing on it is a device, runs, or changes who runs it.
@@ -50,12 +51,14 @@ pub fn efi_variables() -> Result<(), Failure> {
     one("efivarfs", "efivarfs", places::EFI_VARIABLES, HARMLESS | MsFlags::MS_RDONLY, "")
 }
 
-/// The folders below `/run`: lbd puts its socket there, and reads notices.
+/// The folders below `/run`. lbd makes its socket in the first; the sticky bit keeps it from replacing the second,
+/// in which init writes as root.
 pub fn folders(account: &Account) -> Result<(), Failure> {
-    for (path, mode) in [(places::RUN, 0o750), (places::NOTICES, 0o755)] {
+    for (path, mode, group) in [(places::RUN, 0o1770, Some(account.group)), (places::NOTICES, 0o755, None)] {
         let doing = || format!("making the folder {path}");
-        DirBuilder::new().recursive(true).mode(mode).create(path).doing(doing)?;
-        account.take(Path::new(path)).doing(doing)?;
+        fs::create_dir_all(path).doing(doing)?;
+        chown(path, None, group).doing(doing)?;
+        fs::set_permissions(path, Permissions::from_mode(mode)).doing(doing)?;
     }
     Ok(())
 }
