@@ -7,7 +7,7 @@ VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\
 ARTEFACT := $(TARGET)/evenkeel-$(VERSION)
 STATIC := x86_64-unknown-linux-gnu
 # Debian 12 packages: the compiler's linker, the product's own nft, and the peers of tests and benchmark.
-PACKAGES := build-essential curl iproute2 util-linux nftables conntrack iputils-ping \
+PACKAGES := build-essential curl iproute2 procps util-linux nftables conntrack iputils-ping \
 	python3-venv dcmtk haproxy nginx-light libnginx-mod-stream iperf3 \
 	qemu-system-x86 qemu-utils ovmf libxml2-utils
 IMAGE := $(TARGET)/release/image --packages $(TARGET)/packages --apt $(TARGET)/apt
@@ -90,7 +90,7 @@ fuzz: ## Run every fuzz target for FUZZ_SECONDS (60) seconds
 	@cargo fuzz --version >/dev/null 2>&1 || \
 		{ echo "fuzz: cargo install cargo-fuzz into $(TOOLS)"; cargo install --locked --root $(TOOLS) cargo-fuzz; }
 	@rustup toolchain list | grep -q nightly || rustup toolchain install nightly --profile minimal
-	cd lbd && for target in $$(cargo +nightly fuzz list); do \
+	cd lbd && targets=$$(cargo +nightly fuzz list) && test -n "$$targets" && for target in $$targets; do \
 		cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 clean: ## Remove everything that was built

@@ -2,13 +2,13 @@
 
 use crate::account::Account;
 use crate::bless::Trial;
+use crate::disk::Data;
 use crate::disk::table::Disk;
 use crate::log::{self, Level};
 use crate::modules::Modules;
 use crate::uevent::{Next, Uevent, Uevents};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// The machine as far as it is known.
@@ -24,8 +24,8 @@ pub struct Machine {
     pub disk: Option<Disk>,
     /// lbd's user.
     pub account: Account,
-    /// The partition that is mounted on /data; none when /data is in memory.
-    pub data: Option<PathBuf>,
+    /// What is mounted on /data; none when it is in memory.
+    pub data: Option<Data>,
     /// This boot is on trial.
     pub trial: Option<Trial>,
 }

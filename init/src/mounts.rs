@@ -6,8 +6,9 @@ use crate::log::{self, Level};
 use crate::places;
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use nix::unistd::chown;
+use std::fs::{self, DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 /// Nothing on it is a device, runs, or changes who runs it.
@@ -50,12 +51,14 @@ pub fn efi_variables() -> Result<(), Failure> {
     one("efivarfs", "efivarfs", places::EFI_VARIABLES, HARMLESS | MsFlags::MS_RDONLY, "")
 }
 
-/// The folders below `/run`: lbd puts its socket there, and reads notices.
+/// The folders below `/run`. lbd makes its socket in the first; the sticky bit keeps it from replacing the second,
+/// in which init writes as root.
 pub fn folders(account: &Account) -> Result<(), Failure> {
-    for (path, mode) in [(places::RUN, 0o750), (places::NOTICES, 0o755)] {
+    for (path, mode, group) in [(places::RUN, 0o1770, Some(account.group)), (places::NOTICES, 0o755, None)] {
         let doing = || format!("making the folder {path}");
-        DirBuilder::new().recursive(true).mode(mode).create(path).doing(doing)?;
-        account.take(Path::new(path)).doing(doing)?;
+        fs::create_dir_all(path).doing(doing)?;
+        chown(path, None, group).doing(doing)?;
+        fs::set_permissions(path, Permissions::from_mode(mode)).doing(doing)?;
     }
     Ok(())
 }
@@ -67,7 +70,9 @@ pub fn is_writable(mounts: &str, place: &str) -> bool {
         let mut words = line.split(' ');
         (words.nth(1)? == place).then_some(words.nth(1)?)
     });
-    found.is_some_and(|options| options.split(',').any(|option| option == "rw"))
+    // ext4 since Linux 6.15 says the second and third instead of becoming read-only.
+    let broken = ["ro", "emergency_ro", "shutdown"];
+    found.is_some_and(|options| !options.split(',').any(|option| broken.contains(&option)))
 }
 
 /// All mounts, as proc(5) has them.
@@ -84,6 +89,7 @@ mod tests {
         let text = "proc /proc proc rw,nosuid 0 0\n/dev/sda3 /data ext4 rw,noatime 0 0\n/dev/sda3 /data ext4 ro,noatime 0 0\n";
         assert!(is_writable(text, "/proc"));
         assert!(!is_writable(text, "/data"));
+        assert!(!is_writable("/dev/sda3 /data ext4 rw,noatime,emergency_ro 0 0", "/data"));
         assert!(!is_writable(text, "/missing"));
         assert!(!is_writable("a\n\nx /data", "/data"));
     }

@@ -13,7 +13,8 @@ use crate::daemon::health::Question;
 use crate::daemon::keeper::{Keeper, Order};
 use crate::daemon::output::Output;
 use crate::daemon::process::Process;
-use crate::disk;
+use crate::disk::Data;
+use crate::disk::table::Disk;
 use crate::failure::Failure;
 use crate::log::{self, Level};
 use crate::machine::Machine;
@@ -251,7 +252,7 @@ impl Server {
         let (now, healthy_for, disk) =
             (self.machine.now(), self.keeper.healthy_for(), self.machine.disk.as_ref());
         let Some(trial) = &mut self.machine.trial else { return };
-        match trial.go_on(now, healthy_for, || disk.and_then(disk::table::Disk::esp)) {
+        match trial.go_on(now, healthy_for, || disk.and_then(Disk::esp)) {
             Progress::Going => {}
             Progress::Failed(failure) => {
                 let name = &trial.counted().name;
@@ -276,7 +277,7 @@ impl Server {
             return;
         }
         self.next_look = self.machine.now() + LOOK;
-        if let Some(trouble) = self.machine.data.as_deref().and_then(disk::trouble) {
+        if let Some(trouble) = self.machine.data.as_ref().and_then(Data::trouble) {
             notices::write("disk", trouble);
             self.machine.data = None;
         }

@@ -222,10 +222,12 @@ mod tests {
     #[test]
     fn a_file_counts_once_and_the_store_from_then_on() {
         let machine = Machine::new();
-        let (vault, version, mut config, problems) = machine.boot(Origin::File(machine.path("first.toml")));
+        let (vault, version, config, problems) = machine.boot(Origin::File(machine.path("first.toml")));
         assert_eq!((version, problems.len()), (1, 0));
-        config.document.management.https_port = Some(9444);
-        vault.save(&config.document, Timestamp::now()).unwrap();
+        let mut document = (*config.document).clone();
+        document.management.https_port = Some(9444);
+        vault.save(&document, Timestamp::now()).unwrap();
+        drop(vault);
         let (_, version, config, _) = machine.boot(Origin::File(machine.path("first.toml")));
         assert_eq!((version, config.management.https_port), (2, 9444));
     }
@@ -237,6 +239,7 @@ mod tests {
         vault.passwords().set("correct horse").unwrap();
         vault.mirror().unwrap();
         let stored = vault.passwords().stored().unwrap();
+        drop(vault);
         machine.wipe_data();
         let (vault, version, config, problems) = machine.boot(Origin::None);
         assert_eq!((version, config.services.len()), (1, 3));
@@ -246,6 +249,14 @@ mod tests {
         vault.mirror().unwrap();
         let (_, saved) = vault.rescued().unwrap().unwrap();
         assert_eq!(saved.password(), stored, "the copy does not forget what the disk lost");
+    }
+
+    #[test]
+    fn a_second_lbd_is_refused() {
+        let machine = Machine::new();
+        let (_first, ..) = machine.boot(Origin::File(machine.path("first.toml")));
+        let second = Vault::open(&machine.path("data"), None);
+        assert!(second.unwrap_err().contains("another lbd runs"));
     }
 
     #[test]

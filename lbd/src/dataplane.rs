@@ -1,15 +1,16 @@
-//! Makes the kernel have what the engine wants: settings, rules, addresses, in this order.
+//! Makes the kernel have what the engine wants: rules, settings, addresses, in this order.
 //!
-//! Rules come before addresses, so that an address never answers without them. What is there already is not
-//! touched. A failure leaves the rest undone and forgets what was known, so that the next apply reads it anew.
+//! Rules come first, so that nothing is forwarded and no address answers without them. What is there already is not
+//! touched. After a failure of the rules the table is read anew; one of the rest does not hinder the others.
 
 use std::path::Path;
 
+use crate::engine::Outcome;
 use crate::network::netlink::Netlink;
 use crate::plan::Desired;
 use crate::traffic::difference::difference;
 use crate::traffic::listing::Listing;
-use crate::traffic::nft;
+use crate::traffic::nft::{self, NftError};
 
 const SETTINGS_FOLDER: &str = "/proc/sys/net";
 
@@ -27,20 +28,30 @@ impl Dataplane {
         Self { netlink, current: Some(current) }
     }
 
-    /// Applies all of `desired`, or says what could not be applied.
-    pub async fn apply(&mut self, desired: &Desired) -> Result<(), String> {
+    /// Applies all of `desired` as far as it can be, and says what could not. Without the rules nothing else is done:
+    /// the appliance forwards nothing that they do not allow.
+    pub async fn apply(&mut self, desired: &Desired, read_again: bool) -> Outcome {
+        if read_again {
+            self.current = None;
+        }
+        if let Err(error) = self.apply_rules(desired).await {
+            return Outcome { rules: Err(error.to_string()), rest: Ok(()) };
+        }
+        let settings = desired.settings.iter().filter_map(|(name, value)| write_setting(name, value).err());
+        let mut failures: Vec<_> = settings.collect();
+        failures.extend(self.netlink.place(&desired.places).await.iter().map(ToString::to_string));
+        Outcome { rules: Ok(()), rest: if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) } }
+    }
+
+    async fn apply_rules(&mut self, desired: &Desired) -> Result<(), NftError> {
         let current = match self.current.take() {
             Some(current) => current,
-            None => nft::list().await.map_err(|error| error.to_string())?,
+            None => nft::list().await?,
         };
-        for (name, value) in &desired.settings {
-            write_setting(name, value)?;
-        }
         let script = difference(&current, &desired.table);
         if !script.is_empty() {
-            nft::apply(&script).await.map_err(|error| error.to_string())?;
+            nft::apply(&script).await?;
         }
-        self.netlink.place(&desired.places).await.map_err(|error| error.to_string())?;
         self.current = Some(Listing::of(&desired.table));
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use crate::config::{Config, InterfaceName, RealServer, SnatSource, VirtualService};
 use crate::network::places::Places;
-use crate::network::topology::{Network, Topology, VirtualAddress};
+use crate::network::topology::{Egress, Network, Topology, VirtualAddress};
 use crate::traffic::numbering::Numbering;
 use crate::traffic::ruleset::{self, Ruleset};
 use crate::traffic::sysctl;
@@ -108,10 +108,11 @@ fn places(inputs: &Inputs<'_>, virtual_addresses: BTreeSet<VirtualAddress>) -> P
 }
 
 fn place(inputs: &Inputs<'_>, service: &VirtualService) -> ServicePlan {
-    ServicePlan {
-        interface: interface(inputs.topology, service),
-        servers: service.servers.iter().map(|server| source(inputs.topology, service, server)).collect(),
-    }
+    let interface = interface(inputs.topology, service);
+    let home = interface.as_ref().ok().map(String::as_str);
+    let servers =
+        service.servers.iter().map(|server| source(inputs.topology, service, server, home)).collect();
+    ServicePlan { interface, servers }
 }
 
 fn interface(topology: &Topology, service: &VirtualService) -> Result<String, String> {
@@ -128,24 +129,28 @@ fn interface(topology: &Topology, service: &VirtualService) -> Result<String, St
     }
 }
 
-/// The rule of `auto`: replies to the virtual address find their way back where it lies in the network of the
-/// interface towards the server; else they would leave by another way and time out.
-fn source(topology: &Topology, service: &VirtualService, server: &RealServer) -> Source {
-    let Some(egress) = topology.routes.get(&server.address) else {
+/// The rule of `auto`: replies to the virtual address find their way back where it lives on the interface towards
+/// the server and in its network; else nobody there would answer for it, or they would leave by another way.
+fn source(topology: &Topology, service: &VirtualService, server: &RealServer, home: Option<&str>) -> Source {
+    let Some(Egress { interface: name, source }) = topology.routes.get(&server.address) else {
         return Source { address: None, reason: format!("there is no route to {}", server.address) };
     };
-    let name = &egress.interface;
     let network = topology.interfaces.get(name).and_then(|interface| interface.network_of(service.address));
+    let lives_there = home == Some(name.as_str());
     let (address, reason) = match (service.snat_source, network) {
         (SnatSource::VirtualAddress, _) => (service.address, "the virtual address, as configured".to_owned()),
-        (SnatSource::Interface, _) => (egress.source, format!("the address of {name}, as configured")),
-        (SnatSource::Auto, Some(network)) => {
+        (SnatSource::Interface, _) => (*source, format!("the address of {name}, as configured")),
+        (SnatSource::Auto, Some(network)) if lives_there => {
             (service.address, format!("the virtual address: it lies in {name}'s network {network}"))
         }
-        (SnatSource::Auto, None) => (
-            egress.source,
-            format!("the address of {name}: the virtual address does not lie in the network of {name}"),
-        ),
+        (SnatSource::Auto, Some(_)) => {
+            (*source, format!("the address of {name}: the virtual address lives on another interface"))
+        }
+        (SnatSource::Auto, None) => {
+            let reason =
+                format!("the address of {name}: the virtual address does not lie in the network of {name}");
+            (*source, reason)
+        }
     };
     Source { address: Some(address), reason }
 }
@@ -159,7 +164,8 @@ fn rules<'a>(
         .servers
         .iter()
         .zip(&plan.servers)
-        .filter(|(server, _)| (inputs.in_service)(service, server))
+        // One of weight 0 is being drained: clients that knew it find another server too.
+        .filter(|(server, _)| server.weight.get() > 0 && (inputs.in_service)(service, server))
         .filter_map(|(server, source)| {
             Some(ruleset::Server {
                 mark: inputs.numbering.server(&service.label, &server.label)?,

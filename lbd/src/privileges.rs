@@ -1,9 +1,11 @@
 //! lbd's own user, and the few capabilities it keeps (capabilities(7)).
 
 use std::fmt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use caps::{CapSet, Capability, CapsHashSet};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, User, chown, getuid, setgroups, setresgid, setresuid};
 
 /// `NET_ADMIN`: rules, addresses and kernel settings, by lbd and by the `nft` that it starts.
@@ -64,10 +66,27 @@ impl Account {
         chown(folder, Some(self.user), Some(self.group)).map_err(|error| failed(&error))
     }
 
+    /// The owner of `folder`.
+    pub fn owner_of(folder: &Path) -> Result<Self, PrivilegeError> {
+        let metadata = std::fs::symlink_metadata(folder);
+        let metadata = metadata
+            .map_err(|error| PrivilegeError::new(format!("looking at {}", folder.display()), error))?;
+        Ok(Self { user: Uid::from_raw(metadata.uid()), group: Gid::from_raw(metadata.gid()) })
+    }
+
     /// Becomes this account for good, with the needed capabilities and no others, also in programs that it
     /// starts. Must run before any other thread exists.
-    pub fn become_it(&self) -> Result<(), PrivilegeError> {
-        let keep: CapsHashSet = NEEDED.into_iter().collect();
+    pub fn become_lbd(&self) -> Result<(), PrivilegeError> {
+        self.become_it(NEEDED.into_iter().collect())
+    }
+
+    /// Becomes this account for good, without any capability: root's rights must not follow where files of
+    /// another account lead.
+    pub fn become_plain(&self) -> Result<(), PrivilegeError> {
+        self.become_it(CapsHashSet::new())
+    }
+
+    fn become_it(&self, keep: CapsHashSet) -> Result<(), PrivilegeError> {
         let doing =
             |what: &'static str| move |error: caps::errors::CapsError| PrivilegeError::new(what, error);
         let switching = |error| PrivilegeError::new("switching to lbd's own user", error);
@@ -90,6 +109,15 @@ impl Account {
 /// True for root, who must switch to an account of lbd's own.
 pub fn is_root() -> bool {
     getuid().is_root()
+}
+
+/// As many open files as are allowed: a check that finds no room for its socket would count against the server.
+pub fn raise_file_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
 }
 
 /// Says which needed capability is missing.

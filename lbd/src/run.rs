@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,10 +34,12 @@ const EVENT_QUEUE: usize = 1024;
 /// Changes that may wait for the engine's answer.
 const REQUEST_QUEUE: usize = 16;
 
+/// Nobody sees more than ten pictures a second.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
+
 /// Runs until a signal ends it. Errors are for the person who started it.
 pub async fn run(paths: Paths) -> Result<(), String> {
-    let (vault, problems) = Vault::open(&paths.state_directory, paths.rescue_device.as_deref())
-        .map_err(|error| error.to_string())?;
+    let (vault, problems) = Vault::open(&paths.state_directory, paths.rescue_device.as_deref())?;
     let netlink = Netlink::connect().map_err(|error| error.to_string())?;
     let mut start = begin::start(&paths, &vault, &netlink).await?;
     start.problems.extend(problems);
@@ -81,7 +84,14 @@ fn gateway(engine: &Engine) -> (Gateway, Sides) {
 }
 
 fn picture(engine: &Engine) -> Published {
-    Published { view: engine.view(), document: engine.config().document.clone() }
+    Published { view: engine.view(), document: engine.document().clone() }
+}
+
+/// [`Effect::Apply`], on its way to the task that speaks to the kernel.
+struct Order {
+    number: u64,
+    desired: Box<Desired>,
+    read_again: bool,
 }
 
 struct Driver {
@@ -92,12 +102,15 @@ struct Driver {
     paths: Paths,
     events: mpsc::Receiver<Event>,
     sender: mpsc::Sender<Event>,
-    orders: mpsc::Sender<(u64, Box<Desired>)>,
-    pending_orders: Option<mpsc::Receiver<(u64, Box<Desired>)>>,
+    orders: mpsc::Sender<Order>,
+    pending_orders: Option<mpsc::Receiver<Order>>,
     destinations: watch::Sender<BTreeSet<Ipv4Addr>>,
     listen: watch::Sender<Option<SocketAddr>>,
     waiting: BTreeMap<u64, oneshot::Sender<Result<u64, Refusal>>>,
     requests_seen: u64,
+    published_at: Instant,
+    /// Something has changed since, and waits to be published.
+    publish_at: Option<Instant>,
     /// Tasks that must live for ever.
     tasks: JoinSet<String>,
 }
@@ -120,6 +133,8 @@ impl Driver {
             listen: watch::Sender::default(),
             waiting: BTreeMap::new(),
             requests_seen: 0,
+            published_at: Instant::now(),
+            publish_at: None,
             tasks: JoinSet::new(),
         }
     }
@@ -142,6 +157,7 @@ impl Driver {
         tracing::info!("lbd is running");
         loop {
             let deadline = self.clock.0 + self.engine.next_deadline();
+            let deadline = self.publish_at.map_or(deadline, |publish_at| publish_at.min(deadline));
             let effects = tokio::select! {
                 Some(event) = self.events.recv() => self.engine.handle(event, self.clock.now()),
                 () = tokio::time::sleep_until(deadline) => self.engine.handle_deadline(self.clock.now()),
@@ -152,7 +168,7 @@ impl Driver {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
             };
-            self.publish();
+            self.publish(&effects);
             self.perform(effects);
         }
         tracing::info!("lbd ends; the kernel goes on forwarding");
@@ -166,10 +182,17 @@ impl Driver {
         self.engine.handle(request, self.clock.now())
     }
 
-    fn publish(&mut self) {
-        if self.engine.is_changing() {
+    /// At once before an answer, so that who is answered finds what the answer says; else at most ten times a
+    /// second, as a picture of a thousand services takes its time.
+    fn publish(&mut self, effects: &[Effect]) {
+        let now = Instant::now();
+        let answers = effects.iter().any(|effect| matches!(effect, Effect::Answer(..)));
+        if !answers && now < self.published_at + PUBLISH_INTERVAL {
+            self.publish_at.get_or_insert(self.published_at + PUBLISH_INTERVAL);
             return;
         }
+        self.published_at = now;
+        self.publish_at = None;
         let picture = picture(&self.engine);
         self.sides.published.send_if_modified(|current| {
             let differs = **current != picture;
@@ -188,7 +211,9 @@ impl Driver {
 
     fn perform_one(&mut self, effect: Effect) {
         match effect {
-            Effect::Apply { number, desired } => self.order(number, desired),
+            Effect::Apply { number, desired, read_again } => {
+                self.order(Order { number, desired, read_again });
+            }
             Effect::Check { key, target } => self.spawn_event(async move {
                 let Target { address, check } = &target;
                 let result = health::probe(check, *address).await;
@@ -220,10 +245,11 @@ impl Driver {
                 }
             }
             Effect::ReadCounters => self.spawn_event(async {
-                let read = nft::counters().await;
-                read.inspect_err(|error| tracing::warn!(%error, "cannot read counters"))
-                    .ok()
-                    .map(Event::Counters)
+                let read = nft::counters().await.map_err(|error| error.to_string());
+                if let Err(error) = &read {
+                    tracing::warn!(%error, "cannot read the counters; the table is looked at again");
+                }
+                Some(Event::Counters(read))
             }),
             Effect::LookAtAppliance => {
                 let (paths, vault) = (self.paths.clone(), self.vault.clone());
@@ -243,8 +269,9 @@ impl Driver {
     }
 
     /// The engine orders one at a time, so that there is always room.
-    fn order(&mut self, number: u64, desired: Box<Desired>) {
-        if self.orders.try_send((number, desired)).is_err() {
+    fn order(&mut self, order: Order) {
+        let number = order.number;
+        if self.orders.try_send(order).is_err() {
             tracing::error!(number, "the task that speaks to the kernel does not take orders");
         }
     }
@@ -262,15 +289,15 @@ impl Driver {
 
 async fn apply_orders(
     mut dataplane: Dataplane,
-    mut orders: mpsc::Receiver<(u64, Box<Desired>)>,
+    mut orders: mpsc::Receiver<Order>,
     events: mpsc::Sender<Event>,
 ) -> String {
-    while let Some((number, desired)) = orders.recv().await {
-        let result = dataplane.apply(&desired).await;
-        if let Err(error) = &result {
-            tracing::warn!(%error, "the kernel does not have the latest state");
+    while let Some(Order { number, desired, read_again }) = orders.recv().await {
+        let outcome = dataplane.apply(&desired, read_again).await;
+        if let Some(trouble) = outcome.trouble() {
+            tracing::warn!(%trouble, "the kernel does not have the latest state");
         }
-        if events.send(Event::Applied { number, result }).await.is_err() {
+        if events.send(Event::Applied { number, outcome }).await.is_err() {
             break;
         }
     }

@@ -112,7 +112,12 @@ impl Store {
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
-        sync_folder(&self.folder)
+        sync_folder(&self.folder).inspect_err(|_| {
+            // It has its name already, and would be in force after a restart though it was refused.
+            if let Err(error) = fs::remove_file(path).and_then(|()| sync_folder(&self.folder)) {
+                tracing::error!(path = %path.display(), %error, "cannot take back a refused configuration");
+            }
+        })
     }
 
     /// Too many versions do no harm, so that a failure here is none of the caller's business.

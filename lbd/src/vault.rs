@@ -3,6 +3,7 @@
 //! The store decides what was accepted. The copy follows it, so that an appliance whose data disk has died or was
 //! wiped balances with the last configuration all the same, and lets its administrator in.
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -22,16 +23,30 @@ pub struct Vault {
     rescue: Option<Mutex<Rescue>>,
     /// The text that was stored last, for the copy.
     current: Mutex<Option<String>>,
+    /// Held as long as lbd runs: a second one would undo what the first does.
+    _lock: File,
+}
+
+const LOCK: &str = "lock";
+
+fn lock(state_directory: &Path) -> Result<File, String> {
+    let path = state_directory.join(LOCK);
+    let file = File::create(&path).map_err(|error| format!("cannot create {}: {error}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(format!("another lbd runs with {}; end it first", state_directory.display()))
+        }
+        Err(TryLockError::Error(error)) => Err(format!("cannot lock {}: {error}", path.display())),
+    }
 }
 
 impl Vault {
     /// Opens the store below the state directory and, where there is one, the rescue partition. What is wrong with
     /// the latter comes back in words: lbd works without it.
-    pub fn open(
-        state_directory: &Path,
-        rescue_device: Option<&Path>,
-    ) -> Result<(Self, Vec<String>), StoreError> {
-        let store = Store::open(state_directory)?;
+    pub fn open(state_directory: &Path, rescue_device: Option<&Path>) -> Result<(Self, Vec<String>), String> {
+        let lock = lock(state_directory)?;
+        let store = Store::open(state_directory).map_err(|error| error.to_string())?;
         let (rescue, problems) = match rescue_device.map(Rescue::open) {
             None => (None, Vec::new()),
             Some(Ok(rescue)) => (Some(Mutex::new(rescue)), Vec::new()),
@@ -40,7 +55,7 @@ impl Vault {
             }
         };
         let passwords = PasswordFile::below(state_directory);
-        Ok((Self { store, passwords, rescue, current: Mutex::default() }, problems))
+        Ok((Self { store, passwords, rescue, current: Mutex::default(), _lock: lock }, problems))
     }
 
     /// The newest usable version of the store.

@@ -54,6 +54,15 @@ impl Lbd {
     /// Like [`Lbd::start`], but every change of the kernel's rules fails while the returned file exists: in
     /// lbd's own view of the file system, a script stands in for `nft`.
     pub fn start_with_breakable_nft(&self, config: &Config) -> PathBuf {
+        self.start_with_nft(config, false)
+    }
+
+    /// The same, with an nft that is broken from the beginning.
+    pub fn start_with_broken_nft(&self, config: &Config) -> PathBuf {
+        self.start_with_nft(config, true)
+    }
+
+    fn start_with_nft(&self, config: &Config, is_broken: bool) -> PathBuf {
         let [real, script, broken] = ["nft", "nft.sh", "broken"].map(|name| self.appliance.new_path(name));
         std::fs::copy("/usr/sbin/nft", &real).expect("nftables is installed");
         let (shown, exists) = (real.display(), broken.display());
@@ -62,6 +71,9 @@ impl Lbd {
              exec {shown} \"$@\"\n"
         );
         std::fs::write(&script, text).expect("lab folder");
+        if is_broken {
+            std::fs::write(&broken, "").expect("lab folder");
+        }
         std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).expect("own file");
         let file = self.initial(config);
         let mount = format!("mount --bind {} /usr/sbin/nft && exec \"$@\"", script.display());

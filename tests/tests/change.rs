@@ -57,6 +57,17 @@ fn killed_at_any_moment_of_a_change_lbd_starts_with_the_old_or_the_new_one_whole
     let configs = old_and_new(&lab);
     lab.lbd().start(&configs[0]);
     let pictures = [1, 0].map(|index| (index, Picture::settled(&lab, &configs[index])));
+    for (index, picture) in &pictures {
+        let virtual_addresses: &[u8] = if *index == 0 { &[0, 1] } else { &[0, 2, 3] };
+        let expected: Vec<_> =
+            virtual_addresses.iter().map(|number| format!("eth0 {}/32", lab.vip(*number))).collect();
+        let found = picture.addresses.iter().filter(|address| address.ends_with("/32"));
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            expected.iter().collect::<Vec<_>>(),
+            "each has its own, and no other's"
+        );
+    }
     let mut random = fastrand::Rng::with_seed(random::seed("killed during a change"));
     let mut outcomes = [0, 0];
     for round in 0..random::rounds(5, 50) {
@@ -97,6 +108,7 @@ fn a_change_keeps_what_does_not_concern_it() {
     lab.lbd().wait_service("SECOND", "up");
     assert_eq!(lab.client().ask(lab.vip(1), 2001).seen, lab.vip(1).to_string());
     lab.lbd().put(&lab.config([&lab.pool()])).expect(200);
+    assert!(!addresses(lab.appliance()).iter().any(|address| address.contains(&lab.vip(1).to_string())));
     assert_ne!(lab.client().scan(lab.vip(1), &[2001])[&2001], "open");
     assert_eq!(lab.client().ask(lab.vip(0), 2001), first, "persistence outlives the changes");
     for (name, packets) in Table::read(lab.appliance()).counters() {

@@ -62,6 +62,10 @@ fn the_appliance_is_no_router_single_arm() {
 fn clients_reach_neither_servers_nor_management_two_arm() {
     let lab = Lab::two_arm();
     start(&lab);
+    // The servers know the way back, so that a forwarded packet would have an answer.
+    for node in ["NODE1", "NODE2"] {
+        lab.server(node).ip(format!("route add 172.16.1.0/24 via {MANAGEMENT}"));
+    }
     assert_eq!(open_ports(lab.client(), lab.vip(0)), [2001]);
     assert_eq!(open_ports(lab.client(), lab.server("NODE1").address()), [0; 0], "server, by the appliance");
     assert!(!lab.client().run(format!("ping -c 1 -W 1 {}", lab.server("NODE1").address())).is_ok());

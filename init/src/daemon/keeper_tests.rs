@@ -73,9 +73,9 @@ fn one_miss_ends_the_healthy_time() {
 fn an_lbd_that_never_answers_is_killed_even_while_it_is_asked() {
     let mut keeper = running();
     assert_eq!(keeper.due(s(1)), Some(Order::Ask));
-    assert_eq!(keeper.next_deadline(), Some(s(31)));
-    assert_eq!(keeper.due(s(30)), None);
-    assert_eq!(keeper.due(s(31)), Some(Order::Kill));
+    assert_eq!(keeper.next_deadline(), Some(s(61)));
+    assert_eq!(keeper.due(s(60)), None);
+    assert_eq!(keeper.due(s(61)), Some(Order::Kill));
 }
 
 #[test]

@@ -49,11 +49,11 @@ const MAKE_OPTIONS: &[&str] = &[
 /// `errors=remount-ro`: a file system that contradicts itself is not written to any more.
 const OPTIONS: &str = "errors=remount-ro";
 
-/// Mounts the data partition of `disk`, making or repairing it first, and gives its device. Whatever fails becomes
-/// a notice, and /data a file system in memory.
-pub fn prepare(disk: Option<&Disk>) -> Result<Option<PathBuf>, Failure> {
+/// Mounts the data partition of `disk`, making or repairing it first, and gives it. Whatever fails becomes a
+/// notice, and /data a file system in memory.
+pub fn prepare(disk: Option<&Disk>) -> Result<Option<Data>, Failure> {
     match mount_data(disk) {
-        Ok(device) => Ok(Some(device)),
+        Ok(data) => Ok(Some(data)),
         Err(failure) => {
             notices::write("disk", &sentence(&failure));
             mounts::one("tmpfs", "tmpfs", DATA, HARMLESS, "mode=0755,size=64m").map(|()| None)
@@ -61,21 +61,39 @@ pub fn prepare(disk: Option<&Disk>) -> Result<Option<PathBuf>, Failure> {
     }
 }
 
-/// What is wrong with the data partition while the system runs, in a sentence.
-pub fn trouble(device: &Path) -> Option<&'static str> {
-    if !table::is_there(device) {
-        Some(
-            "The disk has gone while the system was running; changes cannot be stored. Traffic goes on. Check the \
-              virtual machine's disk, then restart.",
-        )
-    } else if !mounts::is_writable(&mounts::list(), DATA) {
-        Some(
-            "The disk reported errors and the data partition can only be read now; changes cannot be stored. \
-              Traffic goes on. Check the virtual machine's disk, then restart.",
-        )
-    } else {
-        None
+/// The data partition, mounted on /data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data {
+    device: PathBuf,
+    /// Errors that its file system had counted before.
+    errors: u64,
+}
+
+impl Data {
+    /// What has gone wrong with it since it was mounted, in a sentence.
+    pub fn trouble(&self) -> Option<&'static str> {
+        if !table::is_there(&self.device) {
+            Some(
+                "The disk has gone while the system was running; changes cannot be stored. Traffic goes on. Check the \
+                 virtual machine's disk, then restart.",
+            )
+        } else if errors(&self.device) > self.errors || !mounts::is_writable(&mounts::list(), DATA) {
+            Some(
+                "The disk reported errors, and the data partition is not written to any more; changes cannot be \
+                 stored. Traffic goes on. Check the virtual machine's disk, then restart.",
+            )
+        } else {
+            None
+        }
     }
+}
+
+/// Errors that ext4 has counted (`Documentation/ABI/testing/sysfs-fs-ext4`). Linux 6.12 leaves a file system that it
+/// no longer writes to "rw" in the list of mounts: only this count tells.
+fn errors(device: &Path) -> u64 {
+    let name = device.file_name().unwrap_or_default();
+    let text = std::fs::read_to_string(Path::new("/sys/fs/ext4").join(name).join("errors_count"));
+    text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
 fn sentence(failure: &Failure) -> String {
@@ -94,7 +112,7 @@ pub fn hand_over_rescue(disk: Option<&Disk>, account: &Account) -> Result<(), Fa
     std::os::unix::fs::symlink(device, RESCUE_DEVICE).doing(doing)
 }
 
-fn mount_data(disk: Option<&Disk>) -> Result<PathBuf, Failure> {
+fn mount_data(disk: Option<&Disk>) -> Result<Data, Failure> {
     let disk = disk.ok_or_else(|| Failure::new("looking for the appliance's disk", "there is none"))?;
     match disk.grow() {
         Ok(true) => {
@@ -111,7 +129,7 @@ fn mount_data(disk: Option<&Disk>) -> Result<PathBuf, Failure> {
     if let Err(failure) = grow(&device) {
         log::say(Level::Warning, failure);
     }
-    Ok(device)
+    Ok(Data { errors: errors(&device), device })
 }
 
 /// Makes a file system on a blank partition, checks one that is there, refuses anything else.

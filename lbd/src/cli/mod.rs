@@ -141,9 +141,10 @@ fn daemon(run: Run) -> Result<(), String> {
     if privileges::is_root() {
         let account = Account::find(&run.user.user).map_err(|error| error.to_string())?;
         account.own_folder(&run.state.state_directory).map_err(|error| error.to_string())?;
-        account.become_it().map_err(|error| error.to_string())?;
+        account.become_lbd().map_err(|error| error.to_string())?;
     }
     privileges::check().map_err(|error| error.to_string())?;
+    privileges::raise_file_limit();
     let state_directory = run.state.state_directory;
     let control_socket = run.control_socket.unwrap_or_else(|| state_directory.join("lbd.sock"));
     let (notices, rescue_device) = (run.notices, run.rescue_device);
@@ -175,9 +176,13 @@ fn change_config(apply: &Apply) -> Result<(), String> {
 }
 
 fn set_password(state_directory: &Path, user: &str) -> Result<(), String> {
-    if privileges::is_root() && !state_directory.exists() {
-        let account = Account::find(user).map_err(|error| error.to_string())?;
-        account.own_folder(state_directory).map_err(|error| error.to_string())?;
+    if privileges::is_root() {
+        if !state_directory.exists() {
+            let account = Account::find(user).map_err(|error| error.to_string())?;
+            account.own_folder(state_directory).map_err(|error| error.to_string())?;
+        }
+        let owner = Account::owner_of(state_directory).map_err(|error| error.to_string())?;
+        owner.become_plain().map_err(|error| error.to_string())?;
     }
     let mut password = String::new();
     std::io::stdin()

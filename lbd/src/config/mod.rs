@@ -14,6 +14,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use document::{Document, Format};
@@ -33,7 +34,7 @@ pub struct Config {
     /// In the order of the document, which is the order of every view.
     pub services: Vec<VirtualService>,
     /// The document this was made from: what is stored and shown.
-    pub document: Document,
+    pub document: Arc<Document>,
 }
 
 /// Where the management ports answer: on this interface's own address, never on a virtual one.

@@ -11,7 +11,7 @@ fn the_shipped_example_is_valid_and_survives_a_round_trip() {
     let first = config(GOOD).unwrap();
     assert_eq!(first.services.len(), 3);
     assert_eq!(config(&first.document.to_toml()).unwrap(), first);
-    let json = serde_json::to_string(&first.document).unwrap();
+    let json = serde_json::to_string(&*first.document).unwrap();
     assert_eq!(validate(Document::parse(&json, Format::Json).unwrap()).unwrap(), first);
 }
 

@@ -1,7 +1,7 @@
 //! A change of the configuration: taken over on trial, applied, stored, accepted; or taken back.
 
 use super::checks::Checks;
-use super::{Effect, Engine, Now, Refusal, RequestId};
+use super::{Effect, Engine, Now, Outcome, Refusal, RequestId};
 use crate::config::{Config, Document, validate};
 use crate::traffic::numbering::Numbering;
 
@@ -10,6 +10,8 @@ use crate::traffic::numbering::Numbering;
 pub(super) struct Change {
     request: RequestId,
     previous: Previous,
+    /// What was amiss before: no reason to refuse the change.
+    trouble_before: Option<String>,
     stage: Stage,
 }
 
@@ -34,6 +36,11 @@ enum Stage {
 }
 
 impl Change {
+    /// What is in force until the change is accepted.
+    pub(super) fn previous_config(&self) -> &Config {
+        &self.previous.config
+    }
+
     /// The state at this moment has been ordered from the kernel.
     pub(super) fn ordered(&mut self, number: u64) {
         match &mut self.stage {
@@ -61,23 +68,27 @@ impl Engine {
             numbering: std::mem::replace(&mut self.numbering, numbering),
             checks: std::mem::replace(&mut self.checks, checks),
         };
-        self.change = Some(Change { request, previous, stage: Stage::Waiting });
+        let trouble_before = self.kernel.failure().map(str::to_owned);
+        self.change = Some(Change { request, previous, trouble_before, stage: Stage::Waiting });
         self.follow_config()
     }
 
     /// [`super::Event::Applied`].
-    pub(super) fn applied(&mut self, number: u64, result: Result<(), String>, now: Now) -> Vec<Effect> {
-        self.kernel.ended(&result, now.monotonic);
+    pub(super) fn applied(&mut self, number: u64, outcome: &Outcome, now: Now) -> Vec<Effect> {
+        self.kernel.ended(outcome, now.monotonic);
         if let Some(addresses) = self.kernel.addresses() {
             self.announcements.follow(addresses, now);
         }
-        let stage = self.change.as_ref().map(|change| &change.stage);
-        match (stage, result) {
-            (Some(Stage::Applying(ours)), Ok(())) if *ours == number => self.store(),
-            (Some(Stage::Applying(ours)), Err(why)) if *ours == number => {
+        let Some(change) = &self.change else { return Vec::new() };
+        let trouble = outcome.trouble().filter(|why| Some(why) != change.trouble_before.as_ref());
+        match (&change.stage, trouble) {
+            (Stage::Applying(ours), None) if *ours == number => self.store(),
+            (Stage::Applying(ours), Some(why)) if *ours == number => {
                 self.revert(Refusal::NotApplied(why), now)
             }
-            (Some(Stage::Reverting(_, Some(ours))), _) if *ours == number => self.answer_reverted(),
+            (Stage::Reverting(_, Some(ours)), meanwhile) if *ours == number => {
+                self.answer_reverted(meanwhile)
+            }
             _ => Vec::new(),
         }
     }
@@ -86,7 +97,7 @@ impl Engine {
     pub(super) fn nothing_to_apply(&mut self) -> Vec<Effect> {
         match self.change.as_ref().map(|change| &change.stage) {
             Some(Stage::Waiting) => self.store(),
-            Some(Stage::Reverting(_, None)) => self.answer_reverted(),
+            Some(Stage::Reverting(_, None)) => self.answer_reverted(None),
             _ => Vec::new(),
         }
     }
@@ -96,6 +107,8 @@ impl Engine {
         match result {
             Ok(version) => {
                 self.version = version;
+                // What was said about the configuration at start is settled by a new one.
+                self.start_problems.clear();
                 self.change
                     .take()
                     .map(|change| Effect::Answer(change.request, Ok(version)))
@@ -110,7 +123,7 @@ impl Engine {
         if let Some(change) = &mut self.change {
             change.stage = Stage::Storing;
         }
-        vec![Effect::Store(Box::new(self.config.document.clone()))]
+        vec![Effect::Store(self.config.document.clone())]
     }
 
     fn revert(&mut self, refusal: Refusal, now: Now) -> Vec<Effect> {
@@ -118,14 +131,20 @@ impl Engine {
         change.stage = Stage::Reverting(refusal, None);
         self.config = change.previous.config.clone();
         self.numbering = change.previous.numbering.clone();
-        self.checks = change.previous.checks.clone();
-        self.checks.wake(now);
+        // What was learned during the trial stays known; servers that were not in it are as they were before.
+        self.checks = self.checks.follow_or(&self.config, &change.previous.checks, now);
         self.follow_config()
     }
 
-    fn answer_reverted(&mut self) -> Vec<Effect> {
+    fn answer_reverted(&mut self, meanwhile: Option<String>) -> Vec<Effect> {
         match self.change.take() {
             Some(Change { request, stage: Stage::Reverting(refusal, _), .. }) => {
+                let refusal = match (refusal, meanwhile) {
+                    (Refusal::NotApplied(why) | Refusal::NotStored(why), Some(meanwhile)) => {
+                        Refusal::NotRestored { why, meanwhile }
+                    }
+                    (refusal, _) => refusal,
+                };
                 vec![Effect::Answer(request, Err(refusal))]
             }
             _ => Vec::new(),

@@ -33,7 +33,9 @@ impl Checks {
     pub(super) fn adopt(config: &Config, known: &Numbering, listing: &Listing, now: Now) -> Self {
         let used = |map: &str, key: &str| listing.maps.get(map).and_then(|map| map.get(key).cloned());
         Self::build(config, now, |service, server| {
-            let Some(mark) = known.server(&service.label, &server.label) else {
+            let mark = known.server(&service.label, &server.label);
+            // One of weight 0 is never in the kernel, which says nothing of its health.
+            let Some(mark) = mark.filter(|_| server.weight.get() > 0) else {
                 return ServerHealth::unknown(now.wall);
             };
             let in_service = match server.port {
@@ -48,21 +50,20 @@ impl Checks {
 
     /// For another configuration: what is known of a server's address and port stays known.
     pub(super) fn follow(&self, config: &Config, now: Now) -> Self {
+        self.follow_or(config, &Self::default(), now)
+    }
+
+    /// The same; what is not known here may be known from `earlier`.
+    pub(super) fn follow_or(&self, config: &Config, earlier: &Self, now: Now) -> Self {
         let mut next = Self::build(config, now, |service, server| {
-            let known = self.get(&service.label, &server.label);
-            match known.filter(|known| known.target.address == address(service, server)) {
-                Some(known) => known.health.clone(),
-                None => ServerHealth::unknown(now.wall),
-            }
+            let same = |checks: &Self| {
+                let known = checks.get(&service.label, &server.label)?;
+                (known.target.address == address(service, server)).then(|| known.health.clone())
+            };
+            same(self).or_else(|| same(earlier)).unwrap_or_else(|| ServerHealth::unknown(now.wall))
         });
         next.keep_rhythm(self, now);
         next
-    }
-
-    /// After a pause: nothing that was due meanwhile is made up for.
-    pub(super) fn wake(&mut self, now: Now) {
-        let rhythm = self.clone();
-        self.keep_rhythm(&rhythm, now);
     }
 
     fn build(

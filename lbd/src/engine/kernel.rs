@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::network::topology::{Network, Topology, VirtualAddress};
+use super::Outcome;
+use crate::network::topology::VirtualAddress;
 use crate::plan::Desired;
 use crate::traffic::listing::Listing;
 use crate::traffic::numbering::Mark;
@@ -12,13 +13,22 @@ use crate::traffic::numbering::Mark;
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
+/// Everything is applied again this often, so that what somebody else changed is mended: kernel settings send no
+/// notice when they do. What is right already is not touched.
+const REFRESH: Duration = Duration::from_secs(60);
+
 /// One apply at a time, each with a number.
 #[derive(Debug, Default)]
 pub(super) struct Kernel {
     number: u64,
     in_flight: Option<Desired>,
-    /// What was applied last; `None` when that is not certain.
+    /// The rules that were applied last, with all else that was wanted; `None` when that is not certain.
     applied: Option<Desired>,
+    /// Something in the network has changed since.
+    doubted: bool,
+    /// The table is not what was applied.
+    lost: bool,
+    refresh_at: Duration,
     /// Marks of the servers that take connections, as far as is known.
     serving: BTreeSet<String>,
     failure: Option<Failure>,
@@ -50,17 +60,24 @@ impl Kernel {
         self.in_flight.is_some()
     }
 
+    /// Whether there is something to order now. A failure of the rules is tried again after a pause; what is new
+    /// does not wait for a failure of the rest.
+    pub(super) fn needs(&self, desired: &Desired, now: Duration) -> bool {
+        let due = now >= self.next_due();
+        match &self.applied {
+            None => self.failure.is_none() || due,
+            Some(applied) => applied != desired || self.doubted || due,
+        }
+    }
+
+    /// Whether everything wanted is in place.
     pub(super) fn has(&self, desired: &Desired) -> bool {
         self.applied.as_ref() == Some(desired)
     }
 
-    pub(super) fn must_wait(&self, now: Duration) -> bool {
-        self.retry_at().is_some_and(|retry_at| retry_at > now)
-    }
-
-    /// When to try again after a failure.
-    pub(super) fn retry_at(&self) -> Option<Duration> {
-        self.failure.as_ref().filter(|_| !self.is_busy()).map(|failure| failure.retry_at)
+    /// When to apply again without any reason but time.
+    pub(super) fn next_due(&self) -> Duration {
+        self.failure.as_ref().map_or(self.refresh_at, |failure| failure.retry_at)
     }
 
     /// The last failure, in words, until an apply succeeds.
@@ -68,49 +85,48 @@ impl Kernel {
         self.failure.as_ref().map(|failure| failure.why.as_str())
     }
 
-    /// Takes note of an order and gives it a number.
-    pub(super) fn order(&mut self, desired: Desired) -> u64 {
+    /// Takes note of an order; gives it a number, and says whether the table must be read again.
+    pub(super) fn order(&mut self, desired: Desired, now: Duration) -> (u64, bool) {
         self.number += 1;
         self.in_flight = Some(desired);
-        self.number
+        self.doubted = false;
+        self.refresh_at = now + REFRESH;
+        (self.number, std::mem::take(&mut self.lost))
     }
 
     /// An order has ended.
-    pub(super) fn ended(&mut self, result: &Result<(), String>, now: Duration) {
+    pub(super) fn ended(&mut self, outcome: &Outcome, now: Duration) {
         let ordered = self.in_flight.take();
-        match result {
+        match &outcome.rules {
             Ok(()) => {
                 let maps = ordered.iter().flat_map(|desired| &desired.table.maps);
                 let servers = maps.filter(|(name, _)| SERVER_MAPS.contains(name));
                 self.serving = servers.flat_map(|(_, map)| map.elements.keys().cloned()).collect();
                 self.applied = ordered;
-                self.failure = None;
             }
-            Err(why) => {
-                self.applied = None;
-                let pause =
-                    self.failure.as_ref().map_or(FIRST_RETRY, |last| (last.pause * 2).min(LAST_RETRY));
-                self.failure = Some(Failure { why: why.clone(), pause, retry_at: now + pause });
-            }
+            Err(_) => self.applied = None,
         }
+        let pause = self.failure.as_ref().map_or(FIRST_RETRY, |last| (last.pause * 2).min(LAST_RETRY));
+        self.failure = outcome.trouble().map(|why| Failure { why, pause, retry_at: now + pause });
     }
 
-    /// The virtual addresses that are in place, if anything is.
+    /// The virtual addresses that were wanted last, if any.
     pub(super) fn addresses(&self) -> Option<&BTreeSet<VirtualAddress>> {
         self.applied.as_ref().map(|applied| &applied.places.virtual_addresses)
     }
 
-    /// The kernel's network is like this: where something of ours has been taken away, all is applied again.
-    pub(super) fn network_is(&mut self, topology: &Topology) {
-        let complete = |applied: &Desired| {
-            let own = |(name, network): &(String, Network)| {
-                topology.interfaces.get(name).is_some_and(|interface| interface.networks.contains(network))
-            };
-            applied.places.virtual_addresses.is_subset(&topology.virtual_addresses())
-                && applied.places.own_addresses.iter().all(own)
-        };
-        if self.applied.as_ref().is_some_and(|applied| !complete(applied)) {
+    /// Something in the network has changed: what is ours is looked at again.
+    pub(super) fn doubt(&mut self) {
+        self.doubted = true;
+    }
+
+    /// The kernel has these counters: others than ours mean that the table is not ours any more.
+    pub(super) fn counters_are<'a>(&mut self, names: Option<impl Iterator<Item = &'a String>>) {
+        let Some(applied) = &self.applied else { return };
+        if !names.is_some_and(|names| names.eq(&applied.table.counters)) {
             self.applied = None;
+            self.lost = true;
+            self.serving.clear();
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -59,13 +60,13 @@ pub enum Event {
     Applied {
         /// The one that was ordered under this number.
         number: u64,
-        /// Why the kernel does not have it.
-        result: Result<(), String>,
+        /// What the kernel has of it.
+        outcome: Outcome,
     },
     /// [`Effect::Store`] has ended.
     Stored(Result<u64, String>),
-    /// [`Effect::ReadCounters`] has ended; a failure is worth a line in the log, and no more.
-    Counters(BTreeMap<String, u64>),
+    /// [`Effect::ReadCounters`] has ended; a failure means that the table may have gone.
+    Counters(Result<BTreeMap<String, u64>, String>),
     /// [`Effect::LookAtAppliance`] has ended.
     Looked(Findings),
     /// The management port listens, or why it does not.
@@ -81,6 +82,8 @@ pub enum Effect {
         number: u64,
         /// All of it; what differs is found by whoever applies it.
         desired: Box<Desired>,
+        /// What was known of the kernel's table is in doubt: it must be read again.
+        read_again: bool,
     },
     /// Check a server once.
     Check {
@@ -90,7 +93,7 @@ pub enum Effect {
         target: Target,
     },
     /// Store the configuration durably.
-    Store(Box<Document>),
+    Store(Arc<Document>),
     /// Answer a request for a change.
     Answer(RequestId, Result<u64, Refusal>),
     /// Tell the neighbours where a virtual address lives.
@@ -110,6 +113,27 @@ pub enum Effect {
     Listen(SocketAddr),
 }
 
+/// What came of an apply. The rules are one transaction; all else is done as far as it can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Why the kernel does not have the rules.
+    pub rules: Result<(), String>,
+    /// Why not all settings, addresses and routes are in place.
+    pub rest: Result<(), String>,
+}
+
+impl Outcome {
+    /// Everything is in place.
+    pub const DONE: Self = Self { rules: Ok(()), rest: Ok(()) };
+
+    /// What is not in place, in words.
+    pub fn trouble(&self) -> Option<String> {
+        let parts: Vec<_> =
+            [&self.rules, &self.rest].into_iter().filter_map(|part| part.clone().err()).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
 /// What a check asks, and of whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -119,7 +143,7 @@ pub struct Target {
     pub check: HealthCheck,
 }
 
-/// Why a change was not made. The previous configuration is in force.
+/// Why a change was not made. The previous configuration is in force, but for the last kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// The document breaks rules.
@@ -130,4 +154,11 @@ pub enum Refusal {
     NotApplied(String),
     /// It could not be stored.
     NotStored(String),
+    /// It failed, and so far what was before it could not be put back either.
+    NotRestored {
+        /// Why the change failed.
+        why: String,
+        /// Why the previous state is not back.
+        meanwhile: String,
+    },
 }

@@ -19,11 +19,12 @@ mod pulse;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::config::Config;
+use crate::config::{Config, Document};
 use crate::network::topology::Topology;
 use crate::plan::{self, Inputs, Plan};
 use crate::traffic::listing::Listing;
@@ -33,7 +34,7 @@ use announcements::Announcements;
 use change::Change;
 use checks::Checks;
 use kernel::Kernel;
-pub use messages::{Effect, Event, Now, Refusal, RequestId, ServerKey, Target};
+pub use messages::{Effect, Event, Now, Outcome, Refusal, RequestId, ServerKey, Target};
 pub use pulse::Findings;
 use pulse::Pulse;
 
@@ -125,9 +126,9 @@ impl Engine {
                 self.plan_is_old |= self.checks.observe(&key, &target, result, now);
             }
             Event::Topology(topology) => self.take_topology(topology, now),
-            Event::Applied { number, result } => effects = self.applied(number, result, now),
+            Event::Applied { number, outcome } => effects = self.applied(number, &outcome, now),
             Event::Stored(result) => effects = self.stored(result, now),
-            Event::Counters(counters) => self.counters = counters,
+            Event::Counters(counters) => self.take_counters(counters),
             Event::Looked(findings) => self.pulse.found(findings),
             Event::Listening(result) => self.not_listening = result.err(),
         }
@@ -162,27 +163,32 @@ impl Engine {
         let waiting = [
             self.checks.next_due(),
             self.announcements.next_due(),
-            self.kernel.retry_at(),
+            Some(self.kernel.next_due()).filter(|_| !self.kernel.is_busy()),
             self.pulse.next_due(),
         ];
         waiting.into_iter().flatten().fold(self.counters_due, Duration::min)
     }
 
-    /// True while a change is on trial: what the engine shows then is not yet decided.
-    pub fn is_changing(&self) -> bool {
-        self.change.is_some()
-    }
-
-    /// The configuration in force, or on trial.
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// The configuration in force; one that is on trial is not.
+    pub fn document(&self) -> &Arc<Document> {
+        &self.change.as_ref().map_or(&self.config, |change| change.previous_config()).document
     }
 
     fn take_topology(&mut self, topology: Topology, now: Now) {
+        if topology == self.topology {
+            return;
+        }
         self.announcements.links_changed(&self.topology, &topology, now);
-        self.kernel.network_is(&topology);
+        self.kernel.doubt();
         self.topology = topology;
         self.plan_is_old = true;
+    }
+
+    fn take_counters(&mut self, counters: Result<BTreeMap<String, u64>, String>) {
+        self.kernel.counters_are(counters.as_ref().ok().map(BTreeMap::keys));
+        if let Ok(counters) = counters {
+            self.counters = counters;
+        }
     }
 
     /// Orders what follows from the configuration alone.
@@ -204,17 +210,15 @@ impl Engine {
         if self.kernel.is_busy() {
             return Vec::new();
         }
-        if self.kernel.has(&self.plan.desired) {
+        let is_change = self.change.is_some() && !self.kernel.has(&self.plan.desired);
+        if !is_change && !self.kernel.needs(&self.plan.desired, now.monotonic) {
             return self.nothing_to_apply();
         }
-        if self.change.is_none() && self.kernel.must_wait(now.monotonic) {
-            return Vec::new();
-        }
-        let number = self.kernel.order(self.plan.desired.clone());
+        let (number, read_again) = self.kernel.order(self.plan.desired.clone(), now.monotonic);
         if let Some(change) = &mut self.change {
             change.ordered(number);
         }
-        vec![Effect::Apply { number, desired: Box::new(self.plan.desired.clone()) }]
+        vec![Effect::Apply { number, desired: Box::new(self.plan.desired.clone()), read_again }]
     }
 
     fn make_plan(&self) -> Plan {

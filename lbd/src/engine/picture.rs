@@ -92,8 +92,12 @@ impl Engine {
         let serving = mark.is_some_and(|mark| self.kernel.serves(mark));
         let reason = health.map(|health| health.reason()).unwrap_or_default();
         // A state is shown when the kernel has it: who reads "up" may connect.
+        let drained = server.weight.get() == 0;
         let (state, reason) = match (verdict, serving) {
             (Verdict::Up, true) => (ServerState::Up, reason.to_owned()),
+            (Verdict::Up, false) if drained => {
+                (ServerState::Up, format!("{reason}; takes no new connections, as its weight is 0"))
+            }
             (Verdict::Up, false) => (ServerState::Checking, format!("{reason}; being taken into service")),
             (_, true) => (ServerState::Up, format!("being taken out of service: {reason}")),
             (Verdict::Down, false) => (ServerState::Down, reason.to_owned()),
@@ -122,16 +126,15 @@ impl Engine {
     }
 }
 
-/// All up is green, some up is yellow, none up is red.
+/// All up is green, some up is yellow, none up is red. A server of weight 0 carries nothing.
 fn state_of(servers: &[ServerView]) -> ServiceState {
     let count = |state| servers.iter().filter(|server| server.state == state).count();
-    match (count(ServerState::Up), count(ServerState::Down)) {
-        (up, _) if up == servers.len() => ServiceState::Up,
-        (0, 0) => ServiceState::Checking,
-        (0, down) if down == servers.len() => ServiceState::Down,
-        (0, _) => ServiceState::Checking,
-        (_, 0) => ServiceState::Checking,
-        _ => ServiceState::Degraded,
+    let carrying = servers.iter().any(|server| server.state == ServerState::Up && server.weight > 0);
+    match (count(ServerState::Checking), count(ServerState::Down)) {
+        (0, 0) if carrying => ServiceState::Up,
+        (0, _) if carrying => ServiceState::Degraded,
+        (0, _) => ServiceState::Down,
+        (_, _) => ServiceState::Checking,
     }
 }
 

@@ -80,7 +80,7 @@ impl World {
     fn take(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Apply { number, desired } => self.applies.push((number, *desired)),
+                Effect::Apply { number, desired, .. } => self.applies.push((number, *desired)),
                 Effect::Check { key, target } => self.checks.push((self.now.monotonic, key, target)),
                 Effect::Store(_) => self.stores += 1,
                 Effect::Answer(RequestId(id), answer) => self.answers.push((id, answer)),
@@ -116,7 +116,7 @@ impl World {
 
     fn applied(&mut self, result: Result<(), String>) {
         if let Some((number, _)) = self.applies.pop() {
-            self.event(Event::Applied { number, result });
+            self.event(Event::Applied { number, outcome: Outcome { rules: result, rest: Ok(()) } });
         }
     }
 
@@ -234,14 +234,15 @@ fn a_change_is_applied_stored_and_only_then_accepted() {
     let mut world = World::new();
     world.calm_down();
     world.change(1, &EXAMPLE.replace("192.168.10.102", "192.168.10.105"));
-    assert!(world.engine.is_changing() && world.stores == 0 && world.answers.is_empty());
+    assert!(world.stores == 0 && world.answers.is_empty());
+    assert_eq!(**world.engine.document(), document(EXAMPLE), "the old one is shown");
     world.change(2, EXAMPLE);
     assert_eq!(world.answers.pop(), Some((2, Err(Refusal::Busy))));
     world.applied(Ok(()));
     assert!(world.stores == 1 && world.answers.is_empty());
     world.stored(true);
     assert_eq!(world.answers, [(1, Ok(2))]);
-    assert!(!world.engine.is_changing());
+    assert_ne!(**world.engine.document(), document(EXAMPLE));
 }
 
 #[test]
@@ -261,7 +262,7 @@ fn a_change_that_the_kernel_or_the_disk_refuses_is_taken_back_before_it_is_answe
             true => Refusal::NotStored("disk full".into()),
         };
         assert_eq!(world.answers, [(1, Err(refusal))]);
-        assert_eq!(world.engine.config().document, document(EXAMPLE));
+        assert_eq!(**world.engine.document(), document(EXAMPLE));
     }
 }
 
@@ -293,19 +294,76 @@ fn the_kernel_is_tried_again_with_longer_pauses() {
 }
 
 #[test]
-fn a_virtual_address_that_somebody_took_away_comes_back() {
+fn whatever_changes_in_the_network_is_looked_at_again() {
     let mut world = World::new();
     world.calm_down();
-    let mut with_addresses = topology();
-    let places = &mut with_addresses.interfaces.get_mut("eth0").unwrap().virtual_addresses;
-    places.extend(
-        ["192.168.10.100", "192.168.10.101", "192.168.10.102"].map(|a| a.parse::<Ipv4Addr>().unwrap()),
-    );
-    world.event(Event::Topology(with_addresses.clone()));
-    assert!(world.applies.is_empty());
-    with_addresses.interfaces.get_mut("eth0").unwrap().virtual_addresses.pop_first();
-    world.event(Event::Topology(with_addresses));
+    world.event(Event::Topology(topology()));
+    assert!(world.applies.is_empty(), "nothing has changed");
+    let mut changed = topology();
+    changed.interfaces.get_mut("eth0").unwrap().carrier = false;
+    world.event(Event::Topology(changed));
     assert_eq!(world.applies.len(), 1);
+}
+
+#[test]
+fn a_table_that_has_gone_is_read_again_and_nobody_is_shown_as_up() {
+    let mut world = World::new();
+    world.calm_down();
+    let ours: BTreeMap<_, _> =
+        world.engine.plan.desired.table.counters.iter().map(|name| (name.clone(), 7)).collect();
+    world.event(Event::Counters(Ok(ours)));
+    assert!(world.applies.is_empty());
+    let effects = world.engine.handle(Event::Counters(Err("No such file or directory".into())), world.now);
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::Apply { read_again: true, .. })),
+        "{effects:?}"
+    );
+    world.take(effects);
+    assert_eq!(world.states()[0].0, ServiceState::Checking);
+    world.applied(Ok(()));
+    assert_eq!(world.states()[0].0, ServiceState::Up);
+}
+
+#[test]
+fn one_address_that_cannot_be_placed_delays_no_health_change() {
+    let mut world = World::new();
+    world.calm_down();
+    let trouble = || Outcome { rules: Ok(()), rest: Err("File exists".into()) };
+    world.run_for(Duration::from_secs(60));
+    let (number, _) = world.applies.pop().expect("the refresh");
+    world.event(Event::Applied { number, outcome: trouble() });
+    assert!(world.applies.is_empty() && world.engine.view().problems[0].contains("File exists"));
+    for _ in 0..2 {
+        world.run_for(Duration::from_millis(100));
+        let (key, target) =
+            world.checks.last().map(|(_, key, target)| (key.clone(), target.clone())).unwrap();
+        world.event(Event::Checked { key, target, result: Err(failure()) });
+    }
+    assert_eq!(world.applies.len(), 1, "at once, without waiting for the next try");
+    let (number, _) = world.applies.pop().unwrap();
+    world.event(Event::Applied { number, outcome: trouble() });
+    world.change(1, &EXAMPLE.replace("192.168.10.102", "192.168.10.105"));
+    let (number, _) = world.applies.pop().unwrap();
+    world.event(Event::Applied { number, outcome: trouble() });
+    world.stored(true);
+    assert_eq!(world.answers, [(1, Ok(2))], "old trouble is no reason to refuse a change");
+}
+
+#[test]
+fn a_server_that_died_during_a_failed_change_stays_out() {
+    let mut world = World::new();
+    world.calm_down();
+    world.change(1, &EXAMPLE.replace("192.168.10.102", "192.168.10.105"));
+    world.applied(Ok(()));
+    for _ in 0..2 {
+        world.run_for(Duration::from_secs(5));
+        world.answer_checks(&["POOL1_NODE2"]);
+        world.applied(Ok(()));
+    }
+    assert_eq!(world.states()[0].1[1], ServerState::Down, "shown also while the disk hangs");
+    world.stored(false);
+    let (_, reverted) = world.applies.last().unwrap();
+    assert!(!reverted.table.maps["servers"].elements.contains_key("0x00010002"));
 }
 
 #[test]
@@ -397,7 +455,7 @@ proptest! {
                 in_force = wanted[usize::try_from(*id).unwrap() - 1].clone();
             }
         }
-        prop_assert_eq!(&world.engine.config().document, &in_force);
+        prop_assert_eq!(&**world.engine.document(), &in_force);
         prop_assert!(world.engine.kernel.has(&world.engine.plan.desired));
         prop_assert!(world.states().iter().all(|(state, _)| *state == ServiceState::Up));
     }

@@ -114,25 +114,38 @@ impl Netlink {
         Some(Egress { interface, source })
     }
 
-    /// Makes interfaces, addresses and the default route what they should be. New addresses come before old
-    /// ones go, so that an interface never has none.
-    pub async fn place(&self, desired: &Places) -> Result<(), NetlinkError> {
-        let topology = self.topology(&BTreeSet::new()).await?;
+    /// Makes interfaces, addresses and the default route what they should be, as far as they can be; returns what
+    /// could not. New addresses come before old ones go, so that an interface never has none.
+    pub async fn place(&self, desired: &Places) -> Vec<NetlinkError> {
+        let topology = match self.topology(&BTreeSet::new()).await {
+            Ok(topology) => topology,
+            Err(error) => return vec![error],
+        };
+        let mut failures = Vec::new();
         for name in &desired.switched_on {
-            self.switch_on(&topology, name).await?;
+            failures.extend(self.switch_on(&topology, name).await.err());
         }
         let (wanted, current) = (Address::wanted(desired), Address::present(&topology));
-        for new in wanted.difference(&current) {
-            let mut request =
-                self.handle.address().add(0, IpAddr::V4(new.network.address), new.network.prefix);
-            *request.message_mut() = address_message(new, &topology)?;
-            finish(format!("adding {new}"), request.execute()).await?;
+        for new in wanted.difference(&current).filter(|new| !new.is_somebody_elses(&topology)) {
+            failures.extend(self.add(new, &topology).await.err());
         }
         for gone in current.difference(&wanted) {
-            let request = self.handle.address().del(address_message(gone, &topology)?);
-            finish(format!("removing {gone}"), request.execute()).await?;
+            failures.extend(self.remove(gone, &topology).await.err());
         }
-        self.set_default_route(desired.default_gateway).await
+        failures.extend(self.set_default_route(desired.default_gateway).await.err());
+        failures
+    }
+
+    async fn add(&self, new: &Address, topology: &Topology) -> Result<(), NetlinkError> {
+        let Network { address, prefix } = new.network;
+        let mut request = self.handle.address().add(0, IpAddr::V4(address), prefix);
+        *request.message_mut() = address_message(new, topology)?;
+        finish(format!("adding {new}"), request.execute()).await
+    }
+
+    async fn remove(&self, gone: &Address, topology: &Topology) -> Result<(), NetlinkError> {
+        let request = self.handle.address().del(address_message(gone, topology)?);
+        finish(format!("removing {gone}"), request.execute()).await
     }
 
     async fn switch_on(&self, topology: &Topology, name: &str) -> Result<(), NetlinkError> {
@@ -150,21 +163,23 @@ impl Netlink {
         let listing = self.handle.route().get(RouteMessageBuilder::<Ipv4Addr>::new().build()).execute();
         let routes: Vec<_> =
             listing.try_collect().await.map_err(|error| NetlinkError::new("listing routes", error))?;
-        let ours = |route: &RouteMessage| {
-            route.header.protocol == OUR_ROUTE && route.header.destination_prefix_length == 0
-        };
+        let is_default = |route: &RouteMessage| route.header.destination_prefix_length == 0;
+        let ours = |route: &RouteMessage| is_default(route) && route.header.protocol == OUR_ROUTE;
         let gateway = |route: &RouteMessage| {
             route.attributes.iter().find_map(|attribute| match attribute {
                 RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => Some(*gateway),
                 _ => None,
             })
         };
-        let (right, wrong): (Vec<_>, Vec<_>) =
-            routes.into_iter().filter(ours).partition(|route| wanted.is_some() && gateway(route) == wanted);
-        for route in wrong {
+        // One that somebody else has set to the same router will do.
+        let right =
+            routes.iter().any(|route| is_default(route) && wanted.is_some() && gateway(route) == wanted);
+        for route in
+            routes.into_iter().filter(|route| ours(route) && (wanted.is_none() || gateway(route) != wanted))
+        {
             finish("removing the default route".into(), self.handle.route().del(route).execute()).await?;
         }
-        match wanted.filter(|_| right.is_empty()) {
+        match wanted.filter(|_| !right) {
             None => Ok(()),
             Some(gateway) => {
                 let route =

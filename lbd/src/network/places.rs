@@ -68,6 +68,11 @@ impl Address {
         })
     }
 
+    /// The same address is there already, and was not put there by lbd.
+    pub(super) fn is_somebody_elses(&self, topology: &Topology) -> bool {
+        topology.interfaces.get(&self.interface).is_some_and(|it| it.networks.contains(&self.network))
+    }
+
     /// `None` where there is no such interface.
     pub(super) fn message(&self, topology: &Topology) -> Option<AddressMessage> {
         let interface = topology.interfaces.get(&self.interface)?;

@@ -103,6 +103,26 @@ fn without_a_route_the_kernel_chooses_the_source() {
     assert!(plan.desired.table.maps["sources"].elements.is_empty(), "masquerade takes over");
 }
 
+#[test]
+fn a_virtual_address_on_another_interface_is_no_source() {
+    let interfaces = [("eth0", "192.168.10.10", 24), ("eth1", "192.0.2.10", 24)];
+    let topology = topology(&interfaces, &[("192.168.10.110", "eth0")]);
+    let text = EXAMPLE
+        .replace("address = \"192.168.10.100\"\n", "address = \"192.168.10.100\"\ninterface = \"eth1\"\n");
+    let plan = plan_of(&config(&text), &topology, &[], false);
+    assert_eq!(plan.services[0].interface.as_deref(), Ok("eth1"));
+    assert_eq!(plan.services[0].servers[0].address, Some("192.168.10.10".parse().unwrap()));
+}
+
+#[test]
+fn a_server_of_weight_0_is_not_reached_by_clients_that_knew_it_either() {
+    let topology = topology(&[("eth0", "192.168.10.10", 24)], &[]);
+    let text = EXAMPLE.replacen("weight = 100", "weight = 0", 1);
+    let plan = plan_of(&config(&text), &topology, &[], false);
+    let servers = &plan.desired.table.maps["servers"].elements;
+    assert!(!servers.contains_key("0x00010001") && servers.contains_key("0x00010002"), "{servers:?}");
+}
+
 /// At the first boot nothing has an address; the rules must be in the kernel before anything gets one.
 #[test]
 fn without_any_network_there_is_no_flowtable() {

@@ -72,6 +72,14 @@ impl From<Refusal> for ProblemDocument {
                 "The kernel did not take the configuration",
                 format!("{why}. {unchanged}"),
             ),
+            Refusal::NotRestored { why, meanwhile } => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The change failed, and what was before it is not fully back",
+                format!(
+                    "{why}. Putting the previous configuration back has met a failure too: {meanwhile}. It is tried \
+                     again by itself; the System Overview shows when it is done."
+                ),
+            ),
             Refusal::NotStored(why) => Self::new(
                 StatusCode::INSUFFICIENT_STORAGE,
                 "The configuration could not be stored",
@@ -90,7 +98,7 @@ async fn config(State(gateway): State<Gateway>, headers: HeaderMap) -> Response 
     if named(&headers, ACCEPT.as_str()) == Some(Format::Toml) {
         return ([(CONTENT_TYPE, TOML)], document.to_toml()).into_response();
     }
-    Json(document).into_response()
+    Json(document.as_ref()).into_response()
 }
 
 /// The new version in the store.

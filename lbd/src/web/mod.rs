@@ -30,7 +30,7 @@ pub struct Published {
     /// The state, for everybody.
     pub view: View,
     /// The configuration in force.
-    pub document: Document,
+    pub document: Arc<Document>,
 }
 
 /// Somebody wants another configuration.

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
@@ -173,14 +173,9 @@ impl PasswordFile {
     fn write(&self, text: &str) -> io::Result<()> {
         let folder = self.0.parent().unwrap_or(Path::new("."));
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let owner = std::fs::metadata(folder.parent().unwrap_or(folder))?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(text.as_bytes())?;
         file.as_file().set_permissions(std::fs::Permissions::from_mode(0o600))?;
-        // Root sets it for lbd, which must be able to read it.
-        for path in [folder, file.path()] {
-            chown(path, Some(owner.uid()), Some(owner.gid()))?;
-        }
         file.as_file().sync_all()?;
         file.persist(&self.0).map_err(|error| error.error)?;
         std::fs::File::open(folder)?.sync_all()

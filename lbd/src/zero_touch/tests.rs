@@ -50,7 +50,7 @@ fn nothing_given_means_the_defaults_of_the_specification() {
     assert_eq!(config.management.address.to_string(), "192.168.2.21");
     assert_eq!((config.management.interface.as_str(), config.management.https_port), ("eth0", 9443));
     assert!(config.services.is_empty());
-    let network = config.document.network.unwrap();
+    let network = config.document.network.clone().unwrap();
     assert_eq!(network.host_name.as_deref(), Some("lbmaster"));
     assert_eq!(network.interface[0].addresses, ["192.168.2.21/24"]);
 }

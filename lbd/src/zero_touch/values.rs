@@ -114,7 +114,7 @@ pub(super) fn configuration(text: &str) -> Result<Document, Vec<Problem>> {
         vec![Problem { field: "configuration".into(), problem: fault.problem, remedy: fault.remedy }]
     })?;
     let config = Document::parse(&toml, Format::Toml).and_then(validate);
-    config.map(|config| config.document).map_err(|problems| {
+    config.map(|config| std::sync::Arc::unwrap_or_clone(config.document)).map_err(|problems| {
         // An attribute of XML has no line breaks (XML 1.0 section 3.3.3).
         let flattened = is_toml && !toml.contains('\n');
         let named = |problem: Problem| Problem {

@@ -42,7 +42,7 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
     let services = services.into_values().collect();
     match (management, check.problems) {
         (Some(management), problems) if problems.is_empty() => {
-            Ok(Config { management, network, services, document })
+            Ok(Config { management, network, services, document: document.into() })
         }
         (_, problems) => Err(problems),
     }
