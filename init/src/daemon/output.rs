@@ -25,21 +25,23 @@ impl Output {
 
     /// Logs what has arrived; false once the stream has ended.
     pub fn pass_on(&mut self) -> bool {
-        let mut buffer = [0; AT_ONCE];
-        let open = match self.pipe.read(&mut buffer) {
-            Ok(0) => false,
-            Ok(length) => {
-                for line in self.lines.take(&buffer[..length]) {
-                    log::write(log::level_of(&line), "lbd", &line);
-                }
-                true
-            }
-            Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
-        };
-        if let Some(rest) = self.lines.rest().filter(|_| !open) {
-            log::write(log::level_of(&rest), "lbd", &rest);
+        let (lines, open) = self.read();
+        for line in lines {
+            log::write(log::level_of(&line), "lbd", &line);
         }
         open
+    }
+
+    /// The lines that are whole now, and whether more can come. The last one of all needs no end.
+    fn read(&mut self) -> (Vec<String>, bool) {
+        let mut buffer = [0; AT_ONCE];
+        match self.pipe.read(&mut buffer) {
+            Ok(length) if length > 0 => (self.lines.take(&buffer[..length]), true),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                (Vec::new(), true)
+            }
+            Ok(_) | Err(_) => (self.lines.rest().into_iter().collect(), false),
+        }
     }
 }
 
@@ -86,6 +88,21 @@ mod tests {
         assert_eq!(lines.take(b"e\n\ntwo\nth"), ["one", "two"]);
         assert_eq!(lines.rest().as_deref(), Some("th"));
         assert_eq!(lines.rest(), None);
+    }
+
+    #[test]
+    fn a_line_that_comes_in_pieces_is_one_line() {
+        use std::io::Write;
+        let (pipe, mut writer) = std::io::pipe().unwrap();
+        let mut output = Output::new(pipe);
+        let mut after = |piece: &str| {
+            writer.write_all(piece.as_bytes()).unwrap();
+            output.read()
+        };
+        assert_eq!(after("error: "), (vec![], true));
+        assert_eq!(after("no such thing\nhe"), (vec!["error: no such thing".to_owned()], true));
+        drop(writer);
+        assert_eq!(output.read(), (vec!["he".to_owned()], false));
     }
 
     proptest! {
