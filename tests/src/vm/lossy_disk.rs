@@ -100,7 +100,7 @@ fn serve(mut client: UnixStream, state: &State) {
 impl State {
     fn check(&self, offset: u64, length: usize) -> io::Result<()> {
         let is_inside = offset.checked_add(length as u64).is_some_and(|end| end <= self.size);
-        let is_whole = offset % SECTOR == 0 && length as u64 % SECTOR == 0;
+        let is_whole = offset.is_multiple_of(SECTOR) && (length as u64).is_multiple_of(SECTOR);
         match self.broken.load(Ordering::SeqCst) || !is_inside || !is_whole {
             true => Err(io::Error::other("the disk fails")),
             false => Ok(()),
