@@ -4,8 +4,12 @@ TOOLS := $(TARGET)/tools
 PEERS := $(TARGET)/peers
 FUZZ_SECONDS ?= 60
 VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+AGAIN := $(TARGET)/again
 ARTEFACT := $(TARGET)/evenkeel-$(VERSION)
 STATIC := x86_64-unknown-linux-gnu
+# Folders of this machine have no place in the product's bytes.
+STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom" \
+	--remap-path-prefix=$(CURDIR)=/evenkeel --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 # Debian 12 packages: the compiler's linker, the product's own nft, and the peers of tests and benchmark.
 PACKAGES := build-essential curl iproute2 procps util-linux nftables conntrack iputils-ping \
 	python3-venv dcmtk haproxy nginx-light libnginx-mod-stream iperf3 \
@@ -16,7 +20,7 @@ export EVENKEEL_LBD := $(TARGET)/debug/lbd
 export EVENKEEL_PEERS := $(PEERS)
 export EVENKEEL_OVA := $(ARTEFACT).ova
 
-.PHONY: help setup build appliance lock run lint test test-long stories guest-stories bench fuzz clean
+.PHONY: help setup build appliance reproducible lock run lint test test-long stories guest-stories bench fuzz clean
 
 STORIES := $(wildcard tests/tests/*.rs)
 targets = $(patsubst tests/tests/%.rs,--test %,$(1))
@@ -45,7 +49,7 @@ build: ## Build the product (release)
 
 appliance: ## Build the OVA: target/evenkeel-VERSION.ova, .ova.sha256, .sbom.json
 	@echo "appliance: init and lbd, static"
-	RUSTFLAGS='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"' \
+	RUSTFLAGS='$(STATIC_FLAGS)' \
 		cargo build --release --target $(STATIC) -p lbd -p evenkeel-init
 	cargo build --release -p evenkeel-image -p evenkeel-ova
 	@echo "appliance: image and OVA"
@@ -53,6 +57,14 @@ appliance: ## Build the OVA: target/evenkeel-VERSION.ova, .ova.sha256, .sbom.jso
 		--version $(VERSION) --output $(ARTEFACT).raw
 	$(TARGET)/release/ova pack --disk $(ARTEFACT).raw --version $(VERSION) --output $(ARTEFACT).ova
 	$(TARGET)/release/ova verify $(ARTEFACT).ova | tail -n 1
+
+reproducible: appliance ## Build the OVA again, in another folder, time zone, locale and umask: the same bytes
+	rm -rf $(AGAIN) && mkdir -p $(AGAIN)/source $(AGAIN)/target
+	git ls-files -z | xargs -0 cp --parents -t $(AGAIN)/source
+	cp -r $(TARGET)/packages $(AGAIN)/target/
+	cd $(AGAIN)/source && umask 077 && TZ=Pacific/Chatham LC_ALL=C.UTF-8 CARGO_TARGET_DIR=$(AGAIN)/target make appliance
+	cmp $(ARTEFACT).ova $(AGAIN)/target/$(notdir $(ARTEFACT)).ova
+	@echo "reproducible: both OVAs are the same, byte for byte"
 
 lock: ## Take the newest Debian packages into packages.lock
 	cargo build --release -p evenkeel-image
@@ -69,7 +81,7 @@ lint: ## Format, clippy and dependency rules; any finding fails
 test: setup lint stories guest-stories ## All checks and tests, at most 35 minutes (needs root for network namespaces)
 
 test-long: export EVENKEEL_LONG := 1
-test-long: setup lint stories guest-stories ## The same with the full counts of the randomised stories
+test-long: setup lint stories guest-stories reproducible ## The same with the full counts of the randomised stories
 
 stories:
 	@echo "test: unit tests of the workspace"

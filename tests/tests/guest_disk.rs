@@ -34,8 +34,8 @@ fn a_power_cut_leaves_the_old_configuration_or_the_new_one() {
     let guest = start(&lab, &disk);
     let mut number = 0;
     for round in 0..random::rounds(3, 20) {
-        // A change takes some 100 ms in the guest: the cut hits before, within or after it.
-        let pause = Duration::from_millis(random.u64(0..400));
+        // A change takes a few 100 ms in the guest: the cut hits before, within or after it.
+        let pause = Duration::from_millis(random.u64(0..900));
         let (accepted, asked) = (number, number + 1);
         let config = generation(&lab, asked).with_network(lab.arms());
         let machine = guest.machine();
