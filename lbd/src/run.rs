@@ -263,7 +263,8 @@ impl Driver {
                 self.destinations.send_replace(destinations);
             }
             Effect::Listen(address) => {
-                self.listen.send_replace(Some(address));
+                // Only another address is a reason to open the port anew.
+                self.listen.send_if_modified(|current| current.replace(address) != Some(address));
             }
         }
     }

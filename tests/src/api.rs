@@ -150,7 +150,17 @@ pub fn https(host: &Host, method: &str, url: &str, password: Option<&str>, body:
 }
 
 fn curl(mut command: Command, method: &str, url: &str, toml: Option<&str>) -> Answer {
-    command.args(["--silent", "--max-time", "20", "--request", method, "--write-out", "\n%{http_code}", url]);
+    command.args([
+        "--silent",
+        "--show-error",
+        "--max-time",
+        "20",
+        "--request",
+        method,
+        "--write-out",
+        "\n%{http_code}",
+        url,
+    ]);
     if toml.is_some() {
         command.args(["--header", "Content-Type: application/toml", "--data-binary", "@-"]);
     }
@@ -159,7 +169,8 @@ fn curl(mut command: Command, method: &str, url: &str, toml: Option<&str>) -> An
     Answer {
         status: status.parse().expect("a number"),
         json: serde_json::from_str(text).unwrap_or_default(),
-        text: text.to_owned(),
+        // Without an answer, why there is none.
+        text: if text.is_empty() { output.stderr.clone() } else { text.to_owned() },
     }
 }
 

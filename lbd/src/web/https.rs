@@ -35,6 +35,8 @@ pub async fn serve(
     let guard = Guard::new(PasswordFile::below(&state_directory));
     let router = guarded(router(gateway), guard);
     let room = Arc::new(Semaphore::new(CONNECTIONS));
+    // The certificate in use: a disk that fails later must not end the WebUI, which tells of it.
+    let mut certificate = None;
     loop {
         let wanted = *address.borrow_and_update();
         let Some(wanted) = wanted else {
@@ -43,7 +45,7 @@ pub async fn serve(
             }
             continue;
         };
-        let opened = open(wanted, &state_directory);
+        let opened = open(wanted, &state_directory, &mut certificate);
         let listening = opened.as_ref().map(|_| ()).map_err(Clone::clone);
         let told = report.send(Event::Listening(listening)).await.is_ok();
         let changed = match opened {
@@ -64,12 +66,21 @@ pub async fn serve(
     }
 }
 
-fn open(address: SocketAddr, state_directory: &Path) -> Result<(TcpListener, TlsAcceptor), String> {
-    let tls =
-        certificate::tls(state_directory).map_err(|error| format!("The WebUI is not available: {error}."))?;
-    let listener = listen(address)
-        .map_err(|error| format!("The WebUI is not available: cannot listen on {address}: {error}."))?;
-    Ok((listener, TlsAcceptor::from(tls)))
+fn open(
+    address: SocketAddr,
+    state_directory: &Path,
+    certificate: &mut Option<TlsAcceptor>,
+) -> Result<(TcpListener, TlsAcceptor), String> {
+    let missing = |why: &dyn std::fmt::Display| format!("The WebUI is not available: {why}.");
+    match (certificate::tls(state_directory), &certificate) {
+        (Ok(tls), _) => *certificate = Some(TlsAcceptor::from(tls)),
+        (Err(error), Some(_)) => tracing::warn!(%error, "the certificate in use stays in use"),
+        (Err(error), None) => return Err(missing(&error)),
+    }
+    let listener =
+        listen(address).map_err(|error| missing(&format_args!("cannot listen on {address}: {error}")))?;
+    let tls = certificate.clone().ok_or_else(|| missing(&"there is no certificate"))?;
+    Ok((listener, tls))
 }
 
 /// `IP_FREEBIND` (ip(7)): the address may come later than lbd.

@@ -72,10 +72,33 @@ impl Seek for Partition {
     }
 }
 
+/// A valid time: the firmware renames no file that has none (EDK 2, `FatSetFileInfo`), and then boots are not counted.
+#[derive(Debug)]
+struct FixedTime;
+
+static FIXED_TIME: FixedTime = FixedTime;
+
+impl fatfs::TimeProvider for FixedTime {
+    fn get_current_date(&self) -> fatfs::Date {
+        fatfs::Date { year: 2026, month: 1, day: 1 }
+    }
+
+    fn get_current_date_time(&self) -> fatfs::DateTime {
+        fatfs::DateTime {
+            date: self.get_current_date(),
+            time: fatfs::Time { hour: 0, min: 0, sec: 0, millis: 0 },
+        }
+    }
+}
+
+fn boot_partition(disk: &File) -> fatfs::FileSystem<Partition> {
+    let options = fatfs::FsOptions::new().time_provider(&FIXED_TIME);
+    fatfs::FileSystem::new(Partition::find(disk, "esp"), options).expect("a FAT volume")
+}
+
 /// The names of the UKIs on the boot partition of `disk`, in order.
 pub fn ukis(disk: &File) -> Vec<String> {
-    let files =
-        fatfs::FileSystem::new(Partition::find(disk, "esp"), fatfs::FsOptions::new()).expect("a FAT volume");
+    let files = boot_partition(disk);
     let folder = files.root_dir().open_dir("EFI/Linux").expect("the folder of the UKIs");
     let entries = folder.iter().map(|entry| entry.expect("an entry").file_name());
     let mut names: Vec<_> = entries.filter(|name| !name.starts_with('.')).collect();
@@ -85,8 +108,7 @@ pub fn ukis(disk: &File) -> Vec<String> {
 
 /// Installs a UKI on the boot partition of `disk`.
 pub fn install_uki(disk: &File, name: &str, content: &[u8]) {
-    let files =
-        fatfs::FileSystem::new(Partition::find(disk, "esp"), fatfs::FsOptions::new()).expect("a FAT volume");
+    let files = boot_partition(disk);
     {
         let root = files.root_dir();
         let mut file = root.create_file(&format!("EFI/Linux/{name}")).expect("room for a UKI");
