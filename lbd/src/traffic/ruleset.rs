@@ -1,12 +1,13 @@
 //! The table that a configuration and the state of its servers ask for.
 //!
 //! A new connection to a virtual service goes: `prerouting` looks up address, protocol and port in `services`
-//! and enters `svc_N`; there the packet mark becomes the mark of the server (from `sticky` for a known client,
+//! (or `service_ranges`) and enters `svc_N`; there the packet mark becomes the mark of the server (from `sticky` for a known client,
 //! else from `share_N`), `servers` turns the mark into the destination; `postrouting` keeps the mark on the
 //! connection and looks up the source address in `sources`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::numbering::{Mark, Numbering};
@@ -83,7 +84,7 @@ fn base_chains(ruleset: &Ruleset<'_>) -> BTreeMap<String, Chain> {
         chain(
             "prerouting",
             "type nat hook prerouting priority dstnat; policy accept;",
-            rules(&["ip daddr . meta l4proto . th dport vmap @services"]),
+            prerouting_rules(ruleset),
         ),
         chain(
             "forward",
@@ -108,9 +109,19 @@ fn base_chains(ruleset: &Ruleset<'_>) -> BTreeMap<String, Chain> {
     ])
 }
 
-/// Nothing but translated connections passes: without this chain the appliance would be an open router.
+/// Single ports are found in a hash; ranges need a map of intervals, which is slower and only asked where there are any.
+fn prerouting_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
+    let mut texts = vec!["ip daddr . meta l4proto . th dport vmap @services"];
+    if ruleset.services.iter().any(|service| service.ports.ranges().iter().any(|range| !is_single(range))) {
+        texts.push("ip daddr . meta l4proto . th dport vmap @service_ranges");
+    }
+    rules(&texts)
+}
+
+/// Nothing but translated connections passes: without this chain the appliance would be an open router. A packet
+/// that conntrack finds invalid belongs to no connection and so has no `ct status`: the policy drops it.
 fn forward_rules(fast_path: Option<&BTreeSet<String>>) -> Vec<Rule> {
-    let mut rules = rules(&["ct state invalid drop"]);
+    let mut rules = Vec::new();
     if let Some(devices) = fast_path {
         // The interfaces stand in the rule, so that it is written again whenever the flowtable is.
         let names: Vec<_> = devices.iter().map(|name| format!("\"{name}\"")).collect();
@@ -154,7 +165,8 @@ fn elements(ruleset: &Ruleset<'_>, map: &str) -> BTreeMap<String, String> {
         "numbering" => {
             ruleset.numbering.iter().map(|(name, mark)| (mark.to_string(), name.to_owned())).collect()
         }
-        "services" => service_elements(ruleset),
+        "services" => service_elements(ruleset, is_single),
+        "service_ranges" => service_elements(ruleset, |ports| !is_single(ports)),
         "servers" => servers().filter_map(place).collect(),
         "servers_same_port" => servers()
             .filter(|s| s.port.is_none())
@@ -165,11 +177,18 @@ fn elements(ruleset: &Ruleset<'_>, map: &str) -> BTreeMap<String, String> {
     }
 }
 
-fn service_elements(ruleset: &Ruleset<'_>) -> BTreeMap<String, String> {
+fn is_single(ports: &RangeInclusive<u16>) -> bool {
+    ports.start() == ports.end()
+}
+
+fn service_elements(
+    ruleset: &Ruleset<'_>,
+    wanted: impl Fn(&RangeInclusive<u16>) -> bool,
+) -> BTreeMap<String, String> {
     let mut elements = BTreeMap::new();
     for service in &ruleset.services {
-        for range in service.ports.ranges() {
-            let ports = match range.start() == range.end() {
+        for range in service.ports.ranges().iter().filter(|range| wanted(range)) {
+            let ports = match is_single(range) {
                 true => range.start().to_string(),
                 false => format!("{}-{}", range.start(), range.end()),
             };

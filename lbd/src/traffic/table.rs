@@ -13,7 +13,7 @@ pub const TABLE: &str = "inet evenkeel";
 
 /// A marker set that names the layout of maps and base chains. A version that changes them changes this
 /// name; a table of another layout is replaced whole, in one transaction.
-pub const LAYOUT: &str = "layout_1";
+pub const LAYOUT: &str = "layout_2";
 
 /// The whole table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,11 +76,12 @@ const fn map(name: &'static str, definition: &'static str) -> MapKind {
 }
 
 /// All maps and sets of the table. Whoever changes one of them changes [`LAYOUT`] too.
-pub const MAPS: [MapKind; 8] = [
+pub const MAPS: [MapKind; 9] = [
     MapKind { keyword: "set", ..map(LAYOUT, "type mark;") },
     MapKind { keyword: "set", ..map("addresses", "type ipv4_addr;") },
     map("numbering", "type mark : counter;"),
-    map("services", "type ipv4_addr . inet_proto . inet_service : verdict; flags interval;"),
+    map("services", "type ipv4_addr . inet_proto . inet_service : verdict;"),
+    map("service_ranges", "type ipv4_addr . inet_proto . inet_service : verdict; flags interval;"),
     map("servers", "type mark : ipv4_addr . inet_service;"),
     map("servers_same_port", "type mark : ipv4_addr;"),
     map("sources", "type mark : ipv4_addr;"),

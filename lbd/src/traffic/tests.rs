@@ -118,10 +118,10 @@ fn a_listing_of_nft_is_read() {
         {"table": {"family": "inet", "name": "evenkeel", "handle": 1}},
         {"counter": {"family": "inet", "name": "svc/A", "table": "evenkeel", "handle": 6, "packets": 7, "bytes": 420}},
         {"map": {"name": "servers", "type": "mark", "map": "x", "elem": [[65537, {"concat": ["10.0.0.1", 104]}]]}},
-        {"map": {"name": "services", "elem": [[{"concat": ["192.0.2.1", "tcp", {"range": [1, 3]}]}, {"goto": {"target": "svc_1"}}]]}},
+        {"map": {"name": "service_ranges", "elem": [[{"concat": ["192.0.2.1", "tcp", {"range": [1, 3]}]}, {"goto": {"target": "svc_1"}}]]}},
         {"map": {"name": "numbering", "elem": [[65536, "svc/A"]]}},
         {"set": {"name": "addresses", "elem": ["192.0.2.1"]}},
-        {"set": {"name": "layout_1"}},
+        {"set": {"name": "layout_2"}},
         {"flowtable": {"name": "fast", "dev": ["eth0", "eth1"]}},
         {"chain": {"name": "share_1"}},
         {"chain": {"name": "svc_1"}},
@@ -136,7 +136,7 @@ fn a_listing_of_nft_is_read() {
     assert!(listing.has_our_layout());
     assert_eq!(listing.counters["svc/A"], 7);
     assert_eq!(listing.maps["servers"], map(&[("0x00010001", "10.0.0.1 . 104")]));
-    assert_eq!(listing.maps["services"], map(&[("192.0.2.1 . tcp . 1-3", "goto svc_1")]));
+    assert_eq!(listing.maps["service_ranges"], map(&[("192.0.2.1 . tcp . 1-3", "goto svc_1")]));
     assert_eq!(listing.maps["numbering"], map(&[("0x00010000", "svc/A")]));
     assert_eq!(listing.maps["addresses"], map(&[("192.0.2.1", "")]));
     assert_eq!(listing.chains["svc_1"], ["aa", ""]);
