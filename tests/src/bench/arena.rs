@@ -5,10 +5,13 @@
 //!  client    10.1.1.2  +------- lbd -------------------+  10.2.1.2, 10.2.1.3    server
 //!            10.1.2.2  +------- HAProxy ---------------+  10.2.2.2, 10.2.2.3
 //!            10.1.3.2  +------- nginx -----------------+  10.2.3.2, 10.2.3.3
+//!            10.1.4.2  +------- two rules -------------+  10.2.4.2
 //! ```
 //!
 //! The direct route has a router of its own, because lbd forwards nothing but translated connections. The two
-//! addresses of the server play the two servers of a pool.
+//! addresses of the server play the two servers of a pool. "Two rules" is the least that the kernel's NAT can cost:
+//! one dnat rule and one snat rule to one server. What lies between it and the direct route is conntrack and NAT
+//! themselves, which no ruleset avoids.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::fs::PermissionsExt;
@@ -36,11 +39,13 @@ pub enum System {
     Haproxy,
     /// nginx's stream module.
     Nginx,
+    /// The kernel's NAT with one rule each way.
+    TwoRules,
 }
 
 impl System {
     /// In the order of the measurements.
-    pub const ALL: [Self; 4] = [Self::Direct, Self::Evenkeel, Self::Haproxy, Self::Nginx];
+    pub const ALL: [Self; 5] = [Self::Direct, Self::Evenkeel, Self::Haproxy, Self::Nginx, Self::TwoRules];
 
     /// Its name in tables and results.
     pub fn name(self) -> &'static str {
@@ -49,6 +54,7 @@ impl System {
             Self::Evenkeel => "evenkeel",
             Self::Haproxy => "haproxy",
             Self::Nginx => "nginx",
+            Self::TwoRules => "two rules",
         }
     }
 
@@ -65,7 +71,7 @@ impl System {
         match self {
             Self::Direct => self.server_side(2),
             Self::Evenkeel => self.client_side(100),
-            Self::Haproxy | Self::Nginx => self.client_side(1),
+            Self::Haproxy | Self::Nginx | Self::TwoRules => self.client_side(1),
         }
     }
 
@@ -104,12 +110,13 @@ impl Arena {
         let server = host("server", System::Direct.server_side(2));
         let balancers: Vec<_> = System::ALL
             .into_iter()
-            .map(|system| Arc::new(host(system.name(), system.server_side(1))))
+            .map(|system| Arc::new(host(&system.name().replace(' ', "-"), system.server_side(1))))
             .collect();
         for (system, balancer) in System::ALL.into_iter().zip(&balancers) {
             connect(system, &client, balancer, &server);
         }
         make_direct_route(&client, &balancers[System::Direct as usize], &server);
+        translate_by_two_rules(&balancers[System::TwoRules as usize]);
         let servers = [start_iperf(&server), start_echo(&server)];
         let proxies = [
             Proxy::haproxy(&balancers[System::Haproxy as usize], &System::Haproxy.frontends()),
@@ -154,6 +161,19 @@ fn make_direct_route(client: &Host, router: &Host, server: &Host) {
     router.run("sysctl -qw net.ipv4.ip_forward=1").expect_ok();
     client.ip(format!("route add 10.2.0.0/24 via {}", System::Direct.client_side(1)));
     server.ip(format!("route add 10.1.0.0/24 via {}", System::Direct.server_side(1)));
+}
+
+fn translate_by_two_rules(balancer: &Host) {
+    let (here, there) = (System::TwoRules.address(), System::TwoRules.server_side(2));
+    balancer.run("sysctl -qw net.ipv4.ip_forward=1").expect_ok();
+    let rules = format!(
+        "table ip least {{
+            chain prerouting {{ type nat hook prerouting priority dstnat; ip daddr {here} dnat to {there}; }}
+            chain postrouting {{ type nat hook postrouting priority srcnat; snat to {}; }}
+        }}",
+        System::TwoRules.server_side(1)
+    );
+    balancer.run_with_input("nft -f -", &rules).expect_ok();
 }
 
 fn start_iperf(server: &Host) -> Arc<Process> {

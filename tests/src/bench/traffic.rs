@@ -77,6 +77,7 @@ pub fn connections(arena: &Arena, rounds: u32) -> Report {
         (System::Direct, Goal::RatioAtLeast(0.90)),
         (System::Haproxy, Goal::RatioAtLeast(1.8)),
         (System::Nginx, Goal::RatioAtLeast(1.8)),
+        (System::TwoRules, Goal::Context),
     ];
     let mut failed = 0;
     let measured = Measured::interleaved(&System::ALL, rounds, |system| {
