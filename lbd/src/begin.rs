@@ -5,7 +5,7 @@
 //! that they count once.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -159,7 +159,7 @@ fn appliance(settings: Settings, vault: &Vault, problems: &mut Vec<String>) -> R
 }
 
 /// Addresses of all real servers.
-pub fn destinations(config: &Config) -> BTreeSet<Ipv4Addr> {
+pub fn destinations(config: &Config) -> BTreeSet<IpAddr> {
     config.services.iter().flat_map(|service| &service.servers).map(|server| server.address).collect()
 }
 

@@ -1,11 +1,11 @@
 //! What must stand in the kernel: a pure function of configuration, health and network.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::config::{Config, InterfaceName, RealServer, SnatSource, VirtualService};
 use crate::network::places::Places;
-use crate::network::topology::{Egress, Network, Topology, VirtualAddress};
+use crate::network::topology::{Egress, Family, Network, Topology, VirtualAddress};
 use crate::traffic::numbering::Numbering;
 use crate::traffic::ruleset::{self, Ruleset};
 use crate::traffic::sysctl;
@@ -48,8 +48,8 @@ pub struct Plan {
 /// Where a service lives and how its servers see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServicePlan {
-    /// The interface of the virtual address, or why it has none.
-    pub interface: Result<String, String>,
+    /// The interface of each virtual address, or why it has none; in the order of the configuration.
+    pub interfaces: Vec<Result<String, String>>,
     /// In the order of the configuration.
     pub servers: Vec<Source>,
 }
@@ -58,7 +58,7 @@ pub struct ServicePlan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// `None` while there is no route to the server.
-    pub address: Option<Ipv4Addr>,
+    pub address: Option<IpAddr>,
     /// In words.
     pub reason: String,
 }
@@ -67,8 +67,11 @@ pub struct Source {
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let services: Vec<_> = inputs.config.services.iter().map(|service| place(inputs, service)).collect();
     let pairs = || inputs.config.services.iter().zip(&services);
-    let addresses = pairs().filter_map(|(service, plan)| {
-        Some(VirtualAddress { address: service.address, interface: plan.interface.clone().ok()? })
+    let addresses = pairs().flat_map(|(service, plan)| {
+        let places = service.addresses.iter().zip(&plan.interfaces);
+        places.filter_map(|(address, interface)| {
+            Some(VirtualAddress { address: *address, interface: interface.clone().ok()? })
+        })
     });
     let rules = Ruleset {
         management: &inputs.config.management,
@@ -96,34 +99,34 @@ fn places(inputs: &Inputs<'_>, virtual_addresses: BTreeSet<VirtualAddress>) -> P
         let name = name.to_string();
         all.iter().map(move |network| (name.clone(), *network)).collect::<Vec<_>>()
     };
-    let reachable = |gateway: &Ipv4Addr| {
-        interfaces().any(|(_, all)| all.iter().any(|network| network.contains(*gateway)))
-    };
+    let gateways = [network.default_gateway.map(IpAddr::V4), network.default_gateway_ipv6.map(IpAddr::V6)];
+    let reachable =
+        |gateway: &IpAddr| interfaces().any(|(_, all)| all.iter().any(|network| network.contains(*gateway)));
     Places {
         virtual_addresses,
         switched_on: interfaces().map(|(name, _)| name.to_string()).collect(),
         own_addresses: interfaces().flat_map(addresses).collect(),
-        default_gateway: network.default_gateway.filter(reachable),
+        default_gateways: gateways.into_iter().flatten().filter(reachable).collect(),
     }
 }
 
 fn place(inputs: &Inputs<'_>, service: &VirtualService) -> ServicePlan {
-    let interface = interface(inputs.topology, service);
-    let home = interface.as_ref().ok().map(String::as_str);
+    let interfaces: Vec<_> =
+        service.addresses.iter().map(|address| interface(inputs.topology, service, *address)).collect();
+    let homes: Vec<_> = service.addresses.iter().copied().zip(&interfaces).collect();
     let servers =
-        service.servers.iter().map(|server| source(inputs.topology, service, server, home)).collect();
-    ServicePlan { interface, servers }
+        service.servers.iter().map(|server| source(inputs.topology, service, server, &homes)).collect();
+    ServicePlan { interfaces, servers }
 }
 
-fn interface(topology: &Topology, service: &VirtualService) -> Result<String, String> {
+fn interface(topology: &Topology, service: &VirtualService, address: IpAddr) -> Result<String, String> {
     match &service.interface {
         Some(name) if topology.interfaces.contains_key(name.as_str()) => Ok(name.to_string()),
-        Some(name) => Err(format!("{} is not reachable: there is no interface {name}", service.address)),
-        None => topology.interface_for(service.address).map(str::to_owned).ok_or_else(|| {
+        Some(name) => Err(format!("{address} is not reachable: there is no interface {name}")),
+        None => topology.interface_for(address).map(str::to_owned).ok_or_else(|| {
             format!(
-                "{} is not reachable: it lies in no network of this appliance; name the interface that it \
-                 belongs to, or give an interface an address in its network",
-                service.address
+                "{address} is not reachable: it lies in no network of this appliance; name the interface that it \
+                 belongs to, or give an interface an address in its network"
             )
         }),
     }
@@ -131,25 +134,42 @@ fn interface(topology: &Topology, service: &VirtualService) -> Result<String, St
 
 /// The rule of `auto`: replies to the virtual address find their way back where it lives on the interface towards
 /// the server and in its network; else nobody there would answer for it, or they would leave by another way.
-fn source(topology: &Topology, service: &VirtualService, server: &RealServer, home: Option<&str>) -> Source {
+fn source(
+    topology: &Topology,
+    service: &VirtualService,
+    server: &RealServer,
+    homes: &[(IpAddr, &Result<String, String>)],
+) -> Source {
     let Some(Egress { interface: name, source }) = topology.routes.get(&server.address) else {
         return Source { address: None, reason: format!("there is no route to {}", server.address) };
     };
-    let network = topology.interfaces.get(name).and_then(|interface| interface.network_of(service.address));
-    let lives_there = home == Some(name.as_str());
-    let (address, reason) = match (service.snat_source, network) {
-        (SnatSource::VirtualAddress, _) => (service.address, "the virtual address, as configured".to_owned()),
-        (SnatSource::Interface, _) => (*source, format!("the address of {name}, as configured")),
-        (SnatSource::Auto, Some(network)) if lives_there => {
-            (service.address, format!("the virtual address: it lies in {name}'s network {network}"))
+    let configured = match service.snat_source {
+        SnatSource::VirtualAddress => service.addresses_of(Family::of(server.address)).next(),
+        SnatSource::Interface => {
+            return Source {
+                address: Some(*source),
+                reason: format!("the address of {name}, as configured"),
+            };
         }
-        (SnatSource::Auto, Some(_)) => {
+        SnatSource::Auto => None,
+    };
+    if let Some(address) = configured {
+        return Source { address: Some(address), reason: "the virtual address, as configured".to_owned() };
+    }
+    let network = |address| topology.interfaces.get(name).and_then(|it| it.network_of(address));
+    let homes = homes.iter().filter(|(address, _)| Family::of(*address) == Family::of(server.address));
+    let near = homes.filter_map(|(address, home)| Some((*address, *home, network(*address)?)));
+    let lives_there = |home: &Result<String, String>| home.as_ref() == Ok(name);
+    let (address, reason) = match near.clone().find(|(_, home, _)| lives_there(home)) {
+        Some((address, _, network)) => {
+            (address, format!("the virtual address: it lies in {name}'s network {network}"))
+        }
+        None if near.count() > 0 => {
             (*source, format!("the address of {name}: the virtual address lives on another interface"))
         }
-        (SnatSource::Auto, None) => {
-            let reason =
-                format!("the address of {name}: the virtual address does not lie in the network of {name}");
-            (*source, reason)
+        None => {
+            let why = "the virtual address does not lie in the network of";
+            (*source, format!("the address of {name}: {why} {name}"))
         }
     };
     Source { address: Some(address), reason }
@@ -177,7 +197,7 @@ fn rules<'a>(
         });
     Some(ruleset::Service {
         mark: inputs.numbering.service(&service.label)?,
-        address: service.address,
+        addresses: &service.addresses,
         ports: &service.ports,
         persistence: service.persistence,
         servers: in_service.collect(),
@@ -192,7 +212,7 @@ fn fast_path(inputs: &Inputs<'_>, services: &[ServicePlan]) -> Option<BTreeSet<S
 
 /// The flowtable watches where clients come in and where servers are reached.
 fn interfaces_in_use(inputs: &Inputs<'_>, services: &[ServicePlan]) -> BTreeSet<String> {
-    let inward = services.iter().filter_map(|service| service.interface.clone().ok());
+    let inward = services.iter().flat_map(|service| service.interfaces.iter().flatten().cloned());
     let servers = inputs.config.services.iter().flat_map(|service| &service.servers);
     let outward = servers.filter_map(|server| inputs.topology.routes.get(&server.address));
     inward.chain(outward.map(|egress| egress.interface.clone())).collect()

@@ -6,7 +6,7 @@
 //! whoever started it starts it anew; the kernel forwards meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ struct Driver {
     sender: mpsc::Sender<Event>,
     orders: mpsc::Sender<Order>,
     pending_orders: Option<mpsc::Receiver<Order>>,
-    destinations: watch::Sender<BTreeSet<Ipv4Addr>>,
+    destinations: watch::Sender<BTreeSet<IpAddr>>,
     listen: watch::Sender<Option<SocketAddr>>,
     waiting: BTreeMap<u64, oneshot::Sender<Result<u64, Refusal>>>,
     requests_seen: u64,
@@ -306,7 +306,7 @@ async fn apply_orders(
 }
 
 async fn topology_task(
-    destinations: watch::Receiver<BTreeSet<Ipv4Addr>>,
+    destinations: watch::Receiver<BTreeSet<IpAddr>>,
     events: mpsc::Sender<Event>,
 ) -> String {
     match report_topology(destinations, events).await {
@@ -316,7 +316,7 @@ async fn topology_task(
 }
 
 async fn report_topology(
-    destinations: watch::Receiver<BTreeSet<Ipv4Addr>>,
+    destinations: watch::Receiver<BTreeSet<IpAddr>>,
     events: mpsc::Sender<Event>,
 ) -> Result<(), NetlinkError> {
     let netlink = Netlink::connect()?;

@@ -8,11 +8,9 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid, getppid};
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 
-/// Ethernet protocol number of ARP (RFC 826), in network byte order as packet(7) wants it.
-const ARP: u16 = 0x0806_u16.to_be();
-
-/// A socket that sends whole Ethernet frames by the interface with this index. Needs `CAP_NET_RAW`.
-pub fn packet_socket(interface: u32) -> io::Result<Socket> {
+/// A socket that sends whole Ethernet frames of this protocol (its Ethernet number) by the interface with this index.
+/// Needs `CAP_NET_RAW`.
+pub fn packet_socket(interface: u32, protocol: u16) -> io::Result<Socket> {
     let index = i32::try_from(interface).map_err(io::Error::other)?;
     // Protocol 0: it only sends; no frame is ever queued for it.
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
@@ -20,7 +18,7 @@ pub fn packet_socket(interface: u32) -> io::Result<Socket> {
     // SAFETY: `sockaddr_ll` is a plain struct of integers, smaller than the storage and aligned within it.
     let link = unsafe { storage.view_as::<nix::libc::sockaddr_ll>() };
     link.sll_family = nix::libc::AF_PACKET as nix::libc::sa_family_t;
-    link.sll_protocol = ARP;
+    link.sll_protocol = protocol.to_be();
     link.sll_ifindex = index;
     let length = size_of::<nix::libc::sockaddr_ll>() as nix::libc::socklen_t;
     // SAFETY: the storage holds an initialised `sockaddr_ll` of this length.

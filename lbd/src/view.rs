@@ -3,7 +3,8 @@
 //! WebUI, REST and command line read nothing else, so that they can never disagree. It is also the wire
 //! format of `GET /api/v1/status`.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -57,16 +58,14 @@ pub enum ServiceState {
 pub struct ServiceView {
     /// Its name.
     pub label: String,
-    /// The virtual address.
-    pub address: Ipv4Addr,
+    /// The virtual addresses.
+    pub addresses: Vec<AddressView>,
     /// Its ports, as configured.
     pub ports: String,
     /// `tcp`.
     pub protocol: String,
     /// State of the whole service.
     pub state: ServiceState,
-    /// Where the virtual address lives, if it does.
-    pub interface: Option<String>,
     /// What keeps the service from working, beside its servers' health.
     pub problem: Option<String>,
     /// Seconds a client keeps its server, if it does.
@@ -75,6 +74,33 @@ pub struct ServiceView {
     pub connections_opened: u64,
     /// In the order of the configuration.
     pub real_servers: Vec<ServerView>,
+}
+
+impl ServiceView {
+    /// Addresses and ports in one line, for people: `192.168.10.100, [fd00::100]:2001`.
+    pub fn place(&self) -> String {
+        let address = |view: &AddressView| match view.address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        let addresses: Vec<_> = self.addresses.iter().map(address).collect();
+        format!("{}:{}/{}", addresses.join(", "), self.ports, self.protocol)
+    }
+
+    /// Where the addresses live, for people; empty where none does.
+    pub fn interfaces(&self) -> String {
+        let names: BTreeSet<_> = self.addresses.iter().filter_map(|view| view.interface.as_deref()).collect();
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A virtual address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressView {
+    /// The address.
+    pub address: IpAddr,
+    /// Where it lives, if it does.
+    pub interface: Option<String>,
 }
 
 /// State of a real server in one service.
@@ -95,7 +121,7 @@ pub struct ServerView {
     /// Its name, unique within the service.
     pub label: String,
     /// Its address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Its port; `None` is the port that the client asked for.
     pub port: Option<u16>,
     /// Its share of new clients.
@@ -111,7 +137,7 @@ pub struct ServerView {
     /// How long the last passed check took, in milliseconds.
     pub check_milliseconds: Option<f64>,
     /// The source address that the server sees.
-    pub snat_source: Option<Ipv4Addr>,
+    pub snat_source: Option<IpAddr>,
     /// Why that one.
     pub snat_reason: String,
     /// Connections opened to this server since the kernel table was made.

@@ -1,7 +1,7 @@
 //! Configurations for stories: the shipped example, pools made by the story, and edits of either.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::peers::root;
 
@@ -66,7 +66,7 @@ impl Config {
 #[derive(Debug, Clone)]
 pub struct Pool {
     label: String,
-    address: Ipv4Addr,
+    addresses: Vec<IpAddr>,
     ports: String,
     persistence: Option<u32>,
     snat_source: String,
@@ -76,7 +76,7 @@ pub struct Pool {
     rise: u8,
     fall: u8,
     server_port: Option<u16>,
-    servers: Vec<(String, Ipv4Addr, u16)>,
+    servers: Vec<(String, IpAddr, u16)>,
 }
 
 impl Pool {
@@ -84,7 +84,7 @@ impl Pool {
     pub fn new(label: &str, address: Ipv4Addr, servers: Vec<(String, Ipv4Addr, u16)>) -> Self {
         Self {
             label: label.into(),
-            address,
+            addresses: vec![address.into()],
             ports: "2001".into(),
             persistence: Some(300),
             snat_source: "auto".into(),
@@ -94,14 +94,31 @@ impl Pool {
             rise: 2,
             fall: 2,
             server_port: None,
-            servers,
+            servers: servers
+                .into_iter()
+                .map(|(label, address, weight)| (label, address.into(), weight))
+                .collect(),
         }
     }
 
     /// With this name and virtual address.
     #[must_use]
     pub fn named(mut self, label: &str, address: Ipv4Addr) -> Self {
-        (self.label, self.address) = (label.into(), address);
+        (self.label, self.addresses) = (label.into(), vec![address.into()]);
+        self
+    }
+
+    /// Reached at these addresses.
+    #[must_use]
+    pub fn at(mut self, addresses: &[IpAddr]) -> Self {
+        self.addresses = addresses.to_vec();
+        self
+    }
+
+    /// With one more server, of weight 100.
+    #[must_use]
+    pub fn server(mut self, label: &str, address: impl Into<IpAddr>) -> Self {
+        self.servers.push((label.into(), address.into(), 100));
         self
     }
 
@@ -165,13 +182,15 @@ impl Pool {
     }
 
     fn to_toml(&self) -> String {
-        let Self { label, address, ports, snat_source, interval, timeout, rise, fall, .. } = self;
+        let Self { label, addresses, ports, snat_source, interval, timeout, rise, fall, .. } = self;
         let kind = match &self.called {
             Some(called) => format!(
                 "type = \"dicom-c-echo\"\ncalling_ae_title = \"LOADBALANCER\"\ncalled_ae_title = \"{called}\""
             ),
             None => "type = \"tcp\"".into(),
         };
+        let addresses: Vec<_> = addresses.iter().map(|address| format!("\"{address}\"")).collect();
+        let addresses = addresses.join(", ");
         let persistence = match self.persistence {
             Some(seconds) => format!("enabled = true\ntimeout_seconds = {seconds}"),
             None => "enabled = false".into(),
@@ -179,7 +198,7 @@ impl Pool {
         let mut text = format!(
             "\n[[health_check]]\nlabel = \"{label}-check\"\n{kind}\ninterval_seconds = {interval}\n\
              timeout_seconds = {timeout}\nrise = {rise}\nfall = {fall}\n\
-             \n[[virtual_service]]\nlabel = \"{label}\"\naddress = \"{address}\"\nports = \"{ports}\"\n\
+             \n[[virtual_service]]\nlabel = \"{label}\"\naddresses = [{addresses}]\nports = \"{ports}\"\n\
              protocol = \"tcp\"\nsnat_source = \"{snat_source}\"\nhealth_check = \"{label}-check\"\n\
              [virtual_service.persistence]\n{persistence}\n"
         );

@@ -1,7 +1,7 @@
 //! What the kernel of the appliance says: the truth about traffic, whatever lbd believes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde_json::Value;
 
@@ -41,10 +41,10 @@ impl Table {
         );
     }
 
-    /// Every IPv4 address and every counter's name in the table, but for what connections taught it.
+    /// Every address and every counter's name in the table, but for what connections taught it.
     pub fn mentions(&self) -> BTreeSet<String> {
         let mut found = self.counters().into_keys().collect();
-        let learnt = |object: &Value| object["map"]["name"] == "sticky";
+        let learnt = |object: &Value| is_sticky(&object["map"]);
         for object in self.0["nftables"].as_array().into_iter().flatten().filter(|object| !learnt(object)) {
             collect_addresses(object, &mut found);
         }
@@ -56,9 +56,9 @@ impl Table {
     }
 
     /// Persistence entries that mention `client`.
-    pub fn sticky(&self, client: Ipv4Addr) -> Vec<Value> {
-        let client = Value::from(client.to_string());
-        let maps = self.objects("map").filter(|map| map["name"] == "sticky");
+    pub fn sticky(&self, client: impl Into<IpAddr>) -> Vec<Value> {
+        let client = Value::from(client.into().to_string());
+        let maps = self.objects("map").filter(|map| is_sticky(map));
         let entries = maps.flat_map(|map| map["elem"].as_array().cloned().unwrap_or_default());
         entries.filter(|entry| contains(entry, &client)).collect()
     }
@@ -74,18 +74,24 @@ impl Table {
     }
 }
 
-/// All IPv4 addresses of a host, as `interface address/prefix`.
+/// All addresses of a host but the link-local ones, as `interface address/prefix`.
 pub fn addresses(host: &Host) -> BTreeSet<String> {
-    let listing = host.run("ip -j -4 address");
+    let listing = host.run("ip -j address");
     let interfaces: Vec<Value> = serde_json::from_str(listing.expect_ok()).expect("ip prints JSON");
     let of = |interface: &Value| {
         let name = interface["ifname"].as_str().unwrap_or_default().to_owned();
         let addresses = interface["addr_info"].as_array().cloned().unwrap_or_default();
         addresses
             .into_iter()
+            .filter(|address| address["scope"] != "link")
             .map(move |a| format!("{name} {}/{}", a["local"].as_str().unwrap_or_default(), a["prefixlen"]))
     };
     interfaces.iter().flat_map(of).collect()
+}
+
+/// `sticky`, or a service's own map for IPv6.
+fn is_sticky(map: &Value) -> bool {
+    map["name"].as_str().is_some_and(|name| name.starts_with("sticky"))
 }
 
 fn strip(value: &mut Value, keys: &[&str]) {
@@ -103,7 +109,7 @@ fn collect_addresses(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => map.values().for_each(|value| collect_addresses(value, found)),
         Value::Array(list) => list.iter().for_each(|value| collect_addresses(value, found)),
-        Value::String(text) if text.parse::<Ipv4Addr>().is_ok() => _ = found.insert(text.clone()),
+        Value::String(text) if text.parse::<IpAddr>().is_ok() => _ = found.insert(text.clone()),
         _ => {}
     }
 }

@@ -1,7 +1,7 @@
 //! Plain TCP peers, played by the helper program `peer`: servers that say their name, clients, load, scans.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,24 +86,41 @@ impl Host {
     }
 
     /// Opens one connection and returns who answered.
-    pub fn ask(&self, address: Ipv4Addr, port: u16) -> Reply {
-        self.ask_as(&[Ipv4Addr::UNSPECIFIED], address, port).remove(0)
+    pub fn ask(&self, address: impl Into<IpAddr>, port: u16) -> Reply {
+        let address = address.into();
+        let any: IpAddr =
+            if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        self.ask_as(&[any], address, port).remove(0)
     }
 
     /// Opens one connection from each of these addresses, one after the other, and returns who answered.
-    pub fn ask_as(&self, sources: &[Ipv4Addr], address: Ipv4Addr, port: u16) -> Vec<Reply> {
-        let sources: Vec<_> = sources.iter().map(ToString::to_string).collect();
-        self.replies(&format!("ask {address}:{port} {}", sources.join(",")))
+    pub fn ask_as(
+        &self,
+        sources: &[impl Into<IpAddr> + Copy],
+        address: impl Into<IpAddr>,
+        port: u16,
+    ) -> Vec<Reply> {
+        let to = SocketAddr::new(address.into(), port);
+        let sources: Vec<_> = sources.iter().map(|source| (*source).into().to_string()).collect();
+        self.replies(&format!("ask {to} {}", sources.join(",")))
     }
 
     /// Opens `count` connections from `source` at the same moment and returns who answered each.
-    pub fn ask_together(&self, count: usize, source: Ipv4Addr, address: Ipv4Addr, port: u16) -> Vec<Reply> {
-        self.replies(&format!("ask-together {address}:{port} {source} {count}"))
+    pub fn ask_together(
+        &self,
+        count: usize,
+        source: impl Into<IpAddr>,
+        address: impl Into<IpAddr>,
+        port: u16,
+    ) -> Vec<Reply> {
+        let (to, source) = (SocketAddr::new(address.into(), port), source.into());
+        self.replies(&format!("ask-together {to} {source} {count}"))
     }
 
     /// Tries to connect to each port, and says for each: `open`, `refused`, `silent` or another error.
-    pub fn scan(&self, address: Ipv4Addr, ports: &[u16]) -> BTreeMap<u16, String> {
+    pub fn scan(&self, address: impl Into<IpAddr>, ports: &[u16]) -> BTreeMap<u16, String> {
         let list: Vec<_> = ports.iter().map(ToString::to_string).collect();
+        let address = address.into();
         let output = self.run(format!("{} scan {address} {}", helper().display(), list.join(",")));
         let found: Vec<String> = serde_json::from_str(output.expect_ok()).expect("a list");
         ports.iter().copied().zip(found).collect()
@@ -111,9 +128,10 @@ impl Host {
 
     /// Starts a load: `fresh` threads that open connection after connection, and `held` connections that
     /// exchange bytes all the time. Returns when it is under way.
-    pub fn load(&self, address: Ipv4Addr, port: u16, fresh: u32, held: u32) -> Load {
+    pub fn load(&self, address: impl Into<IpAddr>, port: u16, fresh: u32, held: u32) -> Load {
         let mut command = self.command(&helper().to_string_lossy());
-        command.args(["load", &format!("{address}:{port}"), &fresh.to_string(), &held.to_string()]);
+        let to = SocketAddr::new(address.into(), port).to_string();
+        command.args(["load", &to, &fresh.to_string(), &held.to_string()]);
         let load = Load(self.start(command, "load"));
         load.wait_more(1);
         load

@@ -1,7 +1,7 @@
 //! The networks in which stories happen.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ pub struct Lab {
     client_network: [u8; 3],
     server_network: [u8; 3],
     appliance_kind: ApplianceKind,
+    /// Host, interface and address of every cable.
+    plugs: Vec<(String, String, Ipv4Addr)>,
     /// Interfaces and addresses of the appliance, in the order in which they were plugged in.
     arms: Vec<(String, Ipv4Addr)>,
 }
@@ -104,6 +106,15 @@ impl Lab {
         lab
     }
 
+    /// The same with an IPv6 address beside each IPv4 address, see [`ipv6`].
+    #[must_use]
+    pub fn with_ipv6(self) -> Self {
+        for (host, interface, address) in &self.plugs {
+            self.host(host).ip(format!("address add {}/64 dev {interface} nodad", ipv6(*address)));
+        }
+        self
+    }
+
     /// The host that connects to virtual addresses.
     pub fn client(&self) -> &Host {
         self.host("client")
@@ -164,8 +175,19 @@ impl Lab {
         let appliance = Arc::new(Host::create(&name, "appliance", MANAGEMENT, folder.path()));
         let lbd = Lbd::new(Arc::clone(&appliance), folder.path());
         let hosts = BTreeMap::from([("appliance".to_owned(), appliance)]);
-        let (switches, arms) = (Vec::new(), Vec::new());
-        Self { lbd, hosts, switches, name, folder, client_network, server_network, appliance_kind, arms }
+        let (switches, plugs, arms) = (Vec::new(), Vec::new(), Vec::new());
+        Self {
+            lbd,
+            hosts,
+            switches,
+            name,
+            folder,
+            client_network,
+            server_network,
+            appliance_kind,
+            plugs,
+            arms,
+        }
     }
 
     /// Adds a switch and plugs `hosts` (name, interface, last byte of the address) into it.
@@ -188,6 +210,7 @@ impl Lab {
         let switch = &self.switches[switch];
         cable((self.host(name).namespace(), interface), (switch, &port));
         switch.ip(format!("link set {port} master br0"));
+        self.plugs.push((name.to_owned(), interface.to_owned(), address));
         let is_appliance = name == "appliance";
         if is_appliance {
             self.arms.push((interface.to_owned(), address));
@@ -204,6 +227,13 @@ impl Lab {
             self.plug(switch, node, "eth0", host_address(self.server_network, last));
         }
     }
+}
+
+/// The IPv6 address that goes with an IPv4 address of the lab: `fd00:192:168:10::100` with 192.168.10.100.
+pub fn ipv6(address: Ipv4Addr) -> Ipv6Addr {
+    let digits = |byte: u8| u16::from_str_radix(&byte.to_string(), 16).expect("decimal digits");
+    let [a, b, c, last] = address.octets().map(digits);
+    Ipv6Addr::new(0xfd00, a, b, c, 0, 0, 0, last)
 }
 
 fn host_address([a, b, c]: [u8; 3], last: u8) -> Ipv4Addr {

@@ -33,8 +33,8 @@ const fn put(mut case: Case) -> Case {
 
 const SCHEMA: &str = "schema = 1";
 const MANAGEMENT_ADDRESS: &str = "address = \"192.168.10.10\"";
-const VIP1: &str = "address = \"192.168.10.100\"";
-const VIP2: &str = "address = \"192.168.10.101\"";
+const VIP1: &str = "addresses = [\"192.168.10.100\"]";
+const VIP2: &str = "addresses = [\"192.168.10.101\"]";
 const PORTS1: &str = "ports = \"2001\"";
 const PORTS2: &str = "ports = \"2003\"";
 const NODE1: &str = "address = \"192.168.10.110\"";
@@ -58,12 +58,12 @@ const SHAPE: [Case; 11] = [
     case("text for a number", ["rise = 2", "rise = \"2\""], "health_check[0].rise", "type that is expected"),
     case("a number for text", [PORTS1, "ports = 2001"], "virtual_service[0].ports", "type that is expected"),
     case("a fraction", ["weight = 100", "weight = 1.5"], "real_server[0].weight", "type that is expected"),
-    case("no address", [VIP1, ""], "virtual_service[0].address", "add this field"),
+    case("no address", [VIP1, ""], "virtual_service[0].addresses", "add this field"),
     case("no management interface", ["interface = \"eth0\"", ""], "management.interface", "add this field"),
 ];
 
 /// Addresses, interfaces and ports.
-const NETWORK: [Case; 23] = [
+const NETWORK: [Case; 27] = [
     case(
         "a management host name",
         [MANAGEMENT_ADDRESS, "address = \"lb\""],
@@ -80,16 +80,25 @@ const NETWORK: [Case; 23] = [
     ),
     case("an interface with a blank", ["\"eth0\"", "\"eth 0\""], "management.interface", "eth0"),
     put(case(
-        "an IPv6 address",
-        [VIP1, "address = \"2001:db8::1\""],
-        "virtual_service[0].address",
-        ADDRESS_REMEDY,
+        "an IPv6 address without a server",
+        [VIP1, "addresses = [\"192.168.10.100\", \"2001:db8::1\"]"],
+        "virtual_service[0].addresses[1]",
+        "add a real server with an IPv6 address",
     )),
-    case("an address with prefix", [VIP1, "address = \"192.168.10.100/24\""], SERVICE0, ADDRESS_REMEDY),
-    case("an address byte of 256", [VIP1, "address = \"192.168.10.256\""], SERVICE0, ADDRESS_REMEDY),
-    case("a loopback address", [VIP1, "address = \"127.0.0.1\""], SERVICE0, ADDRESS_REMEDY),
-    case("a multicast address", [VIP1, "address = \"224.0.0.1\""], SERVICE0, ADDRESS_REMEDY),
-    case("the broadcast address", [VIP1, "address = \"255.255.255.255\""], SERVICE0, ADDRESS_REMEDY),
+    case(
+        "an IPv6 server",
+        [NODE1, "address = \"2001:db8::1\""],
+        "real_server[0].address",
+        "remove this server",
+    ),
+    case("a link-local address", [VIP1, "addresses = [\"fe80::1\"]"], SERVICE0, ADDRESS_REMEDY),
+    case("an address twice", [VIP1, "addresses = [\"fd00::2\", \"fd00::2\"]"], SERVICE0, "each address once"),
+    case("an empty list of addresses", [VIP1, "addresses = []"], SERVICE0, "give 1 to 16 addresses"),
+    case("an address with prefix", [VIP1, "addresses = [\"192.168.10.100/24\"]"], SERVICE0, ADDRESS_REMEDY),
+    case("an address byte of 256", [VIP1, "addresses = [\"192.168.10.256\"]"], SERVICE0, ADDRESS_REMEDY),
+    case("a loopback address", [VIP1, "addresses = [\"127.0.0.1\"]"], SERVICE0, ADDRESS_REMEDY),
+    case("a multicast address", [VIP1, "addresses = [\"224.0.0.1\"]"], SERVICE0, ADDRESS_REMEDY),
+    case("the broadcast address", [VIP1, "addresses = [\"255.255.255.255\"]"], SERVICE0, ADDRESS_REMEDY),
     case(
         "the unspecified address",
         [NODE1, "address = \"0.0.0.0\""],
@@ -215,11 +224,16 @@ const MEANING: [Case; 26] = [
     ),
     put(case(
         "a VIP on the management address",
-        [VIP2, MANAGEMENT_ADDRESS],
-        "virtual_service[1].address",
+        [VIP2, "addresses = [\"192.168.10.10\"]"],
+        "virtual_service[1].addresses[0]",
         "address of its own",
     )),
-    case("a server on a VIP", [NODE1, VIP2], "virtual_service[0].real_server[0].address", "the server's own"),
+    case(
+        "a server on a VIP",
+        [NODE1, "address = \"192.168.10.101\""],
+        "virtual_service[0].real_server[0].address",
+        "the server's own",
+    ),
     case("a server twice", [NODE2, NODE1], "virtual_service[0].real_server[1].address", "each server once"),
     case(
         "a server on the management address",
@@ -234,8 +248,8 @@ fn special_cases() -> Vec<(Config, &'static str, &'static str)> {
     let good = Config::datalink();
     let overlap = good.replacing(VIP2, VIP1).replacing(PORTS2, "ports = \"2000-2010\"");
     let weightless = good.replacing("weight = 100", "weight = 0").replacing("weight = 100", "weight = 0");
-    let elsewhere = good.replacing(VIP2, "address = \"192.168.10.100\"\ninterface = \"eth1\"");
-    let serverless = "\n[[virtual_service]]\nlabel = \"EMPTY\"\naddress = \"192.168.10.103\"\nports = \"1\"\n\
+    let elsewhere = good.replacing(VIP2, "addresses = [\"192.168.10.100\"]\ninterface = \"eth1\"");
+    let serverless = "\n[[virtual_service]]\nlabel = \"EMPTY\"\naddresses = [\"192.168.10.103\"]\nports = \"1\"\n\
                       health_check = \"DICOM-C_Echo-Check-VIP1\"\n[[virtual_service]]\nlabel = \"DATALINK_POOL2\"";
     let serverless = good.replacing("\n[[virtual_service]]\nlabel = \"DATALINK_POOL2\"", serverless);
     vec![

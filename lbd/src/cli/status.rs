@@ -1,6 +1,7 @@
 //! The View as text for a terminal.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 use jiff::Timestamp;
 
@@ -26,12 +27,10 @@ pub fn text(view: &View, now: Timestamp) -> String {
     for service in &view.virtual_services {
         let _ = writeln!(
             text,
-            "\n{:<9} {} {}:{}/{} ({} connections opened)",
+            "\n{:<9} {} {} ({} connections opened)",
             service_word(service.state),
             service.label,
-            service.address,
-            service.ports,
-            service.protocol,
+            service.place(),
             service.connections_opened
         );
         if let Some(problem) = &service.problem {
@@ -45,14 +44,16 @@ pub fn text(view: &View, now: Timestamp) -> String {
 }
 
 fn server_line(server: &ServerView, now: Timestamp) -> String {
-    let port = server.port.map(|port| format!(":{port}")).unwrap_or_default();
+    let place = match (server.address, server.port) {
+        (address, Some(port)) => SocketAddr::new(address, port).to_string(),
+        (address, None) => address.to_string(),
+    };
     let source =
         server.snat_source.map_or("no source address".to_owned(), |source| format!("seen as {source}"));
     format!(
-        "{:<8} {} {}{port} for {}: {} ({}; weight {}, {}, {} connections opened)",
+        "{:<8} {} {place} for {}: {} ({}; weight {}, {}, {} connections opened)",
         server_word(server.state),
         server.label,
-        server.address,
         ago(server.since, now),
         server.reason,
         server.check,

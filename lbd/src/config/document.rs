@@ -65,6 +65,9 @@ pub struct NetworkDocument {
     /// IPv4 address of the router.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_gateway: Option<String>,
+    /// IPv6 address of the router.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_gateway_ipv6: Option<String>,
     /// IPv4 addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dns_servers: Vec<String>,
@@ -122,14 +125,14 @@ pub struct HealthCheckDocument {
 pub struct VirtualServiceDocument {
     /// Unique name.
     pub label: String,
-    /// IPv4 address.
-    pub address: String,
+    /// IPv4 or IPv6 addresses; at least one.
+    pub addresses: Vec<String>,
     /// List and ranges, for example `2001,2003-2005`.
     pub ports: String,
     /// `tcp`, also where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
-    /// Interface of the virtual address; found by its subnet where none is given.
+    /// Interface of the virtual addresses; found by their subnets where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
     /// `auto` (also where none is given), `virtual-address` or `interface`.
@@ -163,7 +166,7 @@ pub struct PersistenceDocument {
 pub struct RealServerDocument {
     /// Unique within its service.
     pub label: String,
-    /// IPv4 address.
+    /// IPv4 or IPv6 address.
     pub address: String,
     /// Port; the one that the client asked for where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]

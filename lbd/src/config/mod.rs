@@ -13,16 +13,16 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use document::{Document, Format};
 pub use validate::validate;
-pub(crate) use validate::{address_with_prefix, host_address};
+pub(crate) use validate::{address_with_prefix, ipv4_address};
 pub use values::{AeTitle, HostName, InterfaceName, Label, Ports, Weight};
 
-use crate::network::topology::Network;
+use crate::network::topology::{Family, Network};
 
 /// A whole configuration that passed every rule. Labels are unique and every reference resolves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct NetworkSettings {
     pub host_name: Option<HostName>,
     /// The way to everything that is not near.
     pub default_gateway: Option<Ipv4Addr>,
+    /// The same for IPv6.
+    pub default_gateway_ipv6: Option<Ipv6Addr>,
     /// In the order in which they are asked.
     pub dns_servers: Vec<Ipv4Addr>,
     /// Names or addresses.
@@ -68,11 +70,11 @@ pub struct NetworkSettings {
 pub struct VirtualService {
     /// Unique name.
     pub label: Label,
-    /// The virtual IP address that clients connect to.
-    pub address: Ipv4Addr,
+    /// The virtual IP addresses that clients connect to: at least one, each once.
+    pub addresses: Vec<IpAddr>,
     /// TCP ports of the service.
     pub ports: Ports,
-    /// Where the virtual address lives; `None` means the interface in whose subnet it lies.
+    /// Where the virtual addresses live; `None` means for each the interface in whose subnet it lies.
     pub interface: Option<InterfaceName>,
     /// Which source address the real servers see.
     pub snat_source: SnatSource,
@@ -89,6 +91,16 @@ impl VirtualService {
     pub fn check_port(&self, server: &RealServer) -> u16 {
         server.port.unwrap_or_else(|| self.ports.first())
     }
+
+    /// The virtual addresses of one family.
+    pub fn addresses_of(&self, family: Family) -> impl Iterator<Item = IpAddr> {
+        self.addresses.iter().copied().filter(move |address| Family::of(*address) == family)
+    }
+
+    /// The families in which it is reached.
+    pub fn families(&self) -> impl Iterator<Item = Family> {
+        Family::ALL.into_iter().filter(|family| self.addresses_of(*family).next().is_some())
+    }
 }
 
 /// A server that does the work.
@@ -96,8 +108,8 @@ impl VirtualService {
 pub struct RealServer {
     /// Unique within its service.
     pub label: Label,
-    /// Its address, on any network that the appliance reaches.
-    pub address: Ipv4Addr,
+    /// Its address, on any network that the appliance reaches. It serves clients of the same family.
+    pub address: IpAddr,
     /// `None` means the port that the client asked for.
     pub port: Option<u16>,
     /// Its share of new clients in relation to the others of the service.

@@ -68,6 +68,37 @@ fn services_on_one_address_share_no_port() {
     );
 }
 
+#[test]
+fn families_are_not_translated_into_each_other() {
+    let both = GOOD.replace("[\"192.168.10.100\"]", "[\"192.168.10.100\", \"fd00::100\"]");
+    let told = config(&both).unwrap_err();
+    assert_eq!(
+        told[0].to_string(),
+        "virtual_service[0].addresses[1]: fd00::100 is an IPv6 address, and no real server has one; add a real \
+         server with an IPv6 address, or remove this address"
+    );
+    let served = both.replace("\"192.168.10.111\"", "\"fd00::111\"");
+    let config = config(&served).unwrap();
+    assert_eq!(config.services[0].families().count(), 2);
+}
+
+#[test]
+fn special_addresses_are_named_as_what_they_are() {
+    for (address, kind) in [
+        ("::", "unspecified"),
+        ("::1", "loopback"),
+        ("::ffff:192.0.2.1", "IPv4 address written"),
+        ("::192.0.2.1", "IPv4 address written"),
+        ("ff02::1", "multicast"),
+        ("fe80::1", "link-local"),
+        ("127.0.0.1", "loopback"),
+        ("fd00::1/64", "network"),
+    ] {
+        let told = config(&GOOD.replacen("192.168.10.100", address, 1)).unwrap_err()[0].to_string();
+        assert!(told.contains(kind), "{address}: {told}");
+    }
+}
+
 mod values {
     use super::super::values::*;
     use proptest::prelude::*;
@@ -134,11 +165,24 @@ mod network {
     }
 
     #[test]
+    fn both_families_have_addresses_and_a_gateway() {
+        let both = NETWORK
+            .replace("\"192.168.10.10/24\"", "\"192.168.10.10/24\", \"fd00::10/64\"")
+            .replace("dns_servers", "default_gateway_ipv6 = \"fd00::1\"\n        dns_servers");
+        let network = config(&format!("{GOOD}{both}")).unwrap().network.unwrap();
+        assert_eq!(network.default_gateway_ipv6, "fd00::1".parse().ok());
+        let far = both.replace("fd00::1\"", "fd01::1\"");
+        let told = config(&format!("{GOOD}{far}")).unwrap_err()[0].to_string();
+        assert!(told.contains("network.default_gateway_ipv6"), "{told}");
+    }
+
+    #[test]
     fn mistakes_are_answered_with_their_remedy() {
         let cases = [
             ("192.168.10.10/255.255.255.0", "192.168.10.10/24", "write 192.168.10.10/24"),
             ("192.168.10.10", "192.168.10.10/24", "has no prefix"),
             ("192.168.10.10/33", "192.168.10.10/24", "give 1 to 32"),
+            ("fd00::1/129", "192.168.10.10/24", "give 1 to 128, usually 64"),
             ("192.168.10.11/24", "192.168.10.10/24", "management.address"),
             ("192.168.11.1", "192.168.10.1\"", "network.default_gateway"),
             ("lb_master", "lbmaster", "network.host_name"),

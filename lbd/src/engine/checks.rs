@@ -1,6 +1,7 @@
 //! Which server is checked when, and what came of it. Each check has its own schedule: none waits for another.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Now, ServerKey, Target};
@@ -38,11 +39,15 @@ impl Checks {
             let Some(mark) = mark.filter(|_| server.weight.get() > 0) else {
                 return ServerHealth::unknown(now.wall);
             };
+            let maps = match server.address {
+                IpAddr::V4(_) => ["servers", "servers_same_port"],
+                IpAddr::V6(_) => ["servers6", "servers_same_port6"],
+            };
             let in_service = match server.port {
                 Some(port) => {
-                    used("servers", &mark.to_string()) == Some(format!("{} . {port}", server.address))
+                    used(maps[0], &mark.to_string()) == Some(format!("{} . {port}", server.address))
                 }
-                None => used("servers_same_port", &mark.to_string()) == Some(server.address.to_string()),
+                None => used(maps[1], &mark.to_string()) == Some(server.address.to_string()),
             };
             ServerHealth::adopted(in_service, now.wall)
         })

@@ -1,7 +1,7 @@
 //! What goes into the engine and what comes out of it: plain data.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ pub enum Effect {
     /// Tell the neighbours where a virtual address lives.
     Announce {
         /// The address.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// Where it lives.
         interface: Interface,
     },
@@ -108,7 +108,7 @@ pub enum Effect {
     /// See whether the disk takes writes, and what init has to say.
     LookAtAppliance,
     /// Watch the routes to these.
-    WatchRoutes(BTreeSet<Ipv4Addr>),
+    WatchRoutes(BTreeSet<IpAddr>),
     /// Answer management requests there.
     Listen(SocketAddr),
 }

@@ -1,11 +1,13 @@
 //! The engine's state as a [`View`].
 
+use std::net::IpAddr;
+
 use super::Engine;
 use crate::config::{CheckKind, RealServer, VirtualService};
 use crate::health::state::Verdict;
 use crate::plan::{ServicePlan, Source};
 use crate::traffic::numbering::{server_counter, service_counter};
-use crate::view::{FastPath, ServerState, ServerView, ServiceState, ServiceView, View};
+use crate::view::{AddressView, FastPath, ServerState, ServerView, ServiceState, ServiceView, View};
 
 impl Engine {
     /// What people and programs may know now.
@@ -42,7 +44,7 @@ impl Engine {
         let management = &self.config.management;
         let interface = self.topology.interfaces.get(management.interface.as_str());
         let at_home = interface.is_some_and(|interface| {
-            interface.networks.iter().any(|network| network.address == management.address)
+            interface.networks.iter().any(|network| network.address == IpAddr::V4(management.address))
         });
         if !at_home {
             problems.push(format!(
@@ -71,14 +73,15 @@ impl Engine {
         let pairs = service.servers.iter().zip(&plan.servers);
         let servers: Vec<_> =
             pairs.map(|(server, source)| self.server_view(service, server, source)).collect();
+        let missing: Vec<_> =
+            plan.interfaces.iter().filter_map(|place| place.as_ref().err()).map(String::as_str).collect();
         ServiceView {
             label: service.label.to_string(),
-            address: service.address,
+            addresses: service.addresses.iter().zip(&plan.interfaces).map(address_view).collect(),
             ports: service.ports.to_string(),
             protocol: "tcp".into(),
-            state: if plan.interface.is_ok() { state_of(&servers) } else { ServiceState::Down },
-            interface: plan.interface.clone().ok(),
-            problem: plan.interface.clone().err(),
+            state: reached_by(plan, state_of(&servers)),
+            problem: (!missing.is_empty()).then(|| missing.join("; ")),
             persistence_seconds: service.persistence.map(|time| time.as_secs()),
             connections_opened: self.counter(&service_counter(service.label.as_str())),
             real_servers: servers,
@@ -123,6 +126,19 @@ impl Engine {
 
     fn counter(&self, name: &str) -> u64 {
         self.counters.get(name).copied().unwrap_or_default()
+    }
+}
+
+fn address_view((address, place): (&IpAddr, &Result<String, String>)) -> AddressView {
+    AddressView { address: *address, interface: place.clone().ok() }
+}
+
+/// A service with some of its addresses in place is reached by some of its clients.
+fn reached_by(plan: &ServicePlan, state: ServiceState) -> ServiceState {
+    match plan.interfaces.iter().filter(|place| place.is_ok()).count() {
+        0 => ServiceState::Down,
+        some if some < plan.interfaces.len() => state.max(ServiceState::Degraded),
+        _ => state,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The engine on a virtual clock: stories, and random events against its promises.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use proptest::prelude::*;
 
@@ -49,7 +49,7 @@ struct World {
     looks: usize,
     checks: Vec<(Duration, ServerKey, Target)>,
     answers: Vec<(u64, Result<u64, Refusal>)>,
-    announced: Vec<(Duration, Ipv4Addr)>,
+    announced: Vec<(Duration, IpAddr)>,
     version: u64,
 }
 
@@ -371,7 +371,7 @@ fn addresses_are_announced_at_once_repeated_and_after_a_link_came_back() {
     let mut world = World::new();
     world.applied(Ok(()));
     world.run_for(Duration::from_secs(70));
-    let vip: Ipv4Addr = "192.168.10.100".parse().unwrap();
+    let vip: IpAddr = "192.168.10.100".parse().unwrap();
     let of_vip = |world: &World| -> Vec<u64> {
         world.announced.iter().filter(|(_, a)| *a == vip).map(|(at, _)| at.as_secs()).collect()
     };

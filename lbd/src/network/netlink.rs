@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_channel::mpsc::UnboundedReceiver;
@@ -10,7 +10,7 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use netlink_packet_core::NetlinkMessage;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressScope};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol};
 use rtnetlink::sys::SocketAddr;
@@ -18,12 +18,10 @@ use rtnetlink::{Handle, LinkUnspec, MulticastGroup, RouteMessageBuilder};
 use tokio::sync::watch;
 
 use super::places::{Address, OWN, Places, VIRTUAL};
-use super::topology::{Egress, Interface, Network, Topology};
+use super::topology::{Egress, Family, Interface, Network, Topology};
 
 /// Marks a route as lbd's (`rtm_protocol`, linux/rtnetlink.h).
 const OUR_ROUTE: RouteProtocol = RouteProtocol::Other(0xec);
-/// A route to one host.
-const HOST_PREFIX: u8 = 32;
 /// The kernel answers in microseconds; longer means that something is badly wrong.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// One look at the whole replaces a burst of notices, such as a link with a hundred addresses going down.
@@ -67,13 +65,13 @@ impl Netlink {
     }
 
     /// What is there now, with the routes to `destinations`.
-    pub async fn topology(&self, destinations: &BTreeSet<Ipv4Addr>) -> Result<Topology, NetlinkError> {
+    pub async fn topology(&self, destinations: &BTreeSet<IpAddr>) -> Result<Topology, NetlinkError> {
         tokio::time::timeout(TIMEOUT, self.read(destinations))
             .await
             .map_err(|late| NetlinkError::new("reading interfaces and routes", late))?
     }
 
-    async fn read(&self, destinations: &BTreeSet<Ipv4Addr>) -> Result<Topology, NetlinkError> {
+    async fn read(&self, destinations: &BTreeSet<IpAddr>) -> Result<Topology, NetlinkError> {
         let doing = |what| move |error| NetlinkError::new(what, error);
         let links: Vec<_> =
             self.handle.link().get().execute().try_collect().await.map_err(doing("listing interfaces"))?;
@@ -99,16 +97,17 @@ impl Netlink {
     }
 
     /// The kernel's answer to `ip route get`; no answer means no route.
-    async fn route(&self, destination: Ipv4Addr, names: &BTreeMap<u32, String>) -> Option<Egress> {
+    async fn route(&self, destination: IpAddr, names: &BTreeMap<u32, String>) -> Option<Egress> {
+        let prefix = Family::of(destination).host_prefix();
         let message =
-            RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(destination, HOST_PREFIX).build();
+            RouteMessageBuilder::<IpAddr>::new().destination_prefix(destination, prefix).ok()?.build();
         let answer = self.handle.route().get(message).execute().try_next().await.ok()??;
         let interface = answer.attributes.iter().find_map(|attribute| match attribute {
             RouteAttribute::Oif(index) => names.get(index).cloned(),
             _ => None,
         })?;
         let source = answer.attributes.iter().find_map(|attribute| match attribute {
-            RouteAttribute::PrefSource(RouteAddress::Inet(source)) => Some(*source),
+            RouteAttribute::PrefSource(source) => address_of(source),
             _ => None,
         })?;
         Some(Egress { interface, source })
@@ -132,13 +131,16 @@ impl Netlink {
         for gone in current.difference(&wanted) {
             failures.extend(self.remove(gone, &topology).await.err());
         }
-        failures.extend(self.set_default_route(desired.default_gateway).await.err());
+        for family in Family::ALL {
+            let gateway = desired.default_gateways.iter().copied().find(|it| Family::of(*it) == family);
+            failures.extend(self.set_default_route(family, gateway).await.err());
+        }
         failures
     }
 
     async fn add(&self, new: &Address, topology: &Topology) -> Result<(), NetlinkError> {
         let Network { address, prefix } = new.network;
-        let mut request = self.handle.address().add(0, IpAddr::V4(address), prefix);
+        let mut request = self.handle.address().add(0, address, prefix);
         *request.message_mut() = address_message(new, topology)?;
         finish(format!("adding {new}"), request.execute()).await
     }
@@ -159,35 +161,47 @@ impl Netlink {
     }
 
     /// Leaves alone what is right, and every route that is not lbd's.
-    async fn set_default_route(&self, wanted: Option<Ipv4Addr>) -> Result<(), NetlinkError> {
-        let listing = self.handle.route().get(RouteMessageBuilder::<Ipv4Addr>::new().build()).execute();
+    async fn set_default_route(&self, family: Family, wanted: Option<IpAddr>) -> Result<(), NetlinkError> {
+        let routes = self.default_routes(family).await?;
+        // One that somebody else has set to the same router will do.
+        let right = routes.iter().any(|route| wanted.is_some() && gateway(route) == wanted);
+        let wrong = |route: &RouteMessage| wanted.is_none() || gateway(route) != wanted;
+        for route in routes.into_iter().filter(|route| route.header.protocol == OUR_ROUTE && wrong(route)) {
+            finish("removing the default route".into(), self.handle.route().del(route).execute()).await?;
+        }
+        let Some(gateway) = wanted.filter(|_| !right) else { return Ok(()) };
+        let doing = format!("adding the default route by {gateway}");
+        let route = RouteMessageBuilder::<IpAddr>::new().protocol(OUR_ROUTE).gateway(gateway);
+        let route = route.map_err(|error| NetlinkError::new(&doing, error))?.build();
+        finish(doing, self.handle.route().add(route).execute()).await
+    }
+
+    async fn default_routes(&self, family: Family) -> Result<Vec<RouteMessage>, NetlinkError> {
+        let mut request = RouteMessageBuilder::<IpAddr>::new().build();
+        request.header.address_family = match family {
+            Family::Ipv4 => AddressFamily::Inet,
+            Family::Ipv6 => AddressFamily::Inet6,
+        };
+        let listing = self.handle.route().get(request).execute();
         let routes: Vec<_> =
             listing.try_collect().await.map_err(|error| NetlinkError::new("listing routes", error))?;
         let is_default = |route: &RouteMessage| route.header.destination_prefix_length == 0;
-        let ours = |route: &RouteMessage| is_default(route) && route.header.protocol == OUR_ROUTE;
-        let gateway = |route: &RouteMessage| {
-            route.attributes.iter().find_map(|attribute| match attribute {
-                RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => Some(*gateway),
-                _ => None,
-            })
-        };
-        // One that somebody else has set to the same router will do.
-        let right =
-            routes.iter().any(|route| is_default(route) && wanted.is_some() && gateway(route) == wanted);
-        for route in
-            routes.into_iter().filter(|route| ours(route) && (wanted.is_none() || gateway(route) != wanted))
-        {
-            finish("removing the default route".into(), self.handle.route().del(route).execute()).await?;
-        }
-        match wanted.filter(|_| !right) {
-            None => Ok(()),
-            Some(gateway) => {
-                let route =
-                    RouteMessageBuilder::<Ipv4Addr>::new().gateway(gateway).protocol(OUR_ROUTE).build();
-                let doing = format!("adding the default route by {gateway}");
-                finish(doing, self.handle.route().add(route).execute()).await
-            }
-        }
+        Ok(routes.into_iter().filter(is_default).collect())
+    }
+}
+
+fn gateway(route: &RouteMessage) -> Option<IpAddr> {
+    route.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Gateway(gateway) => address_of(gateway),
+        _ => None,
+    })
+}
+
+fn address_of(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some((*address).into()),
+        RouteAddress::Inet6(address) => Some((*address).into()),
+        _ => None,
     }
 }
 
@@ -228,12 +242,18 @@ fn interface(message: &LinkMessage) -> Option<(String, Interface)> {
     Some((name?, interface))
 }
 
+/// Link-local addresses are the kernel's own affair.
 fn take_address(interface: &mut Interface, message: &AddressMessage) {
-    let local = message.attributes.iter().find_map(|attribute| match attribute {
-        AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
+    if message.header.scope == AddressScope::Link {
+        return;
+    }
+    let address = message.attributes.iter().find_map(|attribute| match attribute {
+        // For IPv4 `Address` may be a peer's; for IPv6 `Local` is there only beside one.
+        AddressAttribute::Local(address @ IpAddr::V4(_)) => Some(*address),
+        AddressAttribute::Address(address @ IpAddr::V6(_)) => Some(*address),
         _ => None,
     });
-    let Some(address) = local.filter(|_| message.header.family == AddressFamily::Inet) else { return };
+    let Some(address) = address else { return };
     let network = Network { address, prefix: message.header.prefix_len };
     if message.attributes.contains(&AddressAttribute::Protocol(VIRTUAL)) {
         interface.virtual_addresses.insert(address);
@@ -248,13 +268,19 @@ fn take_address(interface: &mut Interface, message: &AddressMessage) {
 /// Waits for changes of the network, or of the destinations that matter.
 pub struct TopologyWatch {
     notices: UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>,
-    destinations: watch::Receiver<BTreeSet<Ipv4Addr>>,
+    destinations: watch::Receiver<BTreeSet<IpAddr>>,
 }
 
 impl TopologyWatch {
     /// Listens to the kernel from now on.
-    pub fn start(destinations: watch::Receiver<BTreeSet<Ipv4Addr>>) -> Result<Self, NetlinkError> {
-        let groups = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv4Route];
+    pub fn start(destinations: watch::Receiver<BTreeSet<IpAddr>>) -> Result<Self, NetlinkError> {
+        let groups = [
+            MulticastGroup::Link,
+            MulticastGroup::Ipv4Ifaddr,
+            MulticastGroup::Ipv4Route,
+            MulticastGroup::Ipv6Ifaddr,
+            MulticastGroup::Ipv6Route,
+        ];
         let (connection, _, notices) = rtnetlink::new_multicast_connection(&groups)
             .map_err(|error| NetlinkError::new("listening for changes of the network", error))?;
         tokio::spawn(connection);
@@ -262,7 +288,7 @@ impl TopologyWatch {
     }
 
     /// The destinations whose routes matter now.
-    pub fn destinations(&mut self) -> BTreeSet<Ipv4Addr> {
+    pub fn destinations(&mut self) -> BTreeSet<IpAddr> {
         self.destinations.borrow_and_update().clone()
     }
 

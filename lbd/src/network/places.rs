@@ -2,19 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressProtocol};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, CacheInfo,
+};
 use rtnetlink::AddressMessageBuilder;
 
-use super::topology::{Network, Topology, VirtualAddress};
+use super::topology::{Family, Network, Topology, VirtualAddress};
 
 /// Mark addresses as lbd's (`IFA_PROTO`, linux/if_addr.h): recognised after a restart, and nobody else's.
 pub(super) const VIRTUAL: AddressProtocol = AddressProtocol::Other(0xeb);
 pub(super) const OWN: AddressProtocol = AddressProtocol::Other(0xec);
-/// A virtual address has no network of its own.
-const HOST_PREFIX: u8 = 32;
-
 /// What the kernel's network must have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
@@ -24,8 +23,8 @@ pub struct Places {
     pub switched_on: BTreeSet<String>,
     /// Their own addresses, by interface.
     pub own_addresses: BTreeSet<(String, Network)>,
-    /// lbd's default route.
-    pub default_gateway: Option<Ipv4Addr>,
+    /// lbd's default routes, at most one of each family.
+    pub default_gateways: BTreeSet<IpAddr>,
 }
 
 /// An address of lbd's on an interface.
@@ -46,7 +45,9 @@ impl fmt::Display for Address {
 impl Address {
     pub(super) fn wanted(desired: &Places) -> BTreeSet<Self> {
         let virtual_ones = desired.virtual_addresses.iter().map(|place| {
-            let network = Network { address: place.address, prefix: HOST_PREFIX };
+            // A virtual address has no network of its own.
+            let prefix = Family::of(place.address).host_prefix();
+            let network = Network { address: place.address, prefix };
             Self { interface: place.interface.clone(), network, is_virtual: true }
         });
         let own = desired.own_addresses.iter().map(|(interface, network)| Self {
@@ -76,12 +77,31 @@ impl Address {
     /// `None` where there is no such interface.
     pub(super) fn message(&self, topology: &Topology) -> Option<AddressMessage> {
         let interface = topology.interfaces.get(&self.interface)?;
-        let mut message = AddressMessageBuilder::<Ipv4Addr>::new()
-            .index(interface.index)
-            .address(self.network.address, self.network.prefix)
-            .build();
+        let mut message = match self.network.address {
+            IpAddr::V4(address) => AddressMessageBuilder::<Ipv4Addr>::new()
+                .index(interface.index)
+                .address(address, self.network.prefix)
+                .build(),
+            IpAddr::V6(address) => self.ipv6_message(interface.index, address),
+        };
         let mark = if self.is_virtual { VIRTUAL } else { OWN };
         message.attributes.push(AddressAttribute::Protocol(mark));
         Some(message)
+    }
+
+    fn ipv6_message(&self, interface: u32, address: Ipv6Addr) -> AddressMessage {
+        let mut message = AddressMessageBuilder::<Ipv6Addr>::new()
+            .index(interface)
+            .address(address, self.network.prefix)
+            .build();
+        if self.is_virtual {
+            // It answers at once, also when a peer has only just let go of it: no duplicate address detection.
+            message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
+            // "Deprecated": never chosen as the source of lbd's own checks (RFC 6724 section 5, rule 3).
+            let mut times = CacheInfo::default();
+            (times.ifa_preferred, times.ifa_valid) = (0, u32::MAX);
+            message.attributes.push(AddressAttribute::CacheInfo(times));
+        }
+        message
     }
 }

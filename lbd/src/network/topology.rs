@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Interfaces by name, and the way to each real server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct Topology {
     /// All but the loopback interface.
     pub interfaces: BTreeMap<String, Interface>,
     /// The kernel's own answer for each destination that lbd asked for; none where there is no route.
-    pub routes: BTreeMap<Ipv4Addr, Egress>,
+    pub routes: BTreeMap<IpAddr, Egress>,
 }
 
 /// A network interface.
@@ -29,33 +29,95 @@ pub struct Interface {
     /// Those of them that lbd put there.
     pub networks_of_ours: BTreeSet<Network>,
     /// The virtual addresses that lbd put there.
-    pub virtual_addresses: BTreeSet<Ipv4Addr>,
+    pub virtual_addresses: BTreeSet<IpAddr>,
 }
 
 /// An address with the network that it lies in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Network {
     /// The host's address.
-    pub address: Ipv4Addr,
-    /// Length of the prefix, 0 to 32.
+    pub address: IpAddr,
+    /// Length of the prefix, 0 to 32, or to 128 for IPv6.
     pub prefix: u8,
 }
 
 impl Network {
     /// Whether `other` is in the same network.
-    pub fn contains(&self, other: Ipv4Addr) -> bool {
-        let mask = self.mask();
-        self.address.to_bits() & mask == other.to_bits() & mask
+    pub fn contains(&self, other: IpAddr) -> bool {
+        self.base() == Self { address: other, ..*self }.base()
     }
 
-    fn mask(&self) -> u32 {
-        u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0)
+    /// The lowest address of the network.
+    pub fn base(&self) -> IpAddr {
+        let length = u32::from(self.prefix);
+        match self.address {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(32_u32.saturating_sub(length)).unwrap_or(0);
+                Ipv4Addr::from_bits(address.to_bits() & mask).into()
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(128_u32.saturating_sub(length)).unwrap_or(0);
+                Ipv6Addr::from_bits(address.to_bits() & mask).into()
+            }
+        }
     }
 }
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", Ipv4Addr::from_bits(self.address.to_bits() & self.mask()), self.prefix)
+        write!(f, "{}/{}", self.base(), self.prefix)
+    }
+}
+
+/// IPv4 or IPv6: packets, maps and chains are of one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl Family {
+    /// Both, in the order of every output.
+    pub const ALL: [Self; 2] = [Self::Ipv4, Self::Ipv6];
+
+    /// The family of an address.
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }
+    }
+
+    /// The word with which nft names it.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "ip",
+            Self::Ipv6 => "ip6",
+        }
+    }
+
+    /// What the names of its maps and chains have behind those of IPv4.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "",
+            Self::Ipv6 => "6",
+        }
+    }
+
+    /// Length of the prefix of one host.
+    pub fn host_prefix(self) -> u8 {
+        match self {
+            Self::Ipv4 => 32,
+            Self::Ipv6 => 128,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
+        })
     }
 }
 
@@ -65,19 +127,19 @@ pub struct Egress {
     /// The interface by which packets leave.
     pub interface: String,
     /// The address that the kernel prefers as source.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
 }
 
 impl Interface {
     /// The interface's own network that contains `address`; the longest prefix wins.
-    pub fn network_of(&self, address: Ipv4Addr) -> Option<&Network> {
+    pub fn network_of(&self, address: IpAddr) -> Option<&Network> {
         self.networks.iter().filter(|network| network.contains(address)).max_by_key(|network| network.prefix)
     }
 }
 
 impl Topology {
     /// The interface in whose network `address` lies; the longest prefix wins, then the first name.
-    pub fn interface_for(&self, address: Ipv4Addr) -> Option<&str> {
+    pub fn interface_for(&self, address: IpAddr) -> Option<&str> {
         let fitting = self.interfaces.iter().filter_map(|(name, interface)| {
             interface.network_of(address).map(|network| (network.prefix, name.as_str()))
         });
@@ -98,8 +160,8 @@ impl Topology {
 /// A virtual address in its place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VirtualAddress {
-    /// The address; its prefix is always 32.
-    pub address: Ipv4Addr,
+    /// The address; its prefix is always that of one host.
+    pub address: IpAddr,
     /// Where it lives.
     pub interface: String,
 }
@@ -120,6 +182,10 @@ mod tests {
         assert!(network("0.0.0.0/0").contains("8.8.8.8".parse().unwrap()));
         assert!(!network("10.0.0.1/32").contains("10.0.0.2".parse().unwrap()));
         assert_eq!(network("192.168.10.10/20").to_string(), "192.168.0.0/20");
+        assert!(network("fd00::10/64").contains("fd00::ffff:1".parse().unwrap()));
+        assert!(!network("fd00::10/64").contains("fd00:0:0:1::1".parse().unwrap()));
+        assert!(!network("0.0.0.0/0").contains("::1".parse().unwrap()), "another family");
+        assert_eq!(network("fd00:1:2:3:4::/40").to_string(), "fd00:1::/40");
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn golden(plan: &Plan) -> String {
         writeln!(text, "# address {} on {}", address.address, address.interface).unwrap();
     }
     for service in &plan.services {
-        writeln!(text, "# service on {:?}", service.interface).unwrap();
+        writeln!(text, "# service on {:?}", service.interfaces).unwrap();
         for source in &service.servers {
             writeln!(text, "#   seen as {:?}: {}", source.address, source.reason).unwrap();
         }
@@ -61,6 +61,37 @@ fn single_arm() {
     insta::assert_snapshot!(golden(&plan_of(&config(EXAMPLE), &topology, &["DATALINK_POOL2_NODE1"], true)));
 }
 
+/// One service in both families; IPv6 servers near and behind a router.
+#[test]
+fn both_families() {
+    let text = r#"
+        schema = 1
+        management = { interface = "eth0", address = "192.168.10.10" }
+        [[health_check]]
+        label = "tcp"
+        type = "tcp"
+        [[virtual_service]]
+        label = "A"
+        addresses = ["192.168.10.100", "192.168.10.101", "fd00::100"]
+        ports = "104"
+        health_check = "tcp"
+        real_server = [
+            { label = "four", address = "192.168.10.110", port = 11112 },
+            { label = "six", address = "fd00::110", port = 11112 },
+            { label = "far", address = "fd01::110" },
+        ]
+    "#;
+    let mut topology = topology(
+        &[("eth0", "192.168.10.10", 24), ("eth6", "fd00::10", 64)],
+        &[("192.168.10.110", "eth0"), ("fd00::110", "eth6"), ("fd01::110", "eth6")],
+    );
+    // Both networks on one interface.
+    let six = topology.interfaces.remove("eth6").unwrap();
+    topology.interfaces.get_mut("eth0").unwrap().networks.extend(six.networks);
+    topology.routes.values_mut().for_each(|egress| egress.interface = "eth0".into());
+    insta::assert_snapshot!(golden(&plan_of(&config(text), &topology, &[], true)));
+}
+
 /// Clients on eth1, one server on eth0, one behind eth0's router, one without a route.
 #[test]
 fn two_arms() {
@@ -72,7 +103,7 @@ fn two_arms() {
         type = "tcp"
         [[virtual_service]]
         label = "A"
-        address = "192.0.2.100"
+        addresses = ["192.0.2.100"]
         ports = "104,11112-11114"
         health_check = "tcp"
         persistence = { enabled = false }
@@ -83,7 +114,7 @@ fn two_arms() {
         ]
         [[virtual_service]]
         label = "B"
-        address = "198.51.100.1"
+        addresses = ["198.51.100.1"]
         ports = "80"
         health_check = "tcp"
         snat_source = "virtual-address"
@@ -107,10 +138,12 @@ fn without_a_route_the_kernel_chooses_the_source() {
 fn a_virtual_address_on_another_interface_is_no_source() {
     let interfaces = [("eth0", "192.168.10.10", 24), ("eth1", "192.0.2.10", 24)];
     let topology = topology(&interfaces, &[("192.168.10.110", "eth0")]);
-    let text = EXAMPLE
-        .replace("address = \"192.168.10.100\"\n", "address = \"192.168.10.100\"\ninterface = \"eth1\"\n");
+    let text = EXAMPLE.replace(
+        "addresses = [\"192.168.10.100\"]\n",
+        "addresses = [\"192.168.10.100\"]\ninterface = \"eth1\"\n",
+    );
     let plan = plan_of(&config(&text), &topology, &[], false);
-    assert_eq!(plan.services[0].interface.as_deref(), Ok("eth1"));
+    assert_eq!(plan.services[0].interfaces, [Ok("eth1".to_owned())]);
     assert_eq!(plan.services[0].servers[0].address, Some("192.168.10.10".parse().unwrap()));
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::listing::Listing;
-use super::table::{Chain, Map, TABLE, Table};
+use super::table::{Chain, Map, STICKY6, STICKY6_PREFIX, TABLE, Table};
 
 /// The script for `nft -f`; empty where nothing differs.
 pub fn difference(current: &Listing, desired: &Table) -> String {
@@ -44,6 +44,9 @@ fn declare(script: &mut Script, current: &Listing, desired: &Table) {
     for (name, map) in desired.maps.iter().filter(|(name, _)| !current.maps.contains_key(**name)) {
         script.line(format_args!("add {} {TABLE} {name} {{ {} }}", map.kind.keyword, map.kind.definition));
     }
+    for name in desired.sticky6.iter().filter(|name| !current.maps.contains_key(*name)) {
+        script.line(format_args!("add map {TABLE} {name} {{ {STICKY6} }}"));
+    }
     for (name, chain) in desired.chains.iter().filter(|(name, _)| !current.chains.contains_key(*name)) {
         match chain.hook {
             "" => script.line(format_args!("add chain {TABLE} {name}")),
@@ -59,6 +62,10 @@ fn withdraw(script: &mut Script, current: &Listing, desired: &Table) {
     }
     for name in current.chains.keys().filter(gone) {
         script.line(format_args!("delete chain {TABLE} {name}"));
+    }
+    let sticky6 = current.maps.keys().filter(|name| name.starts_with(STICKY6_PREFIX));
+    for name in sticky6.filter(|name| !desired.sticky6.contains(*name)) {
+        script.line(format_args!("delete map {TABLE} {name}"));
     }
     for name in current.counters.keys().filter(|name| !desired.counters.contains(*name)) {
         script.line(format_args!("delete counter {TABLE} {name}"));

@@ -31,7 +31,12 @@ impl Listing {
                 .iter()
                 .map(|(name, chain)| (name.clone(), fingerprints(&chain.rules)))
                 .collect(),
-            maps: table.maps.values().map(|map| (map.kind.name.to_owned(), map.elements.clone())).collect(),
+            maps: table
+                .maps
+                .values()
+                .map(|map| (map.kind.name.to_owned(), map.elements.clone()))
+                .chain(table.sticky6.iter().map(|name| (name.clone(), BTreeMap::new())))
+                .collect(),
             counters: table.counters.iter().map(|name| (name.clone(), 0)).collect(),
             fast_path: table.fast_path.clone(),
         }

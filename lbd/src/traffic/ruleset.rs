@@ -3,17 +3,19 @@
 //! A new connection to a virtual service goes: `prerouting` looks up address, protocol and port in `services`
 //! (or `service_ranges`) and enters `svc_N`; there the packet mark becomes the mark of the server (from `sticky` for a known client,
 //! else from `share_N`), `servers` turns the mark into the destination; `postrouting` keeps the mark on the
-//! connection and looks up the source address in `sources`.
+//! connection and looks up the source address in `sources`. IPv6 goes the same way through maps and chains of its own,
+//! whose names end in 6: a server's mark never leads to another family than its client's.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::numbering::{Mark, Numbering};
 use super::shares::turns;
-use super::table::{Chain, MAPS, Map, MapKind, Rule, Table};
+use super::table::{Chain, MAPS, Map, MapKind, Rule, STICKY6_PREFIX, Table};
 use crate::config::{Management, Ports};
+use crate::network::topology::Family;
 
 /// Everything the table depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +35,8 @@ pub struct Ruleset<'a> {
 pub struct Service<'a> {
     /// Its number.
     pub mark: Mark,
-    /// The virtual address.
-    pub address: Ipv4Addr,
+    /// The virtual addresses.
+    pub addresses: &'a [IpAddr],
     /// Its ports.
     pub ports: &'a Ports,
     /// See [`crate::config::VirtualService::persistence`].
@@ -43,32 +45,63 @@ pub struct Service<'a> {
     pub servers: Vec<Server>,
 }
 
+impl Service<'_> {
+    fn families(&self) -> impl Iterator<Item = Family> {
+        let reached = |family: &Family| self.addresses.iter().any(|address| Family::of(*address) == *family);
+        Family::ALL.into_iter().filter(reached)
+    }
+}
+
+fn service_chain(service: &Service<'_>, family: Family) -> String {
+    format!("svc{}_{}", family.suffix(), service.mark.service())
+}
+
+fn share_chain(service: &Service<'_>, family: Family) -> String {
+    format!("share{}_{}", family.suffix(), service.mark.service())
+}
+
+/// Where a known client's server stands, and the key under which it does.
+fn sticky(service: &Service<'_>, family: Family) -> (String, &'static str) {
+    match family {
+        Family::Ipv4 => ("sticky".to_owned(), "ct mark . ip saddr"),
+        Family::Ipv6 => (format!("{STICKY6_PREFIX}{}", service.mark.service()), "ip6 saddr"),
+    }
+}
+
+fn sticky6_map(service: &Service<'_>) -> Option<String> {
+    let needed = service.persistence.is_some() && service.families().any(|family| family == Family::Ipv6);
+    needed.then(|| sticky(service, Family::Ipv6).0)
+}
+
 /// What the table knows of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Its number.
     pub mark: Mark,
     /// Its address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// `None` means the port that the client asked for.
     pub port: Option<u16>,
     /// Its share of new clients.
     pub weight: u16,
     /// The source address it is to see; `None` leaves the choice to the kernel (masquerade).
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
 }
 
 /// The whole table.
 pub fn table(ruleset: &Ruleset<'_>) -> Table {
     let mut chains = base_chains(ruleset);
     for service in &ruleset.services {
-        let number = service.mark.service();
-        chains.insert(format!("svc_{number}"), Chain { hook: "", rules: service_rules(service) });
-        chains.insert(format!("share_{number}"), Chain { hook: "", rules: share_rules(service) });
+        for family in service.families() {
+            let chain = |rules| Chain { hook: "", rules };
+            chains.insert(service_chain(service, family), chain(service_rules(service, family)));
+            chains.insert(share_chain(service, family), chain(share_rules(service, family)));
+        }
     }
     Table {
         chains,
         maps: maps(ruleset),
+        sticky6: ruleset.services.iter().filter_map(sticky6_map).collect(),
         counters: ruleset.numbering.iter().map(|(name, _)| name.to_owned()).collect(),
         fast_path: ruleset.fast_path.clone(),
     }
@@ -97,25 +130,43 @@ fn base_chains(ruleset: &Ruleset<'_>) -> BTreeMap<String, Chain> {
             input_rules(ruleset.management),
         ),
         chain(
+            "output",
+            "type filter hook output priority filter; policy accept;",
+            // Single-arm: a client must not be told to talk to the server directly, past the translation. For IPv4 a
+            // kernel setting does it.
+            rules(&["icmpv6 type nd-redirect drop"]),
+        ),
+        chain(
             "postrouting",
             "type nat hook postrouting priority srcnat; policy accept;",
             rules(&[
                 "ct status dnat ct mark set meta mark",
                 "ct status dnat counter name meta mark map @numbering",
                 "ct status dnat snat ip to meta mark map @sources",
+                "ct status dnat snat ip6 to meta mark map @sources6",
                 "ct status dnat masquerade",
             ]),
         ),
     ])
 }
 
-/// Single ports are found in a hash; ranges need a map of intervals, which is slower and only asked where there are any.
+/// Single ports are found in a hash; ranges need a map of intervals, which is slower. Each map is only asked where
+/// there is something in it.
 fn prerouting_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
-    let mut texts = vec!["ip daddr . meta l4proto . th dport vmap @services"];
-    if ruleset.services.iter().any(|service| service.ports.ranges().iter().any(|range| !is_single(range))) {
-        texts.push("ip daddr . meta l4proto . th dport vmap @service_ranges");
+    let mut rules = Vec::new();
+    for family in Family::ALL {
+        let (keyword, suffix) = (family.keyword(), family.suffix());
+        let look_up =
+            |map: &str| Rule(format!("{keyword} daddr . meta l4proto . th dport vmap @{map}{suffix}"));
+        let services = || ruleset.services.iter().filter(|service| service.families().any(|f| f == family));
+        if services().next().is_some() {
+            rules.push(look_up("services"));
+        }
+        if services().any(has_ranges) {
+            rules.push(look_up("service_ranges"));
+        }
     }
-    rules(&texts)
+    rules
 }
 
 /// Nothing but translated connections passes: without this chain the appliance would be an open router. A packet
@@ -142,12 +193,17 @@ fn input_rules(management: &Management) -> Vec<Rule> {
         "ct state established,related accept",
         "ct state invalid drop",
         "icmp type { echo-request, destination-unreachable, time-exceeded, parameter-problem } accept",
-        // IPv6 addresses are not served yet, but neighbours must still find each other (RFC 4890 section 4.4).
-        "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, packet-too-big } accept",
+        // RFC 4890 section 4.4: errors, and what neighbours and switches need in order to find each other.
+        "icmpv6 type { echo-request, destination-unreachable, packet-too-big, time-exceeded, parameter-problem, \
+         nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query } accept",
     ]);
     rules.push(Rule(format!("iifname \"{interface}\" ip daddr {address} tcp dport {https_port} accept")));
     // A client of a service without a server, or of a connection whose entry has gone, must hear so at once.
-    rules.push(Rule("ip daddr @addresses meta l4proto tcp reject with tcp reset".into()));
+    for family in Family::ALL {
+        let (keyword, suffix) = (family.keyword(), family.suffix());
+        let to_virtual = format!("{keyword} daddr @addresses{suffix}");
+        rules.push(Rule(format!("{to_virtual} meta l4proto tcp reject with tcp reset")));
+    }
     rules
 }
 
@@ -157,16 +213,29 @@ fn maps(ruleset: &Ruleset<'_>) -> BTreeMap<&'static str, Map> {
 }
 
 fn elements(ruleset: &Ruleset<'_>, map: &str) -> BTreeMap<String, String> {
-    let servers = || ruleset.services.iter().flat_map(|service| &service.servers);
+    let (map, family) = match map.strip_suffix('6') {
+        Some(map) => (map, Family::Ipv6),
+        None => (map, Family::Ipv4),
+    };
+    let servers = || {
+        let all = ruleset.services.iter().flat_map(|service| &service.servers);
+        all.filter(move |server| Family::of(server.address) == family)
+    };
     let place = |s: &Server| Some((s.mark.to_string(), format!("{} . {}", s.address, s.port?)));
     let source = |s: &Server| Some((s.mark.to_string(), s.source?.to_string()));
     match map {
-        "addresses" => ruleset.services.iter().map(|s| (s.address.to_string(), String::new())).collect(),
+        "addresses" => ruleset
+            .services
+            .iter()
+            .flat_map(|service| service.addresses)
+            .filter(|address| Family::of(**address) == family)
+            .map(|address| (address.to_string(), String::new()))
+            .collect(),
         "numbering" => {
             ruleset.numbering.iter().map(|(name, mark)| (mark.to_string(), name.to_owned())).collect()
         }
-        "services" => service_elements(ruleset, is_single),
-        "service_ranges" => service_elements(ruleset, |ports| !is_single(ports)),
+        "services" => service_elements(ruleset, family, is_single),
+        "service_ranges" => service_elements(ruleset, family, |ports| !is_single(ports)),
         "servers" => servers().filter_map(place).collect(),
         "servers_same_port" => servers()
             .filter(|s| s.port.is_none())
@@ -181,48 +250,54 @@ fn is_single(ports: &RangeInclusive<u16>) -> bool {
     ports.start() == ports.end()
 }
 
+fn has_ranges(service: &Service<'_>) -> bool {
+    service.ports.ranges().iter().any(|range| !is_single(range))
+}
+
 fn service_elements(
     ruleset: &Ruleset<'_>,
+    family: Family,
     wanted: impl Fn(&RangeInclusive<u16>) -> bool,
 ) -> BTreeMap<String, String> {
     let mut elements = BTreeMap::new();
     for service in &ruleset.services {
-        for range in service.ports.ranges().iter().filter(|range| wanted(range)) {
-            let ports = match is_single(range) {
-                true => range.start().to_string(),
-                false => format!("{}-{}", range.start(), range.end()),
-            };
-            let key = format!("{} . tcp . {ports}", service.address);
-            elements.insert(key, format!("goto svc_{}", service.mark.service()));
+        let chain = service_chain(service, family);
+        for address in service.addresses.iter().filter(|address| Family::of(**address) == family) {
+            for range in service.ports.ranges().iter().filter(|range| wanted(range)) {
+                let ports = match is_single(range) {
+                    true => range.start().to_string(),
+                    false => format!("{}-{}", range.start(), range.end()),
+                };
+                elements.insert(format!("{address} . tcp . {ports}"), format!("goto {chain}"));
+            }
         }
     }
     elements
 }
 
-const TO_SERVER: &str = "meta l4proto tcp dnat ip to meta mark map @servers";
-const TO_SERVER_SAME_PORT: &str = "meta l4proto tcp dnat ip to meta mark map @servers_same_port";
-
 /// How a new connection finds its server. A look-up that finds nothing ends its rule, not the chain.
-fn service_rules(service: &Service<'_>) -> Vec<Rule> {
+fn service_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
     let mark = service.mark;
     let mut lines = vec![
         format!("ct mark set {mark}"),
         "counter name ct mark map @numbering".to_owned(),
         "meta mark set 0x00000000".to_owned(),
     ];
-    let to_server = [TO_SERVER.to_owned(), TO_SERVER_SAME_PORT.to_owned()];
-    let share = format!("jump share_{}", mark.service());
+    let (keyword, suffix) = (family.keyword(), family.suffix());
+    let to_server = ["servers", "servers_same_port"]
+        .map(|map| format!("meta l4proto tcp dnat {keyword} to meta mark map @{map}{suffix}"));
+    let share = format!("jump {}", share_chain(service, family));
     match service.persistence.map(|time| time.as_secs()) {
         None => lines.push(share),
         Some(seconds) => {
-            let entry = format!("@sticky {{ ct mark . ip saddr timeout {seconds}s : meta mark }}");
-            let known = "meta mark set ct mark . ip saddr map @sticky".to_owned();
+            let (sticky, client) = sticky(service, family);
+            let entry = format!("@{sticky} {{ {client} timeout {seconds}s : meta mark }}");
+            let known = format!("meta mark set {client} map @{sticky}");
             lines.push(known.clone());
             lines.push(format!("meta mark != 0x00000000 update {entry}"));
             lines.extend(to_server.clone());
             // Its server has gone: forget the entry.
-            lines
-                .push("meta mark != 0x00000000 delete @sticky { ct mark . ip saddr : meta mark }".to_owned());
+            lines.push(format!("meta mark != 0x00000000 delete @{sticky} {{ {client} : meta mark }}"));
             lines.push("meta mark set 0x00000000".to_owned());
             lines.push(share);
             // `add` leaves an entry that another first connection of the client made meanwhile: read what stands.
@@ -235,8 +310,9 @@ fn service_rules(service: &Service<'_>) -> Vec<Rule> {
 }
 
 /// The choice of a server for a new client: a chain of its own, because writing it anew restarts the turns.
-fn share_rules(service: &Service<'_>) -> Vec<Rule> {
-    let weights: Vec<_> = service.servers.iter().map(|server| (server.mark.get(), server.weight)).collect();
+fn share_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
+    let servers = service.servers.iter().filter(|server| Family::of(server.address) == family);
+    let weights: Vec<_> = servers.map(|server| (server.mark.get(), server.weight)).collect();
     let turns = turns(&weights);
     let text = match turns.as_slice() {
         [] => return Vec::new(),

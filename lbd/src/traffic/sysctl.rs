@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 const SETTINGS: &[(&str, &str)] = &[
     // Packets of translated connections are forwarded; the forward chain drops all others.
     ("ipv4/ip_forward", "1"),
+    ("ipv6/conf/all/forwarding", "1"),
     // A virtual address is announced by the interface that has it, and by no other.
     ("ipv4/conf/all/arp_ignore", "1"),
     ("ipv4/conf/all/arp_announce", "2"),
@@ -20,6 +21,8 @@ const SETTINGS: &[(&str, &str)] = &[
     // Routes come from the administrator, not from the network.
     ("ipv4/conf/all/accept_redirects", "0"),
     ("ipv4/conf/all/accept_source_route", "0"),
+    ("ipv6/conf/all/accept_redirects", "0"),
+    ("ipv6/conf/all/accept_source_route", "0"),
 ];
 
 /// What the kernel should have, given the interfaces that are there.

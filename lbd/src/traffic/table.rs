@@ -22,6 +22,8 @@ pub struct Table {
     pub chains: BTreeMap<String, Chain>,
     /// Maps and sets by name; always the same names.
     pub maps: BTreeMap<&'static str, Map>,
+    /// Names of the persistence maps that belong to a single service, all of them [`STICKY6`].
+    pub sticky6: BTreeSet<String>,
     /// Named counters.
     pub counters: BTreeSet<String>,
     /// Interfaces of the fast path; `None` where the kernel has none.
@@ -75,19 +77,37 @@ const fn map(name: &'static str, definition: &'static str) -> MapKind {
     MapKind { name, keyword: "map", definition, written_by_us: true }
 }
 
-/// All maps and sets of the table. Whoever changes one of them changes [`LAYOUT`] too.
-pub const MAPS: [MapKind; 9] = [
-    MapKind { keyword: "set", ..map(LAYOUT, "type mark;") },
-    MapKind { keyword: "set", ..map("addresses", "type ipv4_addr;") },
+const fn set(name: &'static str, definition: &'static str) -> MapKind {
+    MapKind { keyword: "set", ..map(name, definition) }
+}
+
+/// Filled by the kernel: about a million clients; a full map only means that further ones are not remembered.
+const fn learned(name: &'static str, definition: &'static str) -> MapKind {
+    MapKind { written_by_us: false, ..map(name, definition) }
+}
+
+/// What the kernel learns of a service's IPv6 clients. Each service has a map of its own: with mark and address as key,
+/// as for IPv4, nft 1.0.6 writes the value over the last bytes of the key (both are put into the same registers).
+pub const STICKY6: &str = "type ipv6_addr : mark; flags dynamic,timeout; timeout 5m; size 1048576;";
+/// How the names of these maps begin; the service's number follows.
+pub const STICKY6_PREFIX: &str = "sticky6_";
+
+/// All maps and sets of the table that are always there; those of IPv6 have a 6 at the end. Whoever changes one of them changes [`LAYOUT`]
+/// too.
+pub const MAPS: [MapKind; 15] = [
+    set(LAYOUT, "type mark;"),
+    set("addresses", "type ipv4_addr;"),
+    set("addresses6", "type ipv6_addr;"),
     map("numbering", "type mark : counter;"),
     map("services", "type ipv4_addr . inet_proto . inet_service : verdict;"),
+    map("services6", "type ipv6_addr . inet_proto . inet_service : verdict;"),
     map("service_ranges", "type ipv4_addr . inet_proto . inet_service : verdict; flags interval;"),
+    map("service_ranges6", "type ipv6_addr . inet_proto . inet_service : verdict; flags interval;"),
     map("servers", "type mark : ipv4_addr . inet_service;"),
+    map("servers6", "type mark : ipv6_addr . inet_service;"),
     map("servers_same_port", "type mark : ipv4_addr;"),
+    map("servers_same_port6", "type mark : ipv6_addr;"),
     map("sources", "type mark : ipv4_addr;"),
-    // About a million clients; a full map only means that further ones are not remembered.
-    MapKind {
-        written_by_us: false,
-        ..map("sticky", "type mark . ipv4_addr : mark; flags dynamic,timeout; timeout 5m; size 1048576;")
-    },
+    map("sources6", "type mark : ipv6_addr;"),
+    learned("sticky", "type mark . ipv4_addr : mark; flags dynamic,timeout; timeout 5m; size 1048576;"),
 ];

@@ -30,6 +30,7 @@ fn table(
     Table {
         chains: chains.iter().map(chain).collect(),
         maps: MAPS.iter().map(map).collect(),
+        sticky6: BTreeSet::new(),
         counters: of("numbering").map(|(_, _, name)| (*name).to_owned()).collect(),
         fast_path: fast.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
     }
@@ -77,6 +78,16 @@ fn what_goes_is_let_go_of_first() {
                     delete chain inet evenkeel svc_1\n\
                     delete counter inet evenkeel srv/a/b\n";
     assert_eq!(from_to(&before, &table(&[], &[], None)), expected);
+}
+
+#[test]
+fn a_map_of_a_service_comes_and_goes_with_it() {
+    let nothing = table(&[], &[], None);
+    let with = Table { sticky6: BTreeSet::from(["sticky6_1".to_owned()]), ..nothing.clone() };
+    let made = from_to(&nothing, &with);
+    assert!(made.starts_with("add map inet evenkeel sticky6_1 { type ipv6_addr : mark;"), "{made}");
+    assert_eq!(from_to(&with, &nothing), "delete map inet evenkeel sticky6_1\n");
+    assert_eq!(from_to(&with, &with), "");
 }
 
 #[test]

@@ -15,7 +15,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::config::document::{InterfaceDocument, ManagementDocument, NetworkDocument, SCHEMA};
 use crate::config::values::{Fault, quoted};
@@ -25,7 +25,7 @@ use crate::network::topology::Network;
 /// The first adapter; where the appliance is managed until something else is configured.
 const INTERFACE: &str = "eth0";
 /// Product specification: default address before configuration.
-const DEFAULT_ADDRESS: Network = Network { address: Ipv4Addr::new(192, 168, 2, 21), prefix: 24 };
+const DEFAULT_ADDRESS: Network = Network { address: IpAddr::V4(Ipv4Addr::new(192, 168, 2, 21)), prefix: 24 };
 /// Product specification: default host name.
 const DEFAULT_HOST_NAME: &str = "lbmaster";
 /// Product specification, port table.
@@ -93,6 +93,7 @@ pub fn initial_document(settings: &Settings) -> Document {
     let network = NetworkDocument {
         host_name: Some(host_name.to_owned()),
         default_gateway: settings.gateway.map(|gateway| gateway.to_string()),
+        default_gateway_ipv6: None,
         dns_servers: settings.dns.iter().map(ToString::to_string).collect(),
         ntp_servers: settings.ntp.iter().map(ToString::to_string).collect(),
         interface: vec![InterfaceDocument {
@@ -185,7 +186,7 @@ impl Reading {
         let address = self.take("ip_address", values::address);
         let near = address.unwrap_or(DEFAULT_ADDRESS);
         let gateway = self.take("gateway", |text| values::gateway(text, near));
-        let dns = self.list("dns", crate::config::host_address);
+        let dns = self.list("dns", crate::config::ipv4_address);
         let ntp = self.list("ntp", values::time_server);
         let password = self.password();
         let configuration = self.configuration();

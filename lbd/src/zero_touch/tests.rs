@@ -125,7 +125,7 @@ fn addresses_and_gateways_are_those_of_hosts() {
         ("ip_address", "192.168.2.255/24", "broadcast address"),
         ("ip_address", "192.168.2.21 255.255.255.0", "prefix"),
         ("ip_address", "192.168.2.21", "prefix"),
-        ("ip_address", "fe80::1/64", "not an IPv4 address"),
+        ("ip_address", "fd00::1/64", "not an IPv4 address"),
         ("ip_address", "192.168.2.21/33", "1 to 32"),
         ("gateway", "192.168.2.21", "own address"),
         ("gateway", "192.168.3.1", "not in the network of 192.168.2.21/24"),

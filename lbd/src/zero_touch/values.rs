@@ -1,13 +1,13 @@
 //! The rule of each zero-touch setting: text to value, or what is wrong with it and what to write instead.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::config::values::{Fault, quoted};
-use crate::config::{Document, Format, HostName, Problem, address_with_prefix, host_address, validate};
+use crate::config::{Document, Format, HostName, Problem, address_with_prefix, ipv4_address, validate};
 use crate::network::topology::Network;
 use crate::web::password::check_hash;
 
@@ -38,8 +38,12 @@ pub(super) fn address(text: &str) -> Result<Network, Fault> {
         let remedy = format!("{}; until then {} is used", fault.remedy, "192.168.2.21/24");
         Fault::new(fault.problem, remedy)
     })?;
+    let IpAddr::V4(host) = network.address else {
+        let problem = format!("{} is not an IPv4 address", quoted(text));
+        return Err(Fault::new(problem, "give an IPv4 address, for example 192.168.2.21/24"));
+    };
     let hosts = u32::MAX.checked_shr(u32::from(network.prefix)).unwrap_or(0);
-    let host = network.address.to_bits() & hosts;
+    let host = host.to_bits() & hosts;
     // RFC 3021: a network of two addresses has neither a network nor a broadcast address.
     if network.prefix < 31 && (host == 0 || host == hosts) {
         let kind = if host == 0 { "network" } else { "broadcast" };
@@ -51,15 +55,15 @@ pub(super) fn address(text: &str) -> Result<Network, Fault> {
 
 /// A router, and not far away.
 pub(super) fn gateway(text: &str, near: Network) -> Result<Ipv4Addr, Fault> {
-    let gateway = host_address(text)?;
+    let gateway = ipv4_address(text)?;
     let own = format!("{}/{}", near.address, near.prefix);
-    if gateway == near.address {
+    if near.address == gateway {
         return Err(Fault::new(
             format!("{gateway} is the appliance's own address"),
             "give the router's address",
         ));
     }
-    if !near.contains(gateway) {
+    if !near.contains(gateway.into()) {
         let problem = format!("{gateway} is not in the network of {own}");
         return Err(Fault::new(problem, "give a router in this network, or correct ip_address"));
     }
@@ -71,7 +75,7 @@ pub(super) fn time_server(text: &str) -> Result<HostName, Fault> {
     // What looks like an address, must be one: a name never ends in a number (RFC 1123 section 2.1).
     let last = text.rsplit('.').next().unwrap_or_default();
     if !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()) {
-        host_address(text)?;
+        ipv4_address(text)?;
     }
     HostName::try_from(text)
 }

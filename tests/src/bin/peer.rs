@@ -3,7 +3,7 @@
 //! Clients close with a reset, so that TIME_WAIT never limits how many connections a story may open.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Barrier, Mutex};
 use std::thread;
@@ -35,10 +35,10 @@ fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
 }
 
 fn serve(name: &str, port: u16) -> io::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?;
+    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))?;
     loop {
         let (connection, peer) = listener.accept()?;
-        let greeting = format!("{name} {}\n", peer.ip());
+        let greeting = format!("{name} {}\n", peer.ip().to_canonical());
         // A client that goes away is no concern of the server.
         thread::spawn(move || greet_and_echo(connection, &greeting));
     }
@@ -57,9 +57,14 @@ fn greet_and_echo(mut connection: TcpStream, greeting: &str) -> io::Result<()> {
     }
 }
 
-fn connect(from: Ipv4Addr, to: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.bind(&SocketAddrV4::new(from, 0).into())?;
+/// The source that the kernel chooses.
+fn anybody(to: SocketAddr) -> IpAddr {
+    if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+}
+
+fn connect(from: IpAddr, to: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(from, 0).into())?;
     socket.set_linger(Some(Duration::ZERO))?;
     socket.set_tcp_nodelay(true)?;
     socket.connect_timeout(&to.into(), patience)?;
@@ -68,7 +73,7 @@ fn connect(from: Ipv4Addr, to: SocketAddr, patience: Duration) -> io::Result<Tcp
     Ok(socket.into())
 }
 
-fn greeting(from: Ipv4Addr, to: SocketAddr) -> io::Result<(String, BufReader<TcpStream>)> {
+fn greeting(from: IpAddr, to: SocketAddr) -> io::Result<(String, BufReader<TcpStream>)> {
     let mut connection = BufReader::new(connect(from, to, PATIENCE)?);
     let mut line = String::new();
     connection.read_line(&mut line)?;
@@ -86,7 +91,7 @@ fn ask(to: SocketAddr, sources: &str) -> io::Result<()> {
     print_json(&answers.into())
 }
 
-fn ask_together(to: SocketAddr, from: Ipv4Addr, count: usize) -> io::Result<()> {
+fn ask_together(to: SocketAddr, from: IpAddr, count: usize) -> io::Result<()> {
     let barrier = Barrier::new(count);
     let one = || {
         barrier.wait();
@@ -103,9 +108,9 @@ fn ask_together(to: SocketAddr, from: Ipv4Addr, count: usize) -> io::Result<()> 
     print_json(&answers?.into_iter().map(|(line, _)| line).collect::<Vec<_>>().into())
 }
 
-fn scan(address: Ipv4Addr, ports: &str) -> io::Result<()> {
+fn scan(address: IpAddr, ports: &str) -> io::Result<()> {
     let ports: io::Result<Vec<u16>> = ports.split(',').map(parsed).collect();
-    let one = |port| match connect(Ipv4Addr::UNSPECIFIED, (address, port).into(), SCAN_PATIENCE) {
+    let one = |port| match connect(anybody((address, port).into()), (address, port).into(), SCAN_PATIENCE) {
         Ok(_) => "open".to_owned(),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => "refused".to_owned(),
         Err(error) if error.kind() == io::ErrorKind::TimedOut => "silent".to_owned(),
@@ -173,8 +178,7 @@ fn load(to: SocketAddr, fresh: usize, held: usize) -> io::Result<()> {
 
 fn open_and_close(to: SocketAddr, counts: &Counts) {
     while counts.running() {
-        match greeting(Ipv4Addr::UNSPECIFIED, to).and_then(|(_, connection)| round_trip(connection.get_ref()))
-        {
+        match greeting(anybody(to), to).and_then(|(_, connection)| round_trip(connection.get_ref())) {
             Ok(()) => _ = counts.opened.fetch_add(1, Ordering::Relaxed),
             Err(error) => counts.fail("new connection", &error),
         }
@@ -183,7 +187,7 @@ fn open_and_close(to: SocketAddr, counts: &Counts) {
 }
 
 fn hold(to: SocketAddr, counts: &Counts) {
-    let connection = match greeting(Ipv4Addr::UNSPECIFIED, to) {
+    let connection = match greeting(anybody(to), to) {
         Ok((_, connection)) => connection,
         Err(error) => return counts.fail("opening a connection to hold", &error),
     };

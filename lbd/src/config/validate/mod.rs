@@ -7,11 +7,11 @@ mod services;
 pub(crate) use network::address_with_prefix;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::document::{ManagementDocument, SCHEMA};
 use crate::config::values::{Fault, quoted};
-use crate::config::{Config, Document, InterfaceName, Label, Management, Problem};
+use crate::config::{Config, Document, InterfaceName, Label, Management, Problem, VirtualService};
 
 /// Port table of the product's specification.
 const DEFAULT_HTTPS_PORT: u16 = 9443;
@@ -87,24 +87,61 @@ impl Collector {
     }
 }
 
-/// An address that a host can have: not unspecified, loopback, multicast, broadcast or reserved.
-pub(crate) fn host_address(text: &str) -> Result<Ipv4Addr, Fault> {
-    const EXAMPLE: &str = "give an IPv4 address such as 192.168.10.100";
-    let address: Ipv4Addr = match text.parse() {
+/// An IPv4 address that a host can have: not unspecified, loopback, multicast, broadcast or reserved.
+pub(crate) fn ipv4_address(text: &str) -> Result<Ipv4Addr, Fault> {
+    let example = "give an IPv4 address such as 192.168.10.100";
+    match parsed_address(text, "an IPv4 address", example)? {
+        IpAddr::V4(address) => Ok(address),
+        IpAddr::V6(address) => {
+            Err(Fault::new(format!("{} is not an IPv4 address", quoted(&address.to_string())), example))
+        }
+    }
+}
+
+/// The same of either family.
+pub(crate) fn host_address(text: &str) -> Result<IpAddr, Fault> {
+    let example = "give an IPv4 address such as 192.168.10.100, or an IPv6 address such as fd00::100";
+    parsed_address(text, "an IP address", example)
+}
+
+fn parsed_address(text: &str, kind: &str, example: &str) -> Result<IpAddr, Fault> {
+    let address: IpAddr = match text.parse() {
         Ok(address) => address,
         Err(_) if text.contains('/') => {
-            return Err(Fault::new(format!("{} is a network, not an address", quoted(text)), EXAMPLE));
+            return Err(Fault::new(format!("{} is a network, not an address", quoted(text)), example));
         }
-        Err(_) => return Err(Fault::new(format!("{} is not an IPv4 address", quoted(text)), EXAMPLE)),
+        Err(_) => return Err(Fault::new(format!("{} is not {kind}", quoted(text)), example)),
     };
-    let kind = match address.octets() {
-        [0, ..] => "an unspecified",
-        [127, ..] => "a loopback",
-        [224..=239, ..] => "a multicast",
-        [240..=255, ..] => "a reserved or broadcast",
-        _ => return Ok(address),
+    let special = match address {
+        IpAddr::V4(address) => special_ipv4(address),
+        IpAddr::V6(address) => special_ipv6(address),
     };
-    Err(Fault::new(format!("{address} is {kind} address"), EXAMPLE))
+    match special {
+        None => Ok(address),
+        Some(special) => Err(Fault::new(format!("{address} is {special} address"), example)),
+    }
+}
+
+fn special_ipv4(address: Ipv4Addr) -> Option<&'static str> {
+    match address.octets() {
+        [0, ..] => Some("an unspecified"),
+        [127, ..] => Some("a loopback"),
+        [224..=239, ..] => Some("a multicast"),
+        [240..=255, ..] => Some("a reserved or broadcast"),
+        _ => None,
+    }
+}
+
+fn special_ipv6(address: Ipv6Addr) -> Option<&'static str> {
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 0] => Some("an unspecified"),
+        [0, 0, 0, 0, 0, 0, 0, 1] => Some("a loopback"),
+        [0, 0, 0, 0, 0, 0 | 0xffff, ..] => Some("an IPv4 address written as an IPv6"),
+        [0xff00..=0xffff, ..] => Some("a multicast"),
+        // It has a meaning only together with an interface.
+        [0xfe80..=0xfebf, ..] => Some("a link-local"),
+        _ => None,
+    }
 }
 
 fn port(value: i64) -> Result<u16, Fault> {
@@ -116,7 +153,7 @@ fn port(value: i64) -> Result<u16, Fault> {
 
 fn management(check: &mut Collector, document: &ManagementDocument) -> Option<Management> {
     let interface = check.take("management.interface", InterfaceName::try_from(document.interface.as_str()));
-    let address = check.take("management.address", host_address(&document.address));
+    let address = check.take("management.address", ipv4_address(&document.address));
     let https_port = match document.https_port {
         Some(value) => check.take("management.https_port", port(value)),
         None => Some(DEFAULT_HTTPS_PORT),
@@ -126,17 +163,21 @@ fn management(check: &mut Collector, document: &ManagementDocument) -> Option<Ma
 
 /// No server may be a virtual or the management address, or traffic would run in a circle.
 fn addresses_do_not_collide(check: &mut Collector, management: &Management, services: &services::Services) {
-    let virtual_addresses: BTreeMap<Ipv4Addr, &Label> =
-        services.values().map(|service| (service.address, &service.label)).collect();
+    let of_service = |service: &'_ VirtualService| {
+        let label = service.label.clone();
+        service.addresses.clone().into_iter().map(move |address| (address, label.clone()))
+    };
+    let virtual_addresses: BTreeMap<IpAddr, Label> = services.values().flat_map(of_service).collect();
+    let management = IpAddr::V4(management.address);
     for (index, service) in services {
-        if service.address == management.address {
-            let problem = format!("{} is the management address", service.address);
+        if let Some(position) = service.addresses.iter().position(|address| *address == management) {
+            let problem = format!("{management} is the management address");
             let fault = Fault::new(problem, "give the virtual service an address of its own");
-            check.report(format!("virtual_service[{index}].address"), fault);
+            check.report(format!("virtual_service[{index}].addresses[{position}]"), fault);
         }
         for (position, server) in service.servers.iter().enumerate() {
             let field = format!("virtual_service[{index}].real_server[{position}].address");
-            let problem = if server.address == management.address {
+            let problem = if server.address == management {
                 format!("{} is the management address of the appliance", server.address)
             } else if let Some(label) = virtual_addresses.get(&server.address) {
                 format!("{} is the virtual address of {label}", server.address)
@@ -150,26 +191,28 @@ fn addresses_do_not_collide(check: &mut Collector, management: &Management, serv
 
 /// Services may share an address, but then neither a port nor name different interfaces.
 fn ports_do_not_overlap(check: &mut Collector, services: &services::Services) {
-    let mut by_address: BTreeMap<Ipv4Addr, Vec<usize>> = BTreeMap::new();
+    let mut by_address: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
     for (index, service) in services {
-        by_address.entry(service.address).or_default().push(*index);
+        for address in &service.addresses {
+            by_address.entry(*address).or_default().push(*index);
+        }
     }
-    for indices in by_address.values() {
-        one_interface(check, services, indices);
-        each_port_once(check, services, indices);
+    for (address, indices) in by_address {
+        one_interface(check, services, address, &indices);
+        each_port_once(check, services, address, &indices);
     }
 }
 
-fn one_interface(check: &mut Collector, services: &services::Services, indices: &[usize]) {
+fn one_interface(check: &mut Collector, services: &services::Services, address: IpAddr, indices: &[usize]) {
     let first = &services[&indices[0]];
     for index in indices.iter().filter(|index| services[index].interface != first.interface) {
-        let problem = format!("{} lies on another interface for {}", first.address, first.label);
+        let problem = format!("{address} lies on another interface for {}", first.label);
         let fault = Fault::new(problem, format!("write the same interface as for {}", first.label));
         check.report(format!("virtual_service[{index}].interface"), fault);
     }
 }
 
-fn each_port_once(check: &mut Collector, services: &services::Services, indices: &[usize]) {
+fn each_port_once(check: &mut Collector, services: &services::Services, address: IpAddr, indices: &[usize]) {
     let ranges =
         |index: usize| services[&index].ports.ranges().iter().map(move |r| (*r.start(), *r.end(), index));
     let mut all: Vec<_> = indices.iter().flat_map(|index| ranges(*index)).collect();
@@ -177,7 +220,7 @@ fn each_port_once(check: &mut Collector, services: &services::Services, indices:
     for pair in all.windows(2).filter(|pair| pair[0].1 >= pair[1].0) {
         let (owner, other) = (pair[0].2.min(pair[1].2), pair[0].2.max(pair[1].2));
         let service = &services[&owner];
-        let problem = format!("{} port {} already belongs to {}", service.address, pair[1].0, service.label);
+        let problem = format!("{address} port {} already belongs to {}", pair[1].0, service.label);
         let fault = Fault::new(problem, "use another port or another address");
         check.report(format!("virtual_service[{other}].ports"), fault);
     }

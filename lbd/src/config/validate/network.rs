@@ -1,27 +1,33 @@
 //! Rules of the appliance's own network.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Collector, host_address};
+use super::{Collector, host_address, ipv4_address};
 use crate::config::document::{InterfaceDocument, NetworkDocument};
 use crate::config::values::{Fault, HostName, InterfaceName, quoted};
 use crate::config::{Management, NetworkSettings};
-use crate::network::topology::Network;
+use crate::network::topology::{Family, Network};
 
 /// What is valid of the section; what is not has been reported.
 pub(super) fn settings(check: &mut Collector, document: &NetworkDocument) -> NetworkSettings {
     let host_name = document.host_name.as_deref();
     let gateway = document.default_gateway.as_deref();
+    let gateway_ipv6 = document.default_gateway_ipv6.as_deref();
     let settings = NetworkSettings {
         host_name: host_name.and_then(|name| check.take("network.host_name", HostName::try_from(name))),
-        default_gateway: gateway.and_then(|text| check.take("network.default_gateway", host_address(text))),
-        dns_servers: list(check, "dns_servers", &document.dns_servers, host_address),
+        default_gateway: gateway.and_then(|text| check.take("network.default_gateway", ipv4_address(text))),
+        default_gateway_ipv6: gateway_ipv6
+            .and_then(|text| check.take("network.default_gateway_ipv6", ipv6_gateway(text))),
+        dns_servers: list(check, "dns_servers", &document.dns_servers, ipv4_address),
         ntp_servers: list(check, "ntp_servers", &document.ntp_servers, |text| HostName::try_from(text)),
         interfaces: interfaces(check, &document.interface),
     };
     if let Some(gateway) = settings.default_gateway {
-        gateway_is_near(check, &settings, gateway);
+        gateway_is_near(check, "default_gateway", &settings, gateway.into());
+    }
+    if let Some(gateway) = settings.default_gateway_ipv6 {
+        gateway_is_near(check, "default_gateway_ipv6", &settings, gateway.into());
     }
     settings
 }
@@ -65,7 +71,8 @@ pub fn address_with_prefix(text: &str) -> Result<Network, Fault> {
         return Err(Fault::new(format!("{} has no prefix", quoted(text)), EXAMPLE));
     };
     let address = host_address(address)?;
-    if let Ok(mask) = prefix.parse::<Ipv4Addr>() {
+    let longest = Family::of(address).host_prefix();
+    if let (IpAddr::V4(_), Ok(mask)) = (address, prefix.parse::<Ipv4Addr>()) {
         let length = mask.to_bits().leading_ones();
         if mask.to_bits().count_ones() != length {
             return Err(Fault::new(format!("{mask} is no netmask, nor a prefix"), EXAMPLE));
@@ -73,24 +80,39 @@ pub fn address_with_prefix(text: &str) -> Result<Network, Fault> {
         return Err(Fault::new(format!("{mask} is a netmask"), format!("write {address}/{length}")));
     }
     match prefix.parse() {
-        Ok(prefix) if (1..=32).contains(&prefix) => Ok(Network { address, prefix }),
-        _ => Err(Fault::new(format!("{} is not a prefix", quoted(prefix)), "give 1 to 32, usually 24")),
+        Ok(prefix) if (1..=longest).contains(&prefix) => Ok(Network { address, prefix }),
+        _ => {
+            let usual = if address.is_ipv4() { 24 } else { 64 };
+            let remedy = format!("give 1 to {longest}, usually {usual}");
+            Err(Fault::new(format!("{} is not a prefix", quoted(prefix)), remedy))
+        }
     }
 }
 
-fn gateway_is_near(check: &mut Collector, settings: &NetworkSettings, gateway: Ipv4Addr) {
+fn ipv6_gateway(text: &str) -> Result<Ipv6Addr, Fault> {
+    match host_address(text)? {
+        IpAddr::V6(gateway) => Ok(gateway),
+        IpAddr::V4(gateway) => {
+            Err(Fault::new(format!("{gateway} is an IPv4 address"), "write it as default_gateway"))
+        }
+    }
+}
+
+fn gateway_is_near(check: &mut Collector, field: &str, settings: &NetworkSettings, gateway: IpAddr) {
     let mut networks = settings.interfaces.values().flatten();
     if !networks.any(|network| network.contains(gateway) && network.address != gateway) {
         let problem = format!("{gateway} lies in no network of the interfaces, or is an address of our own");
         let fault = Fault::new(problem, "give a router in one of these networks, or correct the addresses");
-        check.report("network.default_gateway", fault);
+        check.report(format!("network.{field}"), fault);
     }
 }
 
 /// Where lbd sets the addresses, the management address must be one of them.
 pub(super) fn holds_management(check: &mut Collector, network: &NetworkSettings, management: &Management) {
     let addresses = network.interfaces.get(&management.interface);
-    if !addresses.is_some_and(|all| all.iter().any(|network| network.address == management.address)) {
+    if !addresses
+        .is_some_and(|all| all.iter().any(|network| network.address == IpAddr::V4(management.address)))
+    {
         let problem = format!(
             "{} is not among the addresses of {} in [network]",
             management.address, management.interface

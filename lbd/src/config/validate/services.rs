@@ -1,6 +1,7 @@
 //! Rules of the virtual services and their real servers.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::checks::Checks;
@@ -8,11 +9,14 @@ use super::{Collector, host_address, port};
 use crate::config::document::{PersistenceDocument, RealServerDocument, VirtualServiceDocument};
 use crate::config::values::{Fault, quoted};
 use crate::config::{InterfaceName, Label, Ports, RealServer, SnatSource, VirtualService, Weight};
+use crate::network::topology::Family;
 
 /// The service number has 12 bits in the connection mark; the product is measured up to this many.
 const MOST_SERVICES: usize = 2_000;
 /// The share table of a service stays small, and no farm of DoseWatch servers comes near.
 const MOST_SERVERS: usize = 256;
+/// More than anybody publishes one service under.
+const MOST_ADDRESSES: usize = 16;
 /// A day: a modality that was silent longer may as well get another server.
 const LONGEST_PERSISTENCE_SECONDS: i64 = 86_400;
 
@@ -47,7 +51,7 @@ fn service(
     checks: &Checks,
 ) -> Option<VirtualService> {
     let label = check.take(format!("{field}.label"), Label::try_from(document.label.as_str()));
-    let address = check.take(format!("{field}.address"), host_address(&document.address));
+    let addresses = addresses(check, field, &document.addresses);
     let ports = check.take(format!("{field}.ports"), Ports::try_from(document.ports.as_str()));
     let protocol = check.take(format!("{field}.protocol"), protocol(document.protocol.as_deref()));
     let interface = match document.interface.as_deref() {
@@ -72,16 +76,60 @@ fn service(
     };
     let servers = real_servers(check, field, &document.real_server);
     protocol?;
+    let (addresses, servers) = (addresses?, servers?);
+    families_match(check, field, &addresses, &servers);
     Some(VirtualService {
         label: label?,
-        address: address?,
+        addresses,
         ports: ports?,
         interface: interface?,
         snat_source: snat_source?,
         persistence: persistence?,
         check: health_check?,
-        servers: servers?,
+        servers,
     })
+}
+
+fn addresses(check: &mut Collector, field: &str, texts: &[String]) -> Option<Vec<IpAddr>> {
+    let field = format!("{field}.addresses");
+    if texts.is_empty() || texts.len() > MOST_ADDRESSES {
+        let problem = format!("the service has {} addresses", texts.len());
+        check.report(field, Fault::new(problem, format!("give 1 to {MOST_ADDRESSES} addresses")));
+        return None;
+    }
+    let mut addresses = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let field = format!("{field}[{index}]");
+        let Some(address) = check.take(&field, host_address(text)) else { continue };
+        if addresses.contains(&address) {
+            check.report(field, Fault::new(format!("{address} is named twice"), "name each address once"));
+        }
+        addresses.push(address);
+    }
+    (addresses.len() == texts.len()).then_some(addresses)
+}
+
+/// There is no translation between the families: each address needs a server of its own, and the other way round.
+fn families_match(check: &mut Collector, field: &str, addresses: &[IpAddr], servers: &[RealServer]) {
+    let mut told = Vec::new();
+    for (index, address) in addresses.iter().enumerate() {
+        let family = Family::of(*address);
+        let served = servers.iter().any(|server| Family::of(server.address) == family);
+        if !served && !told.contains(&family) {
+            told.push(family);
+            let problem = format!("{address} is an {family} address, and no real server has one");
+            let remedy = format!("add a real server with an {family} address, or remove this address");
+            check.report(format!("{field}.addresses[{index}]"), Fault::new(problem, remedy));
+        }
+    }
+    for (index, server) in servers.iter().enumerate() {
+        let family = Family::of(server.address);
+        if !addresses.iter().any(|address| Family::of(*address) == family) {
+            let problem = format!("{} is an {family} address, and the service has none", server.address);
+            let remedy = format!("add an {family} address to the service, or remove this server");
+            check.report(format!("{field}.real_server[{index}].address"), Fault::new(problem, remedy));
+        }
+    }
 }
 
 fn protocol(text: Option<&str>) -> Result<(), Fault> {
