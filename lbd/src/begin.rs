@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use crate::config::{Config, Document, Format, validate};
 use crate::engine::Start;
 use crate::network::netlink::Netlink;
+use crate::store::{Author, Stamp, Standing};
 use crate::traffic::nft;
 use crate::vault::Vault;
 use crate::zero_touch::{self, GivenPassword, Settings};
@@ -81,7 +82,9 @@ fn configuration(paths: &Paths, vault: &Vault, problems: &mut Vec<String>) -> Re
         None => first(paths, vault, problems)?,
     };
     // It balances all the same.
-    let version = vault.save(&config.document, Timestamp::now()).unwrap_or_else(|error| {
+    let stamp = Stamp { time: Timestamp::now(), by: Author::lbd(), comment: "the first one".into() };
+    let saved = vault.save(&config.document, &stamp, Standing::Accepted);
+    let version = saved.unwrap_or_else(|error| {
         problems.push(format!("The configuration is not stored: {error}."));
         0
     });
@@ -226,7 +229,8 @@ mod tests {
         assert_eq!((version, problems.len()), (1, 0));
         let mut document = (*config.document).clone();
         document.management.https_port = Some(9444);
-        vault.save(&document, Timestamp::now()).unwrap();
+        let stamp = Stamp { time: Timestamp::now(), by: Author::lbd(), comment: String::new() };
+        vault.save(&document, &stamp, Standing::Accepted).unwrap();
         drop(vault);
         let (_, version, config, _) = machine.boot(Origin::File(machine.path("first.toml")));
         assert_eq!((version, config.management.https_port), (2, 9444));

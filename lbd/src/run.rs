@@ -20,14 +20,15 @@ use crate::appliance;
 use crate::banner;
 use crate::begin::{self, Paths};
 use crate::dataplane::Dataplane;
-use crate::engine::{Effect, Engine, Event, Now, Refusal, RequestId, Target};
+use crate::engine::{Accepted, Effect, Engine, Event, Now, Refusal, RequestId, Target};
 use crate::health;
 use crate::network::announce;
 use crate::network::netlink::{Netlink, NetlinkError, TopologyWatch};
 use crate::plan::Desired;
+use crate::store::Stamp;
 use crate::traffic::nft;
 use crate::vault::Vault;
-use crate::web::{self, ChangeRequest, Gateway, Published};
+use crate::web::{self, Gateway, Published, Request, Wish};
 
 /// Events that may wait; their senders wait when there are more.
 const EVENT_QUEUE: usize = 1024;
@@ -50,8 +51,9 @@ pub async fn run(paths: Paths) -> Result<(), String> {
     let dataplane = Dataplane::new(netlink, start.listing.clone());
     let clock = Clock::start();
     let (engine, effects) = Engine::new(start, clock.now());
-    let (gateway, sides) = gateway(&engine);
-    let mut driver = Driver::new(engine, clock, Arc::new(vault), sides, paths);
+    let vault = Arc::new(vault);
+    let (gateway, sides) = gateway(&engine, vault.clone());
+    let mut driver = Driver::new(engine, clock, vault, sides, paths);
     // First the orders, then the tasks: so the first look at the network knows which routes matter.
     driver.perform(effects);
     driver.start_tasks(dataplane, gateway);
@@ -74,13 +76,13 @@ impl Clock {
 /// The driver's ends of the channels to web and command line.
 struct Sides {
     published: watch::Sender<Arc<Published>>,
-    requests: mpsc::Receiver<ChangeRequest>,
+    requests: mpsc::Receiver<Request>,
 }
 
-fn gateway(engine: &Engine) -> (Gateway, Sides) {
+fn gateway(engine: &Engine, vault: Arc<Vault>) -> (Gateway, Sides) {
     let (published, watch) = watch::channel(Arc::new(picture(engine)));
-    let (changes, requests) = mpsc::channel(REQUEST_QUEUE);
-    (Gateway { published: watch, changes }, Sides { published, requests })
+    let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
+    (Gateway::new(watch, sender, vault), Sides { published, requests })
 }
 
 fn picture(engine: &Engine) -> Published {
@@ -106,7 +108,7 @@ struct Driver {
     pending_orders: Option<mpsc::Receiver<Order>>,
     destinations: watch::Sender<BTreeSet<IpAddr>>,
     listen: watch::Sender<Option<SocketAddr>>,
-    waiting: BTreeMap<u64, oneshot::Sender<Result<u64, Refusal>>>,
+    waiting: BTreeMap<u64, oneshot::Sender<Result<Accepted, Refusal>>>,
     requests_seen: u64,
     published_at: Instant,
     /// Something has changed since, and waits to be published.
@@ -175,11 +177,16 @@ impl Driver {
         Ok(())
     }
 
-    fn take_request(&mut self, request: ChangeRequest) -> Vec<Effect> {
+    fn take_request(&mut self, Request { wish, answer }: Request) -> Vec<Effect> {
         self.requests_seen += 1;
-        self.waiting.insert(self.requests_seen, request.answer);
-        let request = Event::Change { request: RequestId(self.requests_seen), document: request.document };
-        self.engine.handle(request, self.clock.now())
+        self.waiting.insert(self.requests_seen, answer);
+        let request = RequestId(self.requests_seen);
+        let event = match wish {
+            Wish::Change(proposal) => Event::Change { request, proposal },
+            Wish::Confirm => Event::Confirm(request),
+            Wish::Revert => Event::Revert(request),
+        };
+        self.engine.handle(event, self.clock.now())
     }
 
     /// At once before an answer, so that who is answered finds what the answer says; else at most ten times a
@@ -219,20 +226,16 @@ impl Driver {
                 let result = health::probe(check, *address).await;
                 Some(Event::Checked { key, target, result })
             }),
-            Effect::Store(document) => {
-                let vault = self.vault.clone();
-                self.spawn_event(async move {
-                    let save = move || {
-                        let saved =
-                            vault.save(&document, Timestamp::now()).map_err(|error| error.to_string());
-                        // The next look at the appliance tells when the copy failed.
-                        let _ = vault.mirror();
-                        saved
-                    };
-                    let saved = tokio::task::spawn_blocking(save).await;
-                    Some(Event::Stored(saved.unwrap_or_else(|error| Err(error.to_string()))))
+            Effect::Store { document, by, comment, standing } => {
+                let stamp = Stamp { time: Timestamp::now(), by, comment };
+                let save = move |vault: &Vault| vault.save(&document, &stamp, standing);
+                self.spawn_storing(move |vault| {
+                    Event::Stored(save(vault).map_err(|error| error.to_string()))
                 });
             }
+            Effect::Confirm(version) => self.spawn_storing(move |vault| {
+                Event::Confirmed(vault.confirm(version).map_err(|error| error.to_string()))
+            }),
             Effect::Answer(RequestId(id), answer) => {
                 if let Some(waiting) = self.waiting.remove(&id) {
                     // Whoever asked may have gone.
@@ -275,6 +278,21 @@ impl Driver {
         if self.orders.try_send(order).is_err() {
             tracing::error!(number, "the task that speaks to the kernel does not take orders");
         }
+    }
+
+    /// Waits for the disk in a thread of its own, then brings the rescue copy up to date.
+    fn spawn_storing(&self, work: impl FnOnce(&Vault) -> Event + Send + 'static) {
+        let vault = self.vault.clone();
+        self.spawn_event(async move {
+            let work = move || {
+                let event = work(&vault);
+                // The next look at the appliance tells when the copy failed.
+                let _ = vault.mirror();
+                event
+            };
+            // The thread ends early only when lbd does.
+            tokio::task::spawn_blocking(work).await.ok()
+        });
     }
 
     fn spawn_event(&self, task: impl Future<Output = Option<Event>> + Send + 'static) {

@@ -7,12 +7,10 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use jiff::Timestamp;
-
 use crate::config::{Config, Document, Format, validate};
 use crate::rescue::Rescue;
 use crate::rescue::slot::Saved;
-use crate::store::{Loaded, Store, StoreError};
+use crate::store::{Loaded, Stamp, Standing, Store, StoreError, StoredVersion, VersionInfo};
 use crate::web::password::PasswordFile;
 
 /// All that is kept. Every method waits for the disk.
@@ -85,11 +83,33 @@ impl Vault {
         &self.passwords
     }
 
-    /// Stores a new version durably and returns its number. The copy follows by [`Self::mirror`].
-    pub fn save(&self, document: &Document, now: Timestamp) -> Result<u64, StoreError> {
-        let version = self.store.save(document, now)?;
-        self.remember(document);
+    /// Stores a new version durably and returns its number. The copy follows by [`Self::mirror`], unless the
+    /// version is on trial.
+    pub fn save(&self, document: &Document, stamp: &Stamp, standing: Standing) -> Result<u64, StoreError> {
+        let version = self.store.save(document, stamp, standing)?;
+        if standing == Standing::Accepted {
+            self.remember(document);
+        }
         Ok(version)
+    }
+
+    /// The version on trial counts from now on, also after a restart.
+    pub fn confirm(&self, version: u64) -> Result<(), StoreError> {
+        self.store.confirm(version)?;
+        if let Some(stored) = self.store.version(version)? {
+            self.remember(&stored.document);
+        }
+        Ok(())
+    }
+
+    /// All versions, the newest first.
+    pub fn history(&self) -> Result<Vec<VersionInfo>, StoreError> {
+        self.store.history()
+    }
+
+    /// One version; `None` where there is none of that number.
+    pub fn version(&self, number: u64) -> Result<Option<StoredVersion>, StoreError> {
+        self.store.version(number)
     }
 
     /// Brings the copy up to date; does nothing where it is.

@@ -20,6 +20,9 @@ pub struct View {
     pub started: Timestamp,
     /// The stored version of the configuration in force; 0 while none is stored.
     pub configuration_version: u64,
+    /// The configuration in force is on trial: it is taken back by itself unless somebody confirms it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_confirmation: Option<PendingConfirmation>,
     /// The worst state of all services.
     pub state: ServiceState,
     /// What is wrong with the appliance itself, each in a sentence that says what to do.
@@ -28,6 +31,19 @@ pub struct View {
     pub fast_path: FastPath,
     /// In the order of the configuration.
     pub virtual_services: Vec<ServiceView>,
+}
+
+/// A configuration on trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingConfirmation {
+    /// Its stored version.
+    pub version: u64,
+    /// When it is taken back.
+    pub until: Timestamp,
+    /// Who made it, and from where.
+    pub by: String,
+    /// Why, in their words; may be empty.
+    pub comment: String,
 }
 
 /// Whether established connections take the kernel's short cut (flowtable).

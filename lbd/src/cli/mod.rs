@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::begin::{self, Origin, Paths};
 use crate::config::Document;
+use crate::engine::Accepted;
 use crate::privileges::{self, Account};
 use crate::run;
 use crate::view::View;
@@ -170,8 +171,13 @@ fn show_status(status: &Status) -> Result<(), String> {
 fn change_config(apply: &Apply) -> Result<(), String> {
     let config = begin::read_config(&apply.file)?;
     let document: &Document = &config.document;
-    let version = client::put_toml(&apply.socket.control_socket, "/api/v1/config", document.to_toml())?;
-    println!("{} is in force: {version}", apply.file.display());
+    let answer = client::put_toml(&apply.socket.control_socket, "/api/v1/config", document.to_toml())?;
+    let accepted: Accepted = serde_json::from_str(&answer)
+        .map_err(|error| format!("the daemon's answer is not understood: {error}"))?;
+    println!("{} is in force as version {}.", apply.file.display(), accepted.version);
+    if let Some(until) = accepted.confirm_until {
+        println!("It is taken back at {until:.0} unless you confirm it: POST /api/v1/config/confirm");
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! [`document`] mirrors the TOML and JSON text; [`validate`] turns it into the types of this file, which
 //! cannot hold an invalid value, or into a list of [`Problem`]s that name each field and its remedy.
 
+pub mod difference;
 pub mod document;
 pub mod values;
 

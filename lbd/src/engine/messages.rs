@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::Findings;
 use crate::config::{Document, HealthCheck, Label, Problem};
 use crate::health::Failure;
 use crate::network::topology::{Interface, Topology};
 use crate::plan::Desired;
+use crate::store::{Author, Standing};
 
 /// An instant on both clocks: one that never jumps, for every decision, and one for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +44,15 @@ pub enum Event {
     Change {
         /// Whom to answer.
         request: RequestId,
-        /// The whole document.
-        document: Document,
+        /// What they want.
+        proposal: Box<Proposal>,
     },
+    /// Somebody still reaches the appliance, and wants to keep the configuration on trial.
+    Confirm(RequestId),
+    /// Somebody wants the configuration before the one on trial back, now.
+    Revert(RequestId),
+    /// [`Effect::Confirm`] has ended.
+    Confirmed(Result<(), String>),
     /// A check has ended.
     Checked {
         /// Which server.
@@ -93,9 +101,20 @@ pub enum Effect {
         target: Target,
     },
     /// Store the configuration durably.
-    Store(Arc<Document>),
-    /// Answer a request for a change.
-    Answer(RequestId, Result<u64, Refusal>),
+    Store {
+        /// All of it.
+        document: Arc<Document>,
+        /// Who made it.
+        by: Author,
+        /// Why.
+        comment: String,
+        /// Whether it counts after a restart.
+        standing: Standing,
+    },
+    /// Make the stored version on trial count after a restart.
+    Confirm(u64),
+    /// Answer a request.
+    Answer(RequestId, Result<Accepted, Refusal>),
     /// Tell the neighbours where a virtual address lives.
     Announce {
         /// The address.
@@ -143,6 +162,29 @@ pub struct Target {
     pub check: HealthCheck,
 }
 
+/// Another configuration that somebody wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The whole document.
+    pub document: Document,
+    /// Who wants it.
+    pub by: Author,
+    /// Why, in a line; may be empty. See [`crate::store::check_comment`].
+    pub comment: String,
+    /// The version that they saw when they decided; `None` where it does not matter to them.
+    pub based_on: Option<u64>,
+}
+
+/// What is in force after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The stored version.
+    pub version: u64,
+    /// It is taken back by itself unless it is confirmed until then (wall clock); `None` where it needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm_until: Option<Timestamp>,
+}
+
 /// Why a change was not made. The previous configuration is in force, but for the last kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
@@ -150,6 +192,28 @@ pub enum Refusal {
     Invalid(Vec<Problem>),
     /// Another change is under way.
     Busy,
+    /// The change is based on a version that is not in force any more.
+    Outdated {
+        /// The version that is.
+        in_force: u64,
+        /// What changed meanwhile, in words, and by whom; empty where that is not known any more.
+        changed: Vec<String>,
+    },
+    /// A configuration is on trial: it has to be confirmed or taken back first.
+    OnTrial {
+        /// Its version.
+        version: u64,
+        /// Who made it.
+        by: String,
+        /// When it is taken back by itself.
+        until: Timestamp,
+    },
+    /// There is no configuration on trial that could be confirmed or taken back.
+    NothingOnTrial,
+    /// There is no such version, or it cannot be read.
+    NoVersion(String),
+    /// lbd ends, or does not answer.
+    Ending,
     /// The kernel did not take it.
     NotApplied(String),
     /// It could not be stored.

@@ -6,7 +6,8 @@
 //! is: take in what happened, decide what the kernel should have, order what follows from it.
 //!
 //! A change of the configuration goes through three stages: taken over on trial and applied to the kernel,
-//! stored, accepted. A failure at any stage takes the previous state back in force before it is reported.
+//! stored, accepted. A failure at any stage takes the previous state back in force before it is reported. One that
+//! could cut the administrator off is accepted on trial only, and taken back unless it is confirmed in time.
 
 mod announcements;
 mod change;
@@ -17,6 +18,7 @@ mod picture;
 mod pulse;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,9 +36,10 @@ use announcements::Announcements;
 use change::Change;
 use checks::Checks;
 use kernel::Kernel;
-pub use messages::{Effect, Event, Now, Outcome, Refusal, RequestId, ServerKey, Target};
+pub use messages::{Accepted, Effect, Event, Now, Outcome, Proposal, Refusal, RequestId, ServerKey, Target};
 pub use pulse::Findings;
 use pulse::Pulse;
+use trial::Trial;
 
 /// What the engine starts from.
 #[derive(Debug, Clone)]
@@ -77,6 +80,9 @@ pub struct Engine {
     plan_is_old: bool,
     kernel: Kernel,
     change: Option<Change>,
+    trial: Option<Trial>,
+    /// That a configuration on trial was taken back by itself, for people.
+    taken_back: Option<String>,
     fast_path_missing: Option<String>,
     not_listening: Option<String>,
     start_problems: Vec<String>,
@@ -103,6 +109,8 @@ impl Engine {
             plan_is_old: true,
             kernel,
             change: None,
+            trial: None,
+            taken_back: None,
             topology: start.topology,
             fast_path_missing: start.fast_path_missing,
             not_listening: None,
@@ -121,7 +129,10 @@ impl Engine {
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
         match event {
-            Event::Change { request, document } => effects = self.begin_change(request, document, now),
+            Event::Change { request, proposal } => effects = self.begin_change(request, *proposal, now),
+            Event::Confirm(request) => effects = self.begin_confirm(request),
+            Event::Confirmed(result) => effects = self.confirmed(result, now),
+            Event::Revert(request) => effects = self.begin_revert(Some(request), now),
             Event::Checked { key, target, result } => {
                 self.plan_is_old |= self.checks.observe(&key, &target, result, now);
             }
@@ -154,6 +165,7 @@ impl Engine {
         if self.pulse.take_due(now) {
             effects.push(Effect::LookAtAppliance);
         }
+        effects.extend(self.trial_due(now));
         effects.extend(self.settle(now));
         effects
     }
@@ -165,6 +177,7 @@ impl Engine {
             self.announcements.next_due(),
             Some(self.kernel.next_due()).filter(|_| !self.kernel.is_busy()),
             self.pulse.next_due(),
+            self.trial.as_ref().and_then(Trial::next_due).filter(|_| self.change.is_none()),
         ];
         waiting.into_iter().flatten().fold(self.counters_due, Duration::min)
     }

@@ -19,6 +19,7 @@ impl Engine {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started,
             configuration_version: self.version,
+            pending_confirmation: self.trial.as_ref().map(|trial| trial.view(self.version)),
             state: services.iter().map(|service| service.state).max().unwrap_or(ServiceState::Up),
             problems: self.problems(),
             fast_path: self.fast_path(),
@@ -33,6 +34,7 @@ impl Engine {
 
     fn problems(&self) -> Vec<String> {
         let mut problems = self.start_problems.clone();
+        problems.extend(self.taken_back.clone());
         if let Some(why) = self.kernel.failure() {
             problems.push(format!(
                 "The kernel does not have the latest state; traffic goes on as before. {why}. \

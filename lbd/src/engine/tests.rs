@@ -10,6 +10,7 @@ use crate::config::{Document, Format, validate};
 use crate::health::{Failure, Step};
 use crate::network::topology::{Egress, Interface, Network};
 use crate::plan::Desired;
+use crate::store::{Author, Standing};
 use crate::traffic::listing::Listing;
 use crate::view::{ServerState, ServiceState};
 
@@ -36,6 +37,10 @@ fn topology() -> Topology {
     }
 }
 
+fn accepted(version: u64) -> Result<Accepted, Refusal> {
+    Ok(Accepted { version, confirm_until: None })
+}
+
 fn failure() -> Failure {
     Failure::TimedOut { step: Step::Connecting, after: Duration::from_secs(3) }
 }
@@ -46,9 +51,13 @@ struct World {
     now: Now,
     applies: Vec<(u64, Desired)>,
     stores: usize,
+    /// What the store holds, and the version that is being written last.
+    disk: Vec<(u64, Arc<Document>, Standing)>,
+    storing: Option<(Arc<Document>, Standing)>,
+    confirms: Vec<u64>,
     looks: usize,
     checks: Vec<(Duration, ServerKey, Target)>,
-    answers: Vec<(u64, Result<u64, Refusal>)>,
+    answers: Vec<(u64, Result<Accepted, Refusal>)>,
     announced: Vec<(Duration, IpAddr)>,
     version: u64,
 }
@@ -70,9 +79,20 @@ impl World {
             host_name: "lbmaster".into(),
         };
         let (engine, effects) = Engine::new(start, now);
-        let (applies, checks, answers, announced) = Default::default();
-        let mut world =
-            Self { engine, now, applies, stores: 0, looks: 0, checks, answers, announced, version: 1 };
+        let mut world = Self {
+            engine,
+            now,
+            applies: Vec::new(),
+            stores: 0,
+            disk: vec![(1, document(EXAMPLE).into(), Standing::Accepted)],
+            storing: None,
+            confirms: Vec::new(),
+            looks: 0,
+            checks: Vec::new(),
+            answers: Vec::new(),
+            announced: Vec::new(),
+            version: 1,
+        };
         world.take(effects);
         world
     }
@@ -82,7 +102,11 @@ impl World {
             match effect {
                 Effect::Apply { number, desired, .. } => self.applies.push((number, *desired)),
                 Effect::Check { key, target } => self.checks.push((self.now.monotonic, key, target)),
-                Effect::Store(_) => self.stores += 1,
+                Effect::Store { document, standing, .. } => {
+                    self.stores += 1;
+                    self.storing = Some((document, standing));
+                }
+                Effect::Confirm(version) => self.confirms.push(version),
                 Effect::Answer(RequestId(id), answer) => self.answers.push((id, answer)),
                 Effect::Announce { address, .. } => self.announced.push((self.now.monotonic, address)),
                 Effect::LookAtAppliance => self.looks += 1,
@@ -124,9 +148,19 @@ impl World {
         if self.stores > 0 {
             self.stores -= 1;
             self.version += u64::from(works);
+            let storing = self.storing.take().unwrap();
+            self.disk.extend(works.then_some((self.version, storing.0, storing.1)));
             let result = if works { Ok(self.version) } else { Err("disk full".to_owned()) };
             self.event(Event::Stored(result));
         }
+    }
+
+    fn confirmed(&mut self, works: bool) {
+        let Some(version) = self.confirms.pop() else { return };
+        for stored in self.disk.iter_mut().filter(|stored| works && stored.0 == version) {
+            stored.2 = Standing::Accepted;
+        }
+        self.event(Event::Confirmed(works.then_some(()).ok_or_else(|| "disk full".to_owned())));
     }
 
     /// Answers all checks that wait; those of `down` fail.
@@ -139,7 +173,13 @@ impl World {
     }
 
     fn change(&mut self, id: u64, text: &str) {
-        self.event(Event::Change { request: RequestId(id), document: document(text) });
+        self.change_based_on(id, text, None);
+    }
+
+    fn change_based_on(&mut self, id: u64, text: &str, based_on: Option<u64>) {
+        let by = Author { user: "loadbalancer".into(), from: "192.168.10.50".into() };
+        let proposal = Proposal { document: document(text), by, comment: "why".into(), based_on };
+        self.event(Event::Change { request: RequestId(id), proposal: Box::new(proposal) });
     }
 
     /// Everything that was ordered is done, and everybody passes.
@@ -151,6 +191,7 @@ impl World {
             self.answer_checks(&[]);
             self.applied(Ok(()));
             self.stored(true);
+            self.confirmed(true);
             self.run_for(Duration::from_secs(5));
         }
         self.answer_checks(&[]);
@@ -241,7 +282,7 @@ fn a_change_is_applied_stored_and_only_then_accepted() {
     world.applied(Ok(()));
     assert!(world.stores == 1 && world.answers.is_empty());
     world.stored(true);
-    assert_eq!(world.answers, [(1, Ok(2))]);
+    assert_eq!(world.answers, [(1, accepted(2))]);
     assert_ne!(**world.engine.document(), document(EXAMPLE));
 }
 
@@ -266,13 +307,85 @@ fn a_change_that_the_kernel_or_the_disk_refuses_is_taken_back_before_it_is_answe
     }
 }
 
+/// A configuration on trial: another port of the WebUI.
+fn on_trial() -> World {
+    let mut world = World::new();
+    world.calm_down();
+    world.change(1, &EXAMPLE.replace("9443", "9444"));
+    world.applied(Ok(()));
+    world.stored(true);
+    let (_, answer) = world.answers.pop().unwrap();
+    assert!(matches!(answer, Ok(Accepted { version: 2, confirm_until: Some(_) })), "{answer:?}");
+    assert_eq!(world.disk[1].2, Standing::Unconfirmed);
+    world
+}
+
+#[test]
+fn what_could_cut_the_administrator_off_is_taken_back_unless_confirmed() {
+    let mut world = on_trial();
+    let pending = world.engine.view().pending_confirmation.unwrap();
+    assert_eq!((pending.version, pending.by.as_str()), (2, "loadbalancer from 192.168.10.50"));
+    world.change(2, EXAMPLE);
+    assert!(matches!(world.answers.pop(), Some((2, Err(Refusal::OnTrial { version: 2, .. })))));
+    world.run_for(Duration::from_secs(119));
+    assert_ne!(**world.engine.document(), document(EXAMPLE));
+    world.run_for(Duration::from_secs(2));
+    world.applied(Ok(()));
+    assert_eq!(**world.engine.document(), document(EXAMPLE));
+    let view = world.engine.view();
+    assert_eq!((view.configuration_version, view.pending_confirmation), (1, None));
+    assert!(view.problems[0].contains("version 2 of loadbalancer"), "{:?}", view.problems);
+    world.change(3, &EXAMPLE.replace("fall = 2", "fall = 3"));
+    world.calm_down();
+    assert_eq!(world.answers.pop(), Some((3, accepted(3))));
+    assert_eq!(world.engine.view().problems, [""; 0]);
+}
+
+#[test]
+fn a_confirmed_configuration_stays_and_a_confirmation_that_is_not_stored_is_none() {
+    let mut world = on_trial();
+    world.event(Event::Confirm(RequestId(2)));
+    world.confirmed(false);
+    assert_eq!(world.answers.pop(), Some((2, Err(Refusal::NotStored("disk full".into())))));
+    world.event(Event::Confirm(RequestId(3)));
+    world.run_for(Duration::from_secs(200));
+    assert!(world.answers.is_empty(), "the disk hangs; the time does not run out meanwhile");
+    world.confirmed(true);
+    assert_eq!(world.answers.pop(), Some((3, accepted(2))));
+    world.event(Event::Confirm(RequestId(4)));
+    assert_eq!(world.answers.pop(), Some((4, Err(Refusal::NothingOnTrial))));
+    world.run_for(Duration::from_secs(200));
+    assert_ne!(**world.engine.document(), document(EXAMPLE));
+}
+
+#[test]
+fn a_trial_is_ended_by_hand_too() {
+    let mut world = on_trial();
+    world.event(Event::Revert(RequestId(2)));
+    world.applied(Ok(()));
+    assert_eq!(world.answers, [(2, accepted(1))]);
+    assert_eq!(**world.engine.document(), document(EXAMPLE));
+}
+
+#[test]
+fn a_change_based_on_an_older_version_is_refused() {
+    let mut world = World::new();
+    world.calm_down();
+    world.change_based_on(1, &EXAMPLE.replace("fall = 2", "fall = 3"), Some(1));
+    world.stored(true);
+    assert_eq!(world.answers.pop(), Some((1, accepted(2))));
+    world.change_based_on(2, EXAMPLE, Some(1));
+    let refusal = Refusal::Outdated { in_force: 2, changed: Vec::new() };
+    assert_eq!(world.answers.pop(), Some((2, Err(refusal))));
+}
+
 #[test]
 fn a_change_of_check_or_order_keeps_health() {
     let mut world = World::new();
     world.calm_down();
     world.change(1, &EXAMPLE.replace("fall = 2", "fall = 3"));
     world.stored(true);
-    assert_eq!(world.answers, [(1, Ok(2))], "nothing to apply in the kernel");
+    assert_eq!(world.answers, [(1, accepted(2))], "nothing to apply in the kernel");
     assert!(world.states().iter().all(|(state, _)| *state == ServiceState::Up));
 }
 
@@ -346,7 +459,7 @@ fn one_address_that_cannot_be_placed_delays_no_health_change() {
     let (number, _) = world.applies.pop().unwrap();
     world.event(Event::Applied { number, outcome: trouble() });
     world.stored(true);
-    assert_eq!(world.answers, [(1, Ok(2))], "old trouble is no reason to refuse a change");
+    assert_eq!(world.answers, [(1, accepted(2))], "old trouble is no reason to refuse a change");
 }
 
 #[test]
@@ -393,6 +506,8 @@ enum Happening {
     Applied(bool),
     Stored(bool),
     Change(usize),
+    Confirm(bool),
+    Revert,
     Link(bool),
 }
 
@@ -403,7 +518,9 @@ fn step() -> impl Strategy<Value = Happening> {
             .prop_map(Happening::Checks),
         any::<bool>().prop_map(Happening::Applied),
         any::<bool>().prop_map(Happening::Stored),
-        (0_usize..4).prop_map(Happening::Change),
+        (0_usize..6).prop_map(Happening::Change),
+        any::<bool>().prop_map(Happening::Confirm),
+        Just(Happening::Revert),
         any::<bool>().prop_map(Happening::Link),
     ]
 }
@@ -412,6 +529,7 @@ fn variant(index: usize) -> String {
     match index {
         0 => EXAMPLE.to_owned(),
         1 => EXAMPLE.replace("192.168.10.102", "192.168.10.105"),
+        4 | 5 => EXAMPLE.replace("9443", &format!("944{index}")),
         2 => EXAMPLE.replace("DATALINK_POOL1_NODE2", "OTHER").replace("192.168.10.111", "192.168.10.114"),
         _ => EXAMPLE.replace("weight = 100", "weight = 3").replace("fall = 2", "fall = 1"),
     }
@@ -425,9 +543,7 @@ proptest! {
     #[test]
     fn promises_hold_under_random_events(steps in prop::collection::vec(step(), 1..80)) {
         let mut world = World::new();
-        let mut in_force = document(EXAMPLE);
         let mut asked = 0;
-        let mut wanted = Vec::new();
         for step in steps {
             match step {
                 Happening::Wait(time) => world.run_for(Duration::from_millis(u64::from(time))),
@@ -436,8 +552,16 @@ proptest! {
                 Happening::Stored(works) => world.stored(works),
                 Happening::Change(index) => {
                     asked += 1;
-                    wanted.push(document(&variant(index)));
                     world.change(asked, &variant(index));
+                }
+                Happening::Confirm(works) => {
+                    asked += 1;
+                    world.event(Event::Confirm(RequestId(asked)));
+                    world.confirmed(works);
+                }
+                Happening::Revert => {
+                    asked += 1;
+                    world.event(Event::Revert(RequestId(asked)));
                 }
                 Happening::Link(up) => {
                     let mut topology = topology();
@@ -447,15 +571,17 @@ proptest! {
             }
         }
         world.calm_down();
+        // Longer than any trial.
+        world.run_for(Duration::from_secs(121));
+        world.calm_down();
         let mut answered: Vec<_> = world.answers.iter().map(|(id, _)| *id).collect();
         answered.sort_unstable();
         prop_assert_eq!(answered, (1..=asked).collect::<Vec<_>>());
-        for (id, answer) in &world.answers {
-            if answer.is_ok() {
-                in_force = wanted[usize::try_from(*id).unwrap() - 1].clone();
-            }
-        }
-        prop_assert_eq!(&**world.engine.document(), &in_force);
+        // What a restart would find.
+        let accepted = world.disk.iter().rev().find(|(.., standing)| *standing == Standing::Accepted);
+        let (version, in_force, _) = accepted.unwrap();
+        prop_assert_eq!(&**world.engine.document(), &**in_force);
+        prop_assert_eq!(world.engine.view().configuration_version, *version);
         prop_assert!(world.engine.kernel.has(&world.engine.plan.desired));
         prop_assert!(world.states().iter().all(|(state, _)| *state == ServiceState::Up));
     }

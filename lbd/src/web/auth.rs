@@ -4,6 +4,7 @@
 //! is a one-time one, every answer to who knows it only says to change it.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,9 +20,9 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use super::api::ProblemDocument;
-use super::change_password;
 use super::password::LONGEST_PASSWORD;
 pub use super::password::{PasswordFile, StoredPassword};
+use super::{Caller, Peer, Role, change_password};
 
 /// The one user so far (product specification).
 pub const USER: &str = "loadbalancer";
@@ -170,7 +171,11 @@ pub fn guarded(router: Router, guard: Guard) -> Router {
 /// Middleware: lets a request pass, or answers it.
 async fn require_password(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     match guard.admit(request.headers()).await {
-        Ok(Admission::Everything) => next.run(request).await,
+        Ok(Admission::Everything) => {
+            let from = request.extensions().get().copied().unwrap_or(Peer::Network(IpAddr::from([0; 4])));
+            request.extensions_mut().insert(Caller { user: USER.into(), role: Role::Administrator, from });
+            next.run(request).await
+        }
         Ok(Admission::ChangePassword) if serves_the_change(&request) => {
             request.extensions_mut().insert(change_password::Reason::OneTime);
             next.run(request).await

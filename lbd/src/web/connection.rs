@@ -3,21 +3,31 @@
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Peer;
 
 /// For the head of a request: who needs longer is not a browser.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// For a whole connection with all its requests; browsers open another one without a word.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Serves requests until the peer leaves, breaks the rules or the time is up.
-pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
+/// Serves requests until the peer leaves, breaks the rules or the time is up. Every request carries where it comes
+/// from.
+pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router, peer: Peer) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let connection = server.serve_connection(TokioIo::new(stream), service);
     match tokio::time::timeout(CONNECTION_TIMEOUT, connection).await {
         Ok(Ok(())) | Err(_) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a management connection ended early"),

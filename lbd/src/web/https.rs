@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::auth::{Guard, PasswordFile, guarded};
-use super::{Gateway, certificate, connection, router};
+use super::{Gateway, Peer, certificate, connection, router};
 use crate::engine::Event;
 
 /// Connections at the same time; further ones wait in the kernel's queue, idle ones end by their time-outs.
@@ -99,8 +99,9 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, router: &Router, room: 
     loop {
         let Ok(place) = room.clone().acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, _)) => {
-                tokio::spawn(serve_one(stream, tls.clone(), router.clone(), place));
+            Ok((stream, peer)) => {
+                let peer = Peer::Network(peer.ip());
+                tokio::spawn(serve_one(stream, peer, tls.clone(), router.clone(), place));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept management connections");
@@ -111,9 +112,15 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, router: &Router, room: 
     }
 }
 
-async fn serve_one(stream: TcpStream, tls: TlsAcceptor, router: Router, _place: OwnedSemaphorePermit) {
+async fn serve_one(
+    stream: TcpStream,
+    peer: Peer,
+    tls: TlsAcceptor,
+    router: Router,
+    _place: OwnedSemaphorePermit,
+) {
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection::serve(stream, router).await,
+        Ok(Ok(stream)) => connection::serve(stream, router, peer).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }

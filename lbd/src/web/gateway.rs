@@ -1,0 +1,244 @@
+//! The way from WebUI, API and command line to the engine and its history: plain methods, each with an answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
+
+use crate::config::difference::difference;
+use crate::config::{Document, Problem};
+use crate::engine::{Accepted, Proposal, Refusal};
+use crate::store::{Author, Standing, StoreError, StoredVersion, VersionInfo, check_comment};
+use crate::vault::Vault;
+use crate::view::View;
+
+/// What the engine publishes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published {
+    /// The state, for everybody.
+    pub view: View,
+    /// The configuration in force; its version is [`View::configuration_version`].
+    pub document: Arc<Document>,
+}
+
+/// What somebody wants of the engine.
+#[derive(Debug)]
+pub enum Wish {
+    /// Another configuration.
+    Change(Box<Proposal>),
+    /// Keep the one on trial.
+    Confirm,
+    /// Take the one on trial back now.
+    Revert,
+}
+
+/// A wish, and whom to answer.
+#[derive(Debug)]
+pub struct Request {
+    /// The wish.
+    pub wish: Wish,
+    /// What came of it.
+    pub answer: oneshot::Sender<Result<Accepted, Refusal>>,
+}
+
+/// Changes that may wait for their turn; further ones are told that lbd is busy.
+const WAITING_CHANGES: usize = 32;
+/// A change waits for the kernel and the disk; who waits longer has been forgotten.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Reads of the store at the same time; on a disk that hangs each keeps a thread.
+const READS: usize = 8;
+/// A healthy disk answers within milliseconds.
+const LONGEST_READ: Duration = Duration::from_secs(5);
+/// Sentences about what changed meanwhile: more say no more.
+const MOST_CHANGES_TOLD: usize = 20;
+
+/// The way to the engine. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    published: watch::Receiver<Arc<Published>>,
+    requests: mpsc::Sender<Request>,
+    vault: Arc<Vault>,
+    /// One change after the other, in the order in which they came.
+    turn: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+}
+
+impl Gateway {
+    /// The engine publishes to the first and takes requests from the second.
+    pub fn new(
+        published: watch::Receiver<Arc<Published>>,
+        requests: mpsc::Sender<Request>,
+        vault: Arc<Vault>,
+    ) -> Self {
+        let [turn, waiting, reads] = [1, WAITING_CHANGES, READS].map(|room| Arc::new(Semaphore::new(room)));
+        Self { published, requests, vault, turn, waiting, reads }
+    }
+
+    /// The latest picture.
+    pub fn latest(&self) -> Arc<Published> {
+        self.published.borrow().clone()
+    }
+
+    /// Tells of every new picture; a slow reader misses some, never the latest.
+    pub fn watch(&self) -> watch::Receiver<Arc<Published>> {
+        self.published.clone()
+    }
+
+    /// Asks for another configuration. Returns once it is in force and stored, or says why it is neither.
+    pub async fn change(&self, proposal: Proposal) -> Result<Accepted, Refusal> {
+        let _turn = self.turn().await?;
+        self.propose(proposal).await
+    }
+
+    /// Changes a part of the configuration in force: no other change comes between reading and writing. With
+    /// `based_on`, only if that version is still in force. An edit that changes nothing makes no version.
+    pub async fn edit(
+        &self,
+        by: Author,
+        comment: String,
+        based_on: Option<u64>,
+        edit: impl FnOnce(&mut Document) -> Result<(), Refusal> + Send,
+    ) -> Result<Accepted, Refusal> {
+        let _turn = self.turn().await?;
+        let latest = self.latest();
+        let version = latest.view.configuration_version;
+        let mut document = latest.document.as_ref().clone();
+        if based_on.is_none_or(|based_on| based_on == version) {
+            edit(&mut document)?;
+            if document == *latest.document {
+                return Ok(Accepted { version, confirm_until: None });
+            }
+        }
+        self.propose(Proposal { document, by, comment, based_on: based_on.or(Some(version)) }).await
+    }
+
+    /// Makes what version `number` says the configuration in force again, as a new version.
+    pub async fn go_back(
+        &self,
+        number: u64,
+        by: Author,
+        comment: Option<String>,
+        based_on: Option<u64>,
+    ) -> Result<Accepted, Refusal> {
+        let stored = self.version(number).await?;
+        let comment = comment.unwrap_or_else(|| format!("back to version {number}"));
+        self.change(Proposal { document: stored.document, by, comment, based_on }).await
+    }
+
+    /// Keeps the configuration on trial.
+    pub async fn confirm(&self, by: &Author) -> Result<Accepted, Refusal> {
+        let accepted = self.ask(Wish::Confirm).await?;
+        tracing::info!(%by, version = accepted.version, "the configuration on trial is confirmed");
+        Ok(accepted)
+    }
+
+    /// Takes the configuration on trial back now; returns the version that is in force then.
+    pub async fn revert(&self, by: &Author) -> Result<Accepted, Refusal> {
+        let accepted = self.ask(Wish::Revert).await?;
+        tracing::info!(%by, version = accepted.version, "the configuration on trial is taken back");
+        Ok(accepted)
+    }
+
+    /// All stored versions, the newest first.
+    pub async fn history(&self) -> Result<Vec<VersionInfo>, Refusal> {
+        self.read(Vault::history).await
+    }
+
+    /// A stored version.
+    pub async fn version(&self, number: u64) -> Result<StoredVersion, Refusal> {
+        let found = self.read(move |vault| vault.version(number)).await?;
+        found.ok_or_else(|| {
+            Refusal::NoVersion(format!("there is no version {number}; the last 50 versions are kept"))
+        })
+    }
+
+    /// What distinguishes two versions, in words; `None` is the configuration in force.
+    pub async fn difference(&self, from: Option<u64>, to: Option<u64>) -> Result<Vec<String>, Refusal> {
+        let read = async |number: Option<u64>| match number {
+            Some(number) => Ok(Arc::new(self.version(number).await?.document)),
+            None => Ok(self.latest().document.clone()),
+        };
+        Ok(difference(&*read(from).await?, &*read(to).await?))
+    }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        let _waiting = self.waiting.try_acquire().map_err(|_| Refusal::Busy)?;
+        match tokio::time::timeout(LONGEST_WAIT, self.turn.acquire()).await {
+            Ok(turn) => turn.map_err(|_| Refusal::Ending),
+            Err(_) => Err(Refusal::Busy),
+        }
+    }
+
+    async fn propose(&self, proposal: Proposal) -> Result<Accepted, Refusal> {
+        check_comment(&proposal.comment).map_err(|fault| {
+            let field = "comment".into();
+            Refusal::Invalid(vec![Problem { field, problem: fault.problem, remedy: fault.remedy }])
+        })?;
+        let based_on = proposal.based_on;
+        match self.ask(Wish::Change(Box::new(proposal))).await {
+            Err(Refusal::Outdated { in_force, .. }) => {
+                let changed = self.changed_since(based_on.unwrap_or(in_force)).await;
+                Err(Refusal::Outdated { in_force, changed })
+            }
+            answer => answer,
+        }
+    }
+
+    /// What changed after `version`, in words, and by whom; empty where it cannot be read.
+    async fn changed_since(&self, version: u64) -> Vec<String> {
+        let told = self.read(move |vault| {
+            let accepted =
+                |info: &VersionInfo| info.standing == Standing::Accepted || info.version == version;
+            let later = vault.history()?.into_iter().rev().filter(accepted);
+            let later: Vec<_> = later.skip_while(|info| info.version < version).collect();
+            let mut told = Vec::new();
+            for pair in later.windows(2) {
+                let (Some(old), Some(new)) =
+                    (vault.version(pair[0].version)?, vault.version(pair[1].version)?)
+                else {
+                    continue;
+                };
+                let by =
+                    new.info.stamp.as_ref().map_or_else(String::new, |stamp| format!(" by {}", stamp.by));
+                let lines = difference(&old.document, &new.document);
+                told.extend(
+                    lines.into_iter().map(|line| format!("version {}{by}: {line}", new.info.version)),
+                );
+                if told.len() >= MOST_CHANGES_TOLD {
+                    break;
+                }
+            }
+            told.truncate(MOST_CHANGES_TOLD);
+            Ok(told)
+        });
+        told.await.unwrap_or_default()
+    }
+
+    async fn ask(&self, wish: Wish) -> Result<Accepted, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(Request { wish, answer }).await.map_err(|_| Refusal::Ending)?;
+        match tokio::time::timeout(LONGEST_WAIT, answered).await {
+            Ok(answer) => answer.map_err(|_| Refusal::Ending)?,
+            Err(_) => Err(Refusal::Busy),
+        }
+    }
+
+    /// In a thread of its own: a dying disk must not hold up those that serve.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Vault) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let busy = || Refusal::NoVersion("the disk does not answer; try again in some seconds".into());
+        let place = Arc::clone(&self.reads).try_acquire_owned().map_err(|_| busy())?;
+        let vault = self.vault.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            read(&vault)
+        });
+        match tokio::time::timeout(LONGEST_READ, read).await {
+            Ok(Ok(read)) => read.map_err(|error| Refusal::NoVersion(error.to_string())),
+            Ok(Err(_)) | Err(_) => Err(busy()),
+        }
+    }
+}
