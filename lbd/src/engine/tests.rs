@@ -335,6 +335,7 @@ fn what_could_cut_the_administrator_off_is_taken_back_unless_confirmed() {
     let view = world.engine.view();
     assert_eq!((view.configuration_version, view.pending_confirmation), (1, None));
     assert!(view.problems[0].contains("version 2 of loadbalancer"), "{:?}", view.problems);
+    world.calm_down();
     world.change(3, &EXAMPLE.replace("fall = 2", "fall = 3"));
     world.calm_down();
     assert_eq!(world.answers.pop(), Some((3, accepted(3))));
