@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::config::{Config, InterfaceName, RealServer, SnatSource, VirtualService};
 use crate::network::places::Places;
@@ -40,7 +41,7 @@ pub struct Desired {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// For the kernel.
-    pub desired: Desired,
+    pub desired: Arc<Desired>,
     /// For people; in the order of the configuration.
     pub services: Vec<ServicePlan>,
 }
@@ -85,7 +86,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         places: places(inputs, addresses.collect()),
         settings: sysctl::settings(interfaces),
     };
-    Plan { desired, services }
+    Plan { desired: desired.into(), services }
 }
 
 /// Interfaces that are not there yet are left out; they get theirs when they come.

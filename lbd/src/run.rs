@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -34,6 +34,9 @@ use crate::web::{self, Gateway, Published, Request, Wish};
 const EVENT_QUEUE: usize = 1024;
 /// Changes that may wait for the engine's answer.
 const REQUEST_QUEUE: usize = 16;
+
+/// Servers that are searched for AE titles at the same time.
+const SEARCHES: usize = 4;
 
 /// Nobody sees more than ten pictures a second.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
@@ -92,7 +95,7 @@ fn picture(engine: &Engine) -> Published {
 /// [`Effect::Apply`], on its way to the task that speaks to the kernel.
 struct Order {
     number: u64,
-    desired: Box<Desired>,
+    desired: Arc<Desired>,
     read_again: bool,
 }
 
@@ -113,6 +116,8 @@ struct Driver {
     published_at: Instant,
     /// Something has changed since, and waits to be published.
     publish_at: Option<Instant>,
+    /// Room for searches for AE titles.
+    searches: Arc<Semaphore>,
     /// Tasks that must live for ever.
     tasks: JoinSet<String>,
 }
@@ -137,6 +142,7 @@ impl Driver {
             requests_seen: 0,
             published_at: Instant::now(),
             publish_at: None,
+            searches: Arc::new(Semaphore::new(SEARCHES)),
             tasks: JoinSet::new(),
         }
     }
@@ -221,11 +227,25 @@ impl Driver {
             Effect::Apply { number, desired, read_again } => {
                 self.order(Order { number, desired, read_again });
             }
-            Effect::Check { key, target } => self.spawn_event(async move {
-                let Target { address, check } = &target;
-                let result = health::probe(check, *address).await;
-                Some(Event::Checked { key, target, result })
-            }),
+            Effect::Check { probe, target, due } => {
+                let clock = self.clock;
+                self.spawn_event(async move {
+                    let late = clock.now().monotonic.saturating_sub(due);
+                    let Target { address, question } = target.as_ref();
+                    let result = health::probe(question, *address).await;
+                    Some(Event::Checked { probe, result, late })
+                });
+            }
+            Effect::FindTitles { called, search } => {
+                let room = self.searches.clone();
+                self.spawn_event(async move {
+                    // Without room now, the server's next refusal after the pause asks again.
+                    let place = room.try_acquire().ok()?;
+                    let answering = search.run().await;
+                    drop(place);
+                    Some(Event::TitlesFound { address: search.address, called, answering })
+                });
+            }
             Effect::Store { document, by, comment, standing } => {
                 let stamp = Stamp { time: Timestamp::now(), by, comment };
                 let save = move |vault: &Vault| vault.save(&document, &stamp, standing);

@@ -29,6 +29,8 @@ pub struct View {
     pub problems: Vec<String>,
     /// How the kernel forwards.
     pub fast_path: FastPath,
+    /// How the health checks run.
+    pub checks: ChecksView,
     /// In the order of the configuration.
     pub virtual_services: Vec<ServiceView>,
 }
@@ -53,6 +55,15 @@ pub struct FastPath {
     pub available: bool,
     /// In words.
     pub detail: String,
+}
+
+/// How the health checks run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChecksView {
+    /// Different checks: services that ask the same of a server share one.
+    pub different: usize,
+    /// How late after its time a check started, the worst of the last one to two minutes.
+    pub latest_start_milliseconds: f64,
 }
 
 /// State of a virtual service.

@@ -28,6 +28,12 @@ pub fn put_toml(socket: &Path, path: &str, toml: String) -> Result<String, Strin
     ask(socket, request.body(Full::from(toml)))
 }
 
+/// The body of an answer to POST of a JSON document.
+pub fn post_json(socket: &Path, path: &str, json: String) -> Result<String, String> {
+    let request = Request::builder().method(Method::POST).uri(path).header(CONTENT_TYPE, "application/json");
+    ask(socket, request.body(Full::from(json)))
+}
+
 fn ask(socket: &Path, request: hyper::http::Result<Request<Full<Bytes>>>) -> Result<String, String> {
     let mut request = request.map_err(|error| error.to_string())?;
     request.headers_mut().insert(HOST, hyper::header::HeaderValue::from_static("localhost"));

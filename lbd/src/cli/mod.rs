@@ -1,6 +1,7 @@
 //! The command line: one verb, one meaning.
 
 mod client;
+mod probe;
 mod status;
 
 use std::io::BufRead;
@@ -37,6 +38,8 @@ enum Verb {
     },
     /// Make a configuration file the one in force
     Apply(Apply),
+    /// Make a health check by hand and show each of its steps
+    Probe(probe::Probe),
     /// Set the password of the WebUI; it is read from standard input, one line
     SetPassword {
         #[command(flatten)]
@@ -120,6 +123,7 @@ pub fn carry_out(command: Command) -> Result<(), String> {
             println!("{} is valid: {} virtual services.", file.display(), config.services.len());
             Ok(())
         }
+        Verb::Probe(probe) => probe::carry_out(probe),
         Verb::Apply(apply) => change_config(&apply),
         Verb::SetPassword { state, user } => set_password(&state.state_directory, &user.user),
     }

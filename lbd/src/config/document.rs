@@ -90,24 +90,59 @@ pub struct InterfaceDocument {
     pub addresses: Vec<String>,
 }
 
-/// A named health check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A named health check. Which fields a type takes is said in `validate/checks.rs`; a field that has no meaning
+/// for the type is refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HealthCheckDocument {
     /// Unique name.
     pub label: String,
-    /// `tcp` or `dicom-c-echo`.
+    /// `dicom-c-echo`, `tcp`, `tls`, `http`, `https`, `send-expect`, `ping`, `always-on` or `always-off`.
     #[serde(rename = "type")]
     pub kind: String,
+    /// Port to check; the server's where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<i64>,
     /// Our AE title; for `dicom-c-echo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calling_ae_title: Option<String>,
     /// The server's AE title; for `dicom-c-echo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called_ae_title: Option<String>,
+    /// Speak over TLS; for `dicom-c-echo` and `send-expect`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<bool>,
+    /// `none` (also where nothing is given), `system` (the usual certificate authorities), or certificates in PEM:
+    /// the server's own or that of its authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_verify: Option<String>,
+    /// The name that the server's certificate must hold; its address where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_server_name: Option<String>,
+    /// For `http` and `https`; `/` where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Host header for `http` and `https`; the server's address where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// List and ranges for `http` and `https`; `200-399` where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_status: Option<String>,
+    /// Text that the page must hold, with the escapes of `send`; for `http` and `https`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_body: Option<String>,
+    /// Bytes to send, with `\r`, `\n`, `\t`, `\0`, `\\` and `\xHH`; for `send-expect`; nothing where none are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send: Option<String>,
+    /// Bytes that the answer must hold, with the same escapes; for `send-expect`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<String>,
     /// Seconds between two starts; 5 where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval_seconds: Option<i64>,
+    /// The same after a first failure, until the server is out; 2, or the interval if that is less, where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fast_interval_seconds: Option<i64>,
     /// Seconds for the whole check; 3 where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<i64>,

@@ -3,6 +3,7 @@
 //! [`document`] mirrors the TOML and JSON text; [`validate`] turns it into the types of this file, which
 //! cannot hold an invalid value, or into a list of [`Problem`]s that name each field and its remedy.
 
+pub mod check_kind;
 pub mod difference;
 pub mod document;
 pub mod values;
@@ -18,9 +19,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use check_kind::CheckKind;
 pub use document::{Document, Format};
-pub use validate::validate;
 pub(crate) use validate::{address_with_prefix, ipv4_address};
+pub use validate::{check_problems, validate};
 pub use values::{AeTitle, HostName, InterfaceName, Label, Ports, Weight};
 
 use crate::network::topology::{Family, Network};
@@ -88,9 +90,9 @@ pub struct VirtualService {
 }
 
 impl VirtualService {
-    /// The port on which `server` is checked: its own, or the service's first one.
+    /// The port on which `server` is checked: the check's, else its own, else the service's first one.
     pub fn check_port(&self, server: &RealServer) -> u16 {
-        server.port.unwrap_or_else(|| self.ports.first())
+        self.check.port.or(server.port).unwrap_or_else(|| self.ports.first())
     }
 
     /// The virtual addresses of one family.
@@ -134,30 +136,34 @@ pub enum SnatSource {
 pub struct HealthCheck {
     /// Unique name.
     pub label: Label,
+    /// What is asked of the server, and in which rhythm.
+    pub question: Arc<Question>,
+    /// Port to check; `None` is the server's.
+    pub port: Option<u16>,
+    /// When answers change the verdict.
+    pub thresholds: Thresholds,
+}
+
+/// What is asked, and in which rhythm. Services with equal questions share the checks of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Question {
     /// What is asked of the server.
     pub kind: CheckKind,
-    /// From the start of one check to the start of the next.
+    /// From the start of one check to the start of the next; 1 s to an hour.
     pub interval: Duration,
+    /// The same after a failure of a server that is still in service; never longer than the interval.
+    pub fast_interval: Duration,
     /// For the whole check; never longer than the interval.
     pub timeout: Duration,
+}
+
+/// How many equal answers in a row change a verdict; each 1 to 10.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thresholds {
     /// Passed checks in a row that bring a server back.
     pub rise: u8,
     /// Failed checks in a row that take a server out.
     pub fall: u8,
-}
-
-/// What a health check asks of a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CheckKind {
-    /// The server accepts a TCP connection.
-    Tcp,
-    /// The server answers a DICOM C-ECHO (DICOM PS3.4 annex A) with success.
-    DicomEcho {
-        /// Our own AE title.
-        calling: AeTitle,
-        /// The server's AE title.
-        called: AeTitle,
-    },
 }
 
 /// Why a configuration was refused: one field, what is wrong with it, and what to write instead.

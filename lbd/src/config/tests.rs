@@ -21,8 +21,10 @@ fn defaults_are_those_of_the_specification() {
     assert_eq!(service.persistence, Some(Duration::from_secs(300)));
     assert_eq!(service.snat_source, SnatSource::Auto);
     assert_eq!(service.servers[0].weight.get(), 100);
-    let check = &service.check;
-    assert_eq!((check.interval.as_secs(), check.timeout.as_secs(), check.rise, check.fall), (5, 3, 2, 2));
+    let HealthCheck { question, thresholds, .. } = &service.check;
+    let rhythm = [question.interval, question.fast_interval, question.timeout];
+    assert_eq!(rhythm.map(|time| time.as_secs()), [5, 2, 3]);
+    assert_eq!((thresholds.rise, thresholds.fall), (2, 2));
 }
 
 #[test]
@@ -194,5 +196,53 @@ mod network {
             let told = problem(&wrong, right);
             assert!(told.contains(expected), "{wrong}: {told}");
         }
+    }
+}
+
+/// The fields of a check that are wrong, with the remedy of the first.
+fn check_faults(fields: &str) -> (Vec<String>, String) {
+    let text = format!("label = \"check\"\n{fields}");
+    let problems = check_problems(&toml::from_str(&text).unwrap()).err().unwrap_or_default();
+    let remedy = problems.first().map(|problem| problem.remedy.clone()).unwrap_or_default();
+    (problems.into_iter().map(|problem| problem.field).collect(), remedy)
+}
+
+#[test]
+fn every_type_of_check_has_its_fields_and_no_others() {
+    let good = [
+        "type = \"tcp\"\nport = 104",
+        "type = \"tls\"\ntls_verify = \"system\"\ntls_server_name = \"pacs.example\"",
+        "type = \"dicom-c-echo\"\ncalling_ae_title = \"A\"\ncalled_ae_title = \"B\"\ntls = true\ntls_verify = \"none\"",
+        "type = \"http\"\npath = \"/health\"\nhost = \"pacs.example\"\nexpected_status = \"200,301-302\"\nexpected_body = \"ok\"",
+        "type = \"https\"",
+        "type = \"send-expect\"\nsend = 'PING\\r\\n'\nexpect = \"+PONG\"",
+        "type = \"ping\"",
+        "type = \"always-on\"",
+        "type = \"always-off\"",
+    ];
+    for fields in good {
+        assert_eq!(check_faults(fields).0, Vec::<String>::new(), "{fields}");
+    }
+    let wrong = [
+        ("type = \"icmp\"", "type", "ping"),
+        ("type = \"ping\"\nport = 1", "port", "remove it"),
+        ("type = \"tcp\"\ncalled_ae_title = \"B\"", "called_ae_title", "remove it"),
+        ("type = \"dicom-c-echo\"\ncalling_ae_title = \"A\"", "called_ae_title", "called_ae_title = "),
+        ("type = \"send-expect\"\nexpect = \"x\"\ntls_verify = \"none\"", "tls_verify", "tls = true"),
+        ("type = \"send-expect\"\nexpect = \"\"", "expect", "at least one byte"),
+        ("type = \"https\"\ntls_verify = \"yes\"", "tls_verify", "BEGIN CERTIFICATE"),
+        ("type = \"http\"\npath = \"health\"", "path", "begin with /"),
+        ("type = \"http\"\nexpected_status = \"ok\"", "expected_status", "200-399"),
+        (
+            "type = \"tcp\"\ninterval_seconds = 4\nfast_interval_seconds = 5",
+            "fast_interval_seconds",
+            "at most",
+        ),
+        ("type = \"tcp\"\nport = 70000", "port", "65535"),
+    ];
+    for (fields, field, remedy) in wrong {
+        let told = check_faults(fields);
+        assert_eq!(told.0, [field], "{fields}");
+        assert!(told.1.contains(remedy), "{told:?}");
     }
 }

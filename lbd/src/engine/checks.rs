@@ -1,13 +1,21 @@
-//! Which server is checked when, and what came of it. Each check has its own schedule: none waits for another.
+//! Which server is asked what, when, and what came of it.
+//!
+//! A probe is one question to one server. Services that ask the same of the same server share it; each makes up
+//! its own mind about the answers (rise and fall). Every probe has its own schedule: none waits for another.
+//! Their places in the interval are spread evenly, and an answer costs as much as it has services to tell.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Now, ServerKey, Target};
-use crate::config::{Config, Label, RealServer, VirtualService};
-use crate::health::Failure;
+use jiff::Timestamp;
+
+use super::lateness::Lateness;
+use super::{Now, ProbeId, ServerKey, Target};
+use crate::config::{Config, Label, RealServer, Thresholds, VirtualService};
 use crate::health::state::{ServerHealth, Verdict};
+use crate::health::{Failure, Passed};
 use crate::traffic::listing::Listing;
 use crate::traffic::numbering::Numbering;
 
@@ -17,15 +25,31 @@ const STAGGER: Duration = Duration::from_millis(5);
 /// All checks of a configuration.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Checks {
-    servers: BTreeMap<Label, BTreeMap<Label, Checked>>,
-    schedule: BTreeSet<(Duration, ServerKey)>,
+    opinions: BTreeMap<Label, BTreeMap<Label, Opinion>>,
+    probes: BTreeMap<ProbeId, Probe>,
+    by_target: HashMap<Arc<Target>, ProbeId>,
+    schedule: BTreeSet<(Duration, ProbeId)>,
+    next_id: u64,
+    lateness: Lateness,
 }
 
+/// What a service makes of the answers about a server.
 #[derive(Debug, Clone)]
-struct Checked {
-    target: Target,
+struct Opinion {
+    probe: ProbeId,
+    thresholds: Thresholds,
     health: ServerHealth,
+}
+
+/// One question to one server.
+#[derive(Debug, Clone)]
+struct Probe {
+    target: Arc<Target>,
+    users: Vec<ServerKey>,
     due: Duration,
+    /// The time of the latest start, as it should have been.
+    latest: Duration,
+    certificate_ends: Option<Timestamp>,
 }
 
 impl Checks {
@@ -33,7 +57,7 @@ impl Checks {
     /// use as down, until its checks say otherwise. So a restart changes nothing by itself.
     pub(super) fn adopt(config: &Config, known: &Numbering, listing: &Listing, now: Now) -> Self {
         let used = |map: &str, key: &str| listing.maps.get(map).and_then(|map| map.get(key).cloned());
-        Self::build(config, now, |service, server| {
+        Self::default().build(config, now, |service, server| {
             let mark = known.server(&service.label, &server.label);
             // One of weight 0 is never in the kernel, which says nothing of its health.
             let Some(mark) = mark.filter(|_| server.weight.get() > 0) else {
@@ -60,67 +84,72 @@ impl Checks {
 
     /// The same; what is not known here may be known from `earlier`.
     pub(super) fn follow_or(&self, config: &Config, earlier: &Self, now: Now) -> Self {
-        let mut next = Self::build(config, now, |service, server| {
+        self.build(config, now, |service, server| {
+            let address = address(service, server);
             let same = |checks: &Self| {
                 let known = checks.get(&service.label, &server.label)?;
-                (known.target.address == address(service, server)).then(|| known.health.clone())
+                let target = &checks.probes.get(&known.probe)?.target;
+                (target.address == address).then(|| known.health.clone())
             };
             same(self).or_else(|| same(earlier)).unwrap_or_else(|| ServerHealth::unknown(now.wall))
-        });
-        next.keep_rhythm(self, now);
-        next
+        })
     }
 
+    /// Probes that are here already keep their rhythm, and the checks of theirs that are under way count.
     fn build(
+        &self,
         config: &Config,
         now: Now,
         health: impl Fn(&VirtualService, &RealServer) -> ServerHealth,
     ) -> Self {
-        let mut checks = Self::default();
-        let mut stagger = Duration::ZERO;
+        let mut next = Self { next_id: self.next_id, lateness: self.lateness.clone(), ..Self::default() };
+        let mut fresh = Vec::new();
         for service in &config.services {
             for server in &service.servers {
-                let target = Target { address: address(service, server), check: service.check.clone() };
-                let due = now.monotonic + stagger;
-                stagger =
-                    Some(stagger + STAGGER).filter(|next| *next < target.check.interval).unwrap_or_default();
+                let target = target(service, server);
                 let key = ServerKey { service: service.label.clone(), server: server.label.clone() };
-                let checked = Checked { target, health: health(service, server), due };
-                checks.schedule.insert((due, key));
-                let of_service = checks.servers.entry(service.label.clone()).or_default();
-                of_service.insert(server.label.clone(), checked);
+                let probe = next.join(self, target, key, &mut fresh);
+                let thresholds = service.check.thresholds;
+                let opinion = Opinion { probe, thresholds, health: health(service, server) };
+                let of_service = next.opinions.entry(service.label.clone()).or_default();
+                of_service.insert(server.label.clone(), opinion);
             }
         }
-        checks
+        next.stagger(&fresh, now);
+        next.schedule = next.probes.iter().map(|(id, probe)| (probe.due, *id)).collect();
+        next
     }
 
-    /// Servers that `before` has too are checked when they would have been, or earlier.
-    fn keep_rhythm(&mut self, before: &Self, now: Now) {
-        for (service, servers) in &mut self.servers {
-            for (server, checked) in servers {
-                let Some(known) = before.get(service, server) else { continue };
-                if known.target.address == checked.target.address {
-                    let latest = now.monotonic + checked.target.check.interval;
-                    checked.due = known.due.clamp(now.monotonic, latest);
-                }
-            }
+    /// Adds a user to the probe of `target`: this one's, that of `before`, or a fresh one.
+    fn join(&mut self, before: &Self, target: Target, key: ServerKey, fresh: &mut Vec<ProbeId>) -> ProbeId {
+        let ours = self.by_target.get(&target).copied();
+        let id = ours.or_else(|| before.by_target.get(&target).copied()).unwrap_or_else(|| {
+            self.next_id += 1;
+            fresh.push(ProbeId(self.next_id));
+            ProbeId(self.next_id)
+        });
+        if ours.is_none() {
+            let known = before.probes.get(&id).map(|probe| Probe { users: Vec::new(), ..probe.clone() });
+            let probe = known.unwrap_or_else(|| Probe::new(target.into()));
+            self.by_target.insert(probe.target.clone(), id);
+            self.probes.insert(id, probe);
         }
-        self.schedule = self.keys().collect();
+        self.probes.entry(id).and_modify(|probe| probe.users.push(key));
+        id
     }
 
-    fn keys(&self) -> impl Iterator<Item = (Duration, ServerKey)> {
-        self.servers.iter().flat_map(|(service, servers)| {
-            let key = |server: &Label| ServerKey { service: service.clone(), server: server.clone() };
-            servers.iter().map(move |(server, checked)| (checked.due, key(server)))
-        })
+    /// First checks start soon: an administrator waits for them. From the second on each has its own place.
+    fn stagger(&mut self, fresh: &[ProbeId], now: Now) {
+        let count = u32::try_from(fresh.len()).unwrap_or(u32::MAX).max(1);
+        for (index, id) in (0_u32..).zip(fresh) {
+            let Some(probe) = self.probes.get_mut(id) else { continue };
+            let step = STAGGER.min(probe.target.question.interval / count);
+            probe.due = now.monotonic + step * index;
+        }
     }
 
-    fn get(&self, service: &Label, server: &Label) -> Option<&Checked> {
-        self.servers.get(service)?.get(server)
-    }
-
-    fn get_mut(&mut self, key: &ServerKey) -> Option<&mut Checked> {
-        self.servers.get_mut(&key.service)?.get_mut(&key.server)
+    fn get(&self, service: &Label, server: &Label) -> Option<&Opinion> {
+        self.opinions.get(service)?.get(server)
     }
 
     /// When the next check starts.
@@ -128,36 +157,58 @@ impl Checks {
         self.schedule.first().map(|(due, _)| *due)
     }
 
-    /// The checks that start now. The next one starts an interval after this one's time, however late it is.
-    pub(super) fn due(&mut self, now: Now) -> Vec<(ServerKey, Target)> {
+    /// The checks that start now, each with the time at which it should.
+    pub(super) fn due(&mut self, now: Now) -> Vec<(ProbeId, Arc<Target>, Duration)> {
         let mut started = Vec::new();
         while self.next_due().is_some_and(|due| due <= now.monotonic) {
-            let Some((due, key)) = self.schedule.pop_first() else { break };
-            let Some(checked) = self.get_mut(&key) else { continue };
-            let interval = checked.target.check.interval;
-            let next = Some(due + interval).filter(|next| *next > now.monotonic);
-            checked.due = next.unwrap_or(now.monotonic + interval);
-            let (due, target) = (checked.due, checked.target.clone());
-            self.schedule.insert((due, key.clone()));
-            started.push((key, target));
+            let Some((due, id)) = self.schedule.pop_first() else { break };
+            let Some(probe) = self.probes.get_mut(&id) else { continue };
+            probe.latest = due;
+            // What was missed is missed: a late check must not bring a second one with it.
+            probe.due = place_after(now.monotonic, id, probe.target.question.interval);
+            self.schedule.insert((probe.due, id));
+            started.push((id, probe.target.clone(), due));
         }
         started
     }
 
-    /// Takes a result; true when it changes whether the server takes connections. A result for another
-    /// target than today's is out of date and passed over.
+    /// Takes a result; true when it changes whether a server takes connections. A result of a question that
+    /// nobody asks any more is passed over. `late` is how long after its time the check started.
     pub(super) fn observe(
         &mut self,
-        key: &ServerKey,
-        target: &Target,
-        result: Result<Duration, Failure>,
+        id: ProbeId,
+        result: &Result<Passed, Failure>,
+        late: Duration,
         now: Now,
     ) -> bool {
-        let Some(checked) = self.get_mut(key).filter(|checked| checked.target == *target) else {
-            return false;
-        };
-        let result = result.map_err(|failure| failure.to_string());
-        checked.health.observe(result, &target.check, now.wall)
+        self.lateness.observe(late, now.monotonic);
+        let Some(probe) = self.probes.get_mut(&id) else { return false };
+        let told = result.as_ref().map(|passed| passed.took).map_err(ToString::to_string);
+        if let Ok(passed) = result {
+            probe.certificate_ends = passed.certificate_ends;
+        }
+        let (mut changed, mut wavering) = (false, false);
+        for user in &probe.users {
+            let opinion = self.opinions.get_mut(&user.service).and_then(|of| of.get_mut(&user.server));
+            let Some(opinion) = opinion else { continue };
+            changed |= opinion.health.observe(told.clone(), opinion.thresholds, now.wall);
+            wavering |= opinion.health.is_wavering();
+        }
+        if wavering {
+            self.hurry(id, now);
+        }
+        changed
+    }
+
+    /// A server in service has failed: whether it is out is found out sooner than in the usual rhythm.
+    fn hurry(&mut self, id: ProbeId, now: Now) {
+        let Some(probe) = self.probes.get_mut(&id) else { return };
+        let soon = (probe.latest + probe.target.question.fast_interval).max(now.monotonic);
+        if soon < probe.due {
+            self.schedule.remove(&(probe.due, id));
+            probe.due = soon;
+            self.schedule.insert((soon, id));
+        }
     }
 
     /// Whether the server takes new connections.
@@ -167,10 +218,61 @@ impl Checks {
 
     /// What is known of a server.
     pub(super) fn health(&self, service: &Label, server: &Label) -> Option<&ServerHealth> {
-        self.get(service, server).map(|checked| &checked.health)
+        self.get(service, server).map(|opinion| &opinion.health)
+    }
+
+    /// Until when each server's TLS certificate counts, of those that have shown one.
+    pub(super) fn certificates(&self) -> impl Iterator<Item = (&Target, Timestamp)> {
+        let probes = self.probes.values();
+        probes.filter_map(|probe| Some((probe.target.as_ref(), probe.certificate_ends?)))
+    }
+
+    /// What a probe asks, and of whom; `None` for one that nobody asks any more.
+    pub(super) fn target(&self, id: ProbeId) -> Option<&Target> {
+        self.probes.get(&id).map(|probe| probe.target.as_ref())
+    }
+
+    /// How many different checks there are.
+    pub(super) fn count(&self) -> usize {
+        self.probes.len()
+    }
+
+    /// How late checks started lately.
+    pub(super) fn lateness(&self) -> &Lateness {
+        &self.lateness
     }
 }
 
-fn address(service: &VirtualService, server: &RealServer) -> std::net::SocketAddr {
-    (server.address, service.check_port(server)).into()
+impl Probe {
+    fn new(target: Arc<Target>) -> Self {
+        let (due, latest) = Default::default();
+        Self { target, users: Vec::new(), due, latest, certificate_ends: None }
+    }
 }
+
+/// The next time after `now` that belongs to this probe. Multiples of the golden ratio divide the interval as
+/// evenly as can be, however many there are and whichever come later (Knuth, TAOCP volume 3, section 6.4).
+fn place_after(now: Duration, ProbeId(id): ProbeId, interval: Duration) -> Duration {
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15; // 2^64 divided by the golden ratio.
+    let fraction = u128::from(id.wrapping_mul(GOLDEN) >> 32);
+    let interval = interval.as_nanos().max(1);
+    let place = (interval * fraction) >> 32;
+    let begun = now.as_nanos() / interval * interval + place;
+    let next = if begun > now.as_nanos() { begun } else { begun + interval };
+    Duration::from_nanos(u64::try_from(next).unwrap_or(u64::MAX))
+}
+
+/// Where a server is checked; without a port where the host as a whole is asked.
+pub(super) fn address(service: &VirtualService, server: &RealServer) -> std::net::SocketAddr {
+    let has_port = service.check.question.kind.has_port();
+    // The host as a whole is asked: services of different ports share it.
+    (server.address, if has_port { service.check_port(server) } else { 0 }).into()
+}
+
+fn target(service: &VirtualService, server: &RealServer) -> Target {
+    Target { address: address(service, server), question: service.check.question.clone() }
+}
+
+#[cfg(test)]
+#[path = "checks_tests.rs"]
+mod tests;

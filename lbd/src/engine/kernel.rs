@@ -1,6 +1,7 @@
 //! What is known of the kernel's side: what it has, what is on its way, when to try again.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Outcome;
@@ -21,9 +22,9 @@ const REFRESH: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Kernel {
     number: u64,
-    in_flight: Option<Desired>,
+    in_flight: Option<Arc<Desired>>,
     /// The rules that were applied last, with all else that was wanted; `None` when that is not certain.
-    applied: Option<Desired>,
+    applied: Option<Arc<Desired>>,
     /// Something in the network has changed since.
     doubted: bool,
     /// The table is not what was applied.
@@ -62,17 +63,26 @@ impl Kernel {
 
     /// Whether there is something to order now. A failure of the rules is tried again after a pause; what is new
     /// does not wait for a failure of the rest.
-    pub(super) fn needs(&self, desired: &Desired, now: Duration) -> bool {
+    pub(super) fn needs(&self, desired: &Arc<Desired>, now: Duration) -> bool {
         let due = now >= self.next_due();
         match &self.applied {
             None => self.failure.is_none() || due,
-            Some(applied) => applied != desired || self.doubted || due,
+            Some(applied) => !Arc::ptr_eq(applied, desired) || self.doubted || due,
         }
     }
 
     /// Whether everything wanted is in place.
-    pub(super) fn has(&self, desired: &Desired) -> bool {
-        self.applied.as_ref() == Some(desired)
+    pub(super) fn has(&self, desired: &Arc<Desired>) -> bool {
+        self.applied.as_ref().is_some_and(|applied| Arc::ptr_eq(applied, desired))
+    }
+
+    /// Makes what is wanted the same object as what is on its way or in place, where they are equal: so every
+    /// later comparison costs nothing, however large the configuration.
+    pub(super) fn share(&self, desired: &mut Arc<Desired>) {
+        let known = [&self.in_flight, &self.applied].into_iter().flatten();
+        if let Some(equal) = known.into_iter().find(|known| **known == *desired) {
+            *desired = equal.clone();
+        }
     }
 
     /// When to apply again without any reason but time.
@@ -86,7 +96,7 @@ impl Kernel {
     }
 
     /// Takes note of an order; gives it a number, and says whether the table must be read again.
-    pub(super) fn order(&mut self, desired: Desired, now: Duration) -> (u64, bool) {
+    pub(super) fn order(&mut self, desired: Arc<Desired>, now: Duration) -> (u64, bool) {
         self.number += 1;
         self.in_flight = Some(desired);
         self.doubted = false;

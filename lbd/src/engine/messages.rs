@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Findings;
-use crate::config::{Document, HealthCheck, Label, Problem};
-use crate::health::Failure;
+use crate::config::{AeTitle, Document, Label, Problem, Question};
+use crate::health::titles::Search;
+use crate::health::{Failure, Passed};
 use crate::network::topology::{Interface, Topology};
 use crate::plan::Desired;
 use crate::store::{Author, Standing};
@@ -32,6 +33,10 @@ pub struct ServerKey {
     /// The server's label.
     pub server: Label,
 }
+
+/// Names one question to one server, for as long as somebody asks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProbeId(pub u64);
 
 /// Names a request whose answer somebody waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,12 +60,21 @@ pub enum Event {
     Confirmed(Result<(), String>),
     /// A check has ended.
     Checked {
-        /// Which server.
-        key: ServerKey,
-        /// What exactly was asked: a result for something else is out of date.
-        target: Target,
-        /// How long it took, or why it failed.
-        result: Result<Duration, Failure>,
+        /// Which.
+        probe: ProbeId,
+        /// What came of it.
+        result: Result<Passed, Failure>,
+        /// How long after its time it started.
+        late: Duration,
+    },
+    /// [`Effect::FindTitles`] has ended.
+    TitlesFound {
+        /// The server.
+        address: SocketAddr,
+        /// The title that it did not know.
+        called: AeTitle,
+        /// Those that it answers to.
+        answering: Vec<AeTitle>,
     },
     /// The network is, or has become, like this.
     Topology(Topology),
@@ -89,16 +103,25 @@ pub enum Effect {
         /// Comes back in [`Event::Applied`].
         number: u64,
         /// All of it; what differs is found by whoever applies it.
-        desired: Box<Desired>,
+        desired: Arc<Desired>,
         /// What was known of the kernel's table is in doubt: it must be read again.
         read_again: bool,
     },
     /// Check a server once.
     Check {
         /// Comes back in [`Event::Checked`].
-        key: ServerKey,
-        /// Comes back in [`Event::Checked`].
-        target: Target,
+        probe: ProbeId,
+        /// What to ask, and of whom.
+        target: Arc<Target>,
+        /// When it should start, on the monotonic clock.
+        due: Duration,
+    },
+    /// See which AE titles a server answers to that did not know this one.
+    FindTitles {
+        /// Comes back in [`Event::TitlesFound`].
+        called: AeTitle,
+        /// Where and what to try.
+        search: Search,
     },
     /// Store the configuration durably.
     Store {
@@ -154,12 +177,12 @@ impl Outcome {
 }
 
 /// What a check asks, and of whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
-    /// Address and port of the server.
+    /// Address and port of the server; port 0 where the question is not about a port.
     pub address: SocketAddr,
     /// The question.
-    pub check: HealthCheck,
+    pub question: Arc<Question>,
 }
 
 /// Another configuration that somebody wants.

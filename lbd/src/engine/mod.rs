@@ -13,11 +13,13 @@ mod announcements;
 mod change;
 mod checks;
 mod kernel;
+mod lateness;
 mod messages;
 mod picture;
 mod pulse;
 #[cfg(test)]
 mod tests;
+mod titles;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -26,7 +28,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::config::{Config, Document};
+use crate::config::{AeTitle, CheckKind, Config, Document, VirtualService};
+use crate::health::titles::{Search, candidates};
+use crate::health::{Failure, Passed};
 use crate::network::topology::Topology;
 use crate::plan::{self, Inputs, Plan};
 use crate::traffic::listing::Listing;
@@ -36,9 +40,12 @@ use announcements::Announcements;
 use change::Change;
 use checks::Checks;
 use kernel::Kernel;
-pub use messages::{Accepted, Effect, Event, Now, Outcome, Proposal, Refusal, RequestId, ServerKey, Target};
+pub use messages::{
+    Accepted, Effect, Event, Now, Outcome, ProbeId, Proposal, Refusal, RequestId, ServerKey, Target,
+};
 pub use pulse::Findings;
 use pulse::Pulse;
+use titles::TitleHelp;
 use trial::Trial;
 
 /// What the engine starts from.
@@ -71,6 +78,7 @@ pub struct Engine {
     numbering: Numbering,
     topology: Topology,
     checks: Checks,
+    title_help: TitleHelp,
     announcements: Announcements,
     counters: BTreeMap<String, u64>,
     counters_due: Duration,
@@ -87,6 +95,8 @@ pub struct Engine {
     not_listening: Option<String>,
     start_problems: Vec<String>,
     started: Timestamp,
+    /// When something happened last: the nearest that a view knows to now.
+    seen_last: Timestamp,
     host_name: String,
 }
 
@@ -101,6 +111,7 @@ impl Engine {
             version: start.version,
             numbering: known.assign(&start.config),
             checks: Checks::adopt(&start.config, &known, &start.listing, now),
+            title_help: TitleHelp::default(),
             announcements: Announcements::default(),
             counters: start.listing.counters,
             counters_due: now.monotonic + COUNTER_INTERVAL,
@@ -116,6 +127,7 @@ impl Engine {
             not_listening: None,
             start_problems: start.problems,
             started: now.wall,
+            seen_last: now.wall,
             host_name: start.host_name,
             config: start.config,
         };
@@ -127,14 +139,18 @@ impl Engine {
 
     /// Takes in what happened.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
+        self.seen_last = now.wall;
         let mut effects = Vec::new();
         match event {
             Event::Change { request, proposal } => effects = self.begin_change(request, *proposal, now),
             Event::Confirm(request) => effects = self.begin_confirm(request),
             Event::Confirmed(result) => effects = self.confirmed(result, now),
             Event::Revert(request) => effects = self.begin_revert(Some(request), now),
-            Event::Checked { key, target, result } => {
-                self.plan_is_old |= self.checks.observe(&key, &target, result, now);
+            Event::Checked { probe, result, late } => {
+                effects = self.checked(probe, &result, late, now);
+            }
+            Event::TitlesFound { address, called, answering } => {
+                self.title_help.found(address, &called, answering);
             }
             Event::Topology(topology) => self.take_topology(topology, now),
             Event::Applied { number, outcome } => effects = self.applied(number, &outcome, now),
@@ -151,7 +167,7 @@ impl Engine {
     pub fn handle_deadline(&mut self, now: Now) -> Vec<Effect> {
         let due = self.checks.due(now);
         let mut effects: Vec<_> =
-            due.into_iter().map(|(key, target)| Effect::Check { key, target }).collect();
+            due.into_iter().map(|(probe, target, due)| Effect::Check { probe, target, due }).collect();
         for place in self.announcements.due(now) {
             let interface = self.topology.interfaces.get(&place.interface);
             effects.extend(
@@ -187,6 +203,28 @@ impl Engine {
         &self.change.as_ref().map_or(&self.config, |change| change.previous_config()).document
     }
 
+    fn checked(
+        &mut self,
+        probe: ProbeId,
+        result: &Result<Passed, Failure>,
+        late: Duration,
+        now: Now,
+    ) -> Vec<Effect> {
+        self.plan_is_old |= self.checks.observe(probe, result, late, now);
+        let Some(Target { address, question }) = self.checks.target(probe) else { return Vec::new() };
+        let CheckKind::DicomEcho { called, .. } = &question.kind else { return Vec::new() };
+        if !result.as_ref().is_err_and(Failure::is_unknown_called_title) {
+            self.title_help.not_refused(*address, called);
+            return Vec::new();
+        }
+        if !self.title_help.refused(*address, called, now) {
+            return Vec::new();
+        }
+        let titles = candidates(self.config.services.iter().filter_map(called_title), Some(called));
+        let search = Search { address: *address, question: question.clone(), titles };
+        vec![Effect::FindTitles { called: called.clone(), search }]
+    }
+
     fn take_topology(&mut self, topology: Topology, now: Now) {
         if topology == self.topology {
             return;
@@ -207,6 +245,7 @@ impl Engine {
     /// Orders what follows from the configuration alone.
     fn follow_config(&mut self) -> Vec<Effect> {
         self.plan_is_old = true;
+        self.title_help.forget();
         let servers = self.config.services.iter().flat_map(|service| &service.servers);
         let management = &self.config.management;
         vec![
@@ -219,6 +258,7 @@ impl Engine {
     fn settle(&mut self, now: Now) -> Vec<Effect> {
         if std::mem::take(&mut self.plan_is_old) {
             self.plan = self.make_plan();
+            self.kernel.share(&mut self.plan.desired);
         }
         if self.kernel.is_busy() {
             return Vec::new();
@@ -231,7 +271,7 @@ impl Engine {
         if let Some(change) = &mut self.change {
             change.ordered(number);
         }
-        vec![Effect::Apply { number, desired: Box::new(self.plan.desired.clone()), read_again }]
+        vec![Effect::Apply { number, desired: self.plan.desired.clone(), read_again }]
     }
 
     fn make_plan(&self) -> Plan {
@@ -242,5 +282,13 @@ impl Engine {
             in_service: &|service, server| self.checks.in_service(&service.label, &server.label),
             fast_path: self.fast_path_missing.is_none(),
         })
+    }
+}
+
+/// The AE title by which the servers of a service are called.
+fn called_title(service: &VirtualService) -> Option<&AeTitle> {
+    match &service.check.question.kind {
+        CheckKind::DicomEcho { called, .. } => Some(called),
+        _ => None,
     }
 }

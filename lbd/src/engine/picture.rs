@@ -2,12 +2,18 @@
 
 use std::net::IpAddr;
 
-use super::Engine;
-use crate::config::{CheckKind, RealServer, VirtualService};
+use super::{Engine, Target, called_title, checks};
+use crate::config::{RealServer, VirtualService};
 use crate::health::state::Verdict;
+use crate::health::tls::fault::day;
 use crate::plan::{ServicePlan, Source};
 use crate::traffic::numbering::{server_counter, service_counter};
-use crate::view::{AddressView, FastPath, ServerState, ServerView, ServiceState, ServiceView, View};
+use crate::view::{
+    AddressView, ChecksView, FastPath, ServerState, ServerView, ServiceState, ServiceView, View,
+};
+
+/// A certificate that ends sooner is a problem: long enough for those who issue them.
+const CERTIFICATE_DAYS: i64 = 30;
 
 impl Engine {
     /// What people and programs may know now.
@@ -23,6 +29,10 @@ impl Engine {
             state: services.iter().map(|service| service.state).max().unwrap_or(ServiceState::Up),
             problems: self.problems(),
             fast_path: self.fast_path(),
+            checks: ChecksView {
+                different: self.checks.count(),
+                latest_start_milliseconds: self.checks.lateness().largest().as_secs_f64() * 1e3,
+            },
             virtual_services: services,
         }
     }
@@ -43,6 +53,7 @@ impl Engine {
         }
         problems.extend(self.pulse.problems());
         problems.extend(self.not_listening.clone());
+        problems.extend(self.certificate_problems());
         let management = &self.config.management;
         let interface = self.topology.interfaces.get(management.interface.as_str());
         let at_home = interface.is_some_and(|interface| {
@@ -95,7 +106,8 @@ impl Engine {
         let verdict = health.map_or(Verdict::Checking, |health| health.verdict());
         let mark = self.numbering.server(&service.label, &server.label);
         let serving = mark.is_some_and(|mark| self.kernel.serves(mark));
-        let reason = health.map(|health| health.reason()).unwrap_or_default();
+        let reason = self.reason(service, server);
+        let reason = reason.as_str();
         // A state is shown when the kernel has it: who reads "up" may connect.
         let drained = server.weight.get() == 0;
         let (state, reason) = match (verdict, serving) {
@@ -116,7 +128,7 @@ impl Engine {
             state,
             since: health.map_or(self.started, |health| health.since()),
             reason,
-            check: check_words(service, server),
+            check: service.check.question.kind.describe(service.check_port(server)),
             check_milliseconds: health
                 .and_then(|health| health.latency())
                 .map(|time| time.as_secs_f64() * 1e3),
@@ -124,6 +136,30 @@ impl Engine {
             snat_reason: source.reason.clone(),
             connections_opened: self.counter(&server_counter(service.label.as_str(), server.label.as_str())),
         }
+    }
+
+    /// What the last check found, and what may help.
+    fn reason(&self, service: &VirtualService, server: &RealServer) -> String {
+        let health = self.checks.health(&service.label, &server.label);
+        let reason = health.map(|health| health.reason()).unwrap_or_default();
+        let called = called_title(service);
+        let hint = called.and_then(|called| self.title_help.hint(checks::address(service, server), called));
+        hint.map_or_else(|| reason.to_owned(), |hint| format!("{reason}; {hint}"))
+    }
+
+    /// Certificates that end soon, each server once.
+    fn certificate_problems(&self) -> Vec<String> {
+        let soon = |(target, ends): (&Target, jiff::Timestamp)| {
+            let days = ends.duration_since(self.seen_last).as_secs().div_euclid(24 * 3600);
+            (days < CERTIFICATE_DAYS).then(|| {
+                let day = day(ends);
+                format!(
+                    "The TLS certificate of {} ends in {days} days, on {day}: renew it there.",
+                    target.address
+                )
+            })
+        };
+        self.checks.certificates().filter_map(soon).collect()
     }
 
     fn counter(&self, name: &str) -> u64 {
@@ -153,13 +189,5 @@ fn state_of(servers: &[ServerView]) -> ServiceState {
         (0, _) if carrying => ServiceState::Degraded,
         (0, _) => ServiceState::Down,
         (_, _) => ServiceState::Checking,
-    }
-}
-
-fn check_words(service: &VirtualService, server: &RealServer) -> String {
-    let port = service.check_port(server);
-    match &service.check.kind {
-        CheckKind::Tcp => format!("TCP connect to port {port}"),
-        CheckKind::DicomEcho { called, .. } => format!("DICOM C-ECHO to {called}, port {port}"),
     }
 }

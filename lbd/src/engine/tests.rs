@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{Document, Format, validate};
-use crate::health::{Failure, Step};
+use crate::health::{Failure, Passed, Step};
 use crate::network::topology::{Egress, Interface, Network};
 use crate::plan::Desired;
 use crate::store::{Author, Standing};
@@ -45,18 +45,30 @@ fn failure() -> Failure {
     Failure::TimedOut { step: Step::Connecting, after: Duration::from_secs(3) }
 }
 
+fn result(passed: bool) -> Result<Passed, Failure> {
+    let passed = passed.then_some(Passed { took: Duration::from_millis(2), certificate_ends: None });
+    passed.ok_or_else(failure)
+}
+
+/// The address of a server of the example whose label ends like this.
+fn address_of(label: &str) -> IpAddr {
+    let config = validate(document(EXAMPLE)).unwrap();
+    let mut servers = config.services.iter().flat_map(|service| &service.servers);
+    servers.find(|server| server.label.as_str().ends_with(label)).map(|server| server.address).unwrap()
+}
+
 /// The engine, its clock, and what it has ordered and not yet heard of.
 struct World {
     engine: Engine,
     now: Now,
-    applies: Vec<(u64, Desired)>,
+    applies: Vec<(u64, Arc<Desired>)>,
     stores: usize,
     /// What the store holds, and the version that is being written last.
     disk: Vec<(u64, Arc<Document>, Standing)>,
     storing: Option<(Arc<Document>, Standing)>,
     confirms: Vec<u64>,
     looks: usize,
-    checks: Vec<(Duration, ServerKey, Target)>,
+    checks: Vec<(Duration, ProbeId, Arc<Target>)>,
     answers: Vec<(u64, Result<Accepted, Refusal>)>,
     announced: Vec<(Duration, IpAddr)>,
     version: u64,
@@ -100,8 +112,8 @@ impl World {
     fn take(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Apply { number, desired, .. } => self.applies.push((number, *desired)),
-                Effect::Check { key, target } => self.checks.push((self.now.monotonic, key, target)),
+                Effect::Apply { number, desired, .. } => self.applies.push((number, desired)),
+                Effect::Check { probe, target, .. } => self.checks.push((self.now.monotonic, probe, target)),
                 Effect::Store { document, standing, .. } => {
                     self.stores += 1;
                     self.storing = Some((document, standing));
@@ -110,7 +122,10 @@ impl World {
                 Effect::Answer(RequestId(id), answer) => self.answers.push((id, answer)),
                 Effect::Announce { address, .. } => self.announced.push((self.now.monotonic, address)),
                 Effect::LookAtAppliance => self.looks += 1,
-                Effect::ReadCounters | Effect::WatchRoutes(_) | Effect::Listen(_) => {}
+                Effect::ReadCounters
+                | Effect::FindTitles { .. }
+                | Effect::WatchRoutes(_)
+                | Effect::Listen(_) => {}
             }
         }
         assert!(self.applies.len() <= 1, "one apply at a time");
@@ -165,10 +180,9 @@ impl World {
 
     /// Answers all checks that wait; those of `down` fail.
     fn answer_checks(&mut self, down: &[&str]) {
-        for (_, key, target) in std::mem::take(&mut self.checks) {
-            let failed = down.iter().any(|label| key.server.as_str().ends_with(label));
-            let result = if failed { Err(failure()) } else { Ok(Duration::from_millis(2)) };
-            self.event(Event::Checked { key, target, result });
+        for (_, probe, target) in std::mem::take(&mut self.checks) {
+            let failed = down.iter().any(|label| target.address.ip() == address_of(label));
+            self.event(Event::Checked { probe, result: result(!failed), late: Duration::ZERO });
         }
     }
 
@@ -228,14 +242,14 @@ fn first_checks_decide_at_once_and_the_view_shows_it() {
 fn every_check_starts_each_interval_whatever_the_others_do() {
     let mut world = World::new();
     world.run_for(Duration::from_secs(60));
-    let mut starts: BTreeMap<ServerKey, Vec<Duration>> = BTreeMap::new();
-    for (at, key, _) in &world.checks {
-        starts.entry(key.clone()).or_default().push(*at);
+    let mut starts: BTreeMap<ProbeId, Vec<Duration>> = BTreeMap::new();
+    for (at, probe, _) in &world.checks {
+        starts.entry(*probe).or_default().push(*at);
     }
     assert_eq!(starts.len(), 4);
     for times in starts.values() {
-        assert!(times.len() >= 12);
-        assert!(times.windows(2).all(|pair| pair[1] - pair[0] == Duration::from_secs(5)), "{times:?}");
+        assert!(times.len() >= 12 && times[1] - times[0] <= Duration::from_secs(5));
+        assert!(times[1..].windows(2).all(|pair| pair[1] - pair[0] == Duration::from_secs(5)), "{times:?}");
     }
 }
 
@@ -449,9 +463,8 @@ fn one_address_that_cannot_be_placed_delays_no_health_change() {
     assert!(world.applies.is_empty() && world.engine.view().problems[0].contains("File exists"));
     for _ in 0..2 {
         world.run_for(Duration::from_millis(100));
-        let (key, target) =
-            world.checks.last().map(|(_, key, target)| (key.clone(), target.clone())).unwrap();
-        world.event(Event::Checked { key, target, result: Err(failure()) });
+        let probe = world.checks.last().map(|(_, probe, _)| *probe).unwrap();
+        world.event(Event::Checked { probe, result: result(false), late: Duration::ZERO });
     }
     assert_eq!(world.applies.len(), 1, "at once, without waiting for the next try");
     let (number, _) = world.applies.pop().unwrap();

@@ -5,18 +5,30 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::config::AeTitle;
+use crate::config::check_kind::{EscapedBytes, StatusRanges};
 
 use super::dicom::reason::{Abort, ContextResult, PduKind, Rejection, status_words};
+use super::tls::TlsFault;
 
 /// What a check was doing when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// No TCP connection yet.
     Connecting,
+    /// The TCP connection stands.
+    TlsHandshake,
     /// The association request is out.
     AssociationAnswer,
     /// The association is established and the C-ECHO request is out.
     EchoAnswer,
+    /// The HTTP request is out.
+    HttpAnswer,
+    /// The head of the HTTP answer has come.
+    HttpBody,
+    /// What is to be sent is out.
+    ExpectedAnswer,
+    /// The ICMP echo request is out.
+    EchoReply,
 }
 
 /// Why a check failed. The text never quotes the server but for at most 16 bytes in hexadecimal.
@@ -106,6 +118,42 @@ pub enum Failure {
         /// Bytes that are allowed.
         limit: usize,
     },
+    /// The TLS handshake failed.
+    Tls(TlsFault),
+    /// The answer is not HTTP.
+    NotHttp,
+    /// The HTTP status is not one of those expected.
+    HttpStatus {
+        /// Which came.
+        status: u16,
+        /// Which pass.
+        expected: StatusRanges,
+    },
+    /// The page does not hold the text.
+    BodyLacks {
+        /// The text.
+        expected: EscapedBytes,
+        /// Bytes that were looked at.
+        length: usize,
+    },
+    /// The answer of a send-expect check does not hold the bytes.
+    AnswerLacks {
+        /// The bytes.
+        expected: EscapedBytes,
+        /// What came instead.
+        first: FirstBytes,
+        /// Bytes that were looked at.
+        length: usize,
+    },
+    /// Nobody answered a ping.
+    NoEchoReply {
+        /// Who was asked.
+        host: IpAddr,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The check says no by itself.
+    AlwaysOff,
     /// Our own request cannot be written: an AE title that [`AeTitle`] should have refused.
     Unaskable,
 }
@@ -155,6 +203,11 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connecting => "connecting",
+            Self::TlsHandshake => "waiting for the answer to the TLS handshake",
+            Self::HttpAnswer => "waiting for the answer to the HTTP request",
+            Self::HttpBody => "reading the page",
+            Self::ExpectedAnswer => "waiting for the expected bytes",
+            Self::EchoReply => "waiting for the answer to the ping",
             Self::AssociationAnswer => "waiting for the answer to the association request",
             Self::EchoAnswer => "waiting for the C-ECHO answer",
         })
@@ -174,6 +227,16 @@ impl Step {
             Self::EchoAnswer => {
                 "the DICOM service took the association and then fell silent: look at its log and load"
             }
+            Self::TlsHandshake => {
+                "the port is open but does not speak TLS: is it the encrypted port of the service?"
+            }
+            Self::HttpAnswer | Self::HttpBody => {
+                "the port is open but the web server is slow or stuck: look at its log and load"
+            }
+            Self::ExpectedAnswer => {
+                "the port is open but does not say what is expected: compare with the check's send and expect"
+            }
+            Self::EchoReply => "is the server switched on, and does no firewall block pings?",
         }
     }
 
@@ -185,6 +248,10 @@ impl Step {
                 "is it a DICOM service, and does it allow connections from the appliance's address?"
             }
             Self::EchoAnswer => "look at the DICOM service's log",
+            Self::TlsHandshake => "is it the encrypted port of the service? look at its log",
+            Self::HttpAnswer | Self::HttpBody => "is it a web server? look at its log",
+            Self::ExpectedAnswer => "look at the service's log",
+            Self::EchoReply => "look at the network",
         }
     }
 }
@@ -216,8 +283,7 @@ impl fmt::Display for Failure {
                 write!(f, "connection closed by the server while {step}; {}", step.advice_on_end())
             }
             Self::TimedOut { step, after } => {
-                let seconds = (after.as_secs_f64() * 10.0).round() / 10.0;
-                write!(f, "time-out after {seconds} s while {step}; {}", step.advice_on_silence())
+                write!(f, "time-out after {} s while {step}; {}", seconds(*after), step.advice_on_silence())
             }
             Self::Other { step, error } => write!(f, "system error while {step}: {error}"),
             Self::Rejected { rejection, calling, called } => {
@@ -234,13 +300,39 @@ impl fmt::Display for Failure {
             Self::Aborted { step, abort } => {
                 write!(f, "association aborted {abort} while {step}; look at the DICOM service's log")
             }
+            Self::Tls(fault) => fault.fmt(f),
+            Self::NoEchoReply { host, after } => write!(
+                f,
+                "no answer to pings from {host} within {} s; {}",
+                seconds(*after),
+                Step::EchoReply.advice_on_silence()
+            ),
+            Self::AlwaysOff => f.write_str("switched off by its health check (always-off)"),
             _ => self.misunderstanding(f),
         }
     }
 }
 
+/// With one decimal at most.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10.0).round() / 10.0
+}
+
+/// What was expected, short enough for one line.
+fn shortened(expected: &EscapedBytes) -> String {
+    const MOST: usize = 40;
+    let text = expected.to_string();
+    let shown: String = text.chars().take(MOST).collect();
+    if shown.len() < text.len() { format!("\"{shown}...\"") } else { format!("\"{shown}\"") }
+}
+
 impl Failure {
-    /// The words for what should not happen between two DICOM implementations.
+    /// Whether the server said that it does not know the AE title that was called.
+    pub fn is_unknown_called_title(&self) -> bool {
+        matches!(self, Self::Rejected { rejection: Rejection { source: 1, reason: 7, .. }, .. })
+    }
+
+    /// The words for answers that are not what was expected.
     fn misunderstanding(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnexpectedPdu { step, kind } => {
@@ -261,6 +353,24 @@ impl Failure {
                 f,
                 "answer too large while {step}: {size} bytes where {limit} are plenty; \
                  is the port that of a DICOM service?"
+            ),
+            Self::NotHttp => f.write_str("the answer is not HTTP; is the port that of a web server?"),
+            Self::HttpStatus { status, expected } => write!(
+                f,
+                "HTTP status {status} where {expected} is expected; look at the web server's log, and at the check's \
+                 path and host"
+            ),
+            Self::BodyLacks { expected, length } => write!(
+                f,
+                "the page lacks {} in its first {length} bytes; look at the page, or correct the check",
+                shortened(expected)
+            ),
+            Self::AnswerLacks { expected, first, length } => write!(
+                f,
+                "the answer of {length} bytes lacks {}: it begins with {first} (hexadecimal){}; correct the check, or \
+                 look at the service's log",
+                shortened(expected),
+                first.guess()
             ),
             _ => f.write_str("the AE titles of the check cannot be written as DICOM demands; change them"),
         }

@@ -1,5 +1,7 @@
 //! Every failure in words: the golden file is what administrators read.
 
+use rustls::AlertDescription;
+
 use super::*;
 
 fn title(text: &str) -> AeTitle {
@@ -54,6 +56,44 @@ fn of_the_echo() -> Vec<Failure> {
     statuses.map(Failure::BadStatus).to_vec()
 }
 
+fn of_other_checks() -> Vec<Failure> {
+    let expected = || EscapedBytes::try_from("all is well, and has been for a long time already").unwrap();
+    let day = || "2026-01-02T03:04:05Z".parse().ok();
+    let alerts = [AlertDescription::HandshakeFailure, AlertDescription::CertificateRequired];
+    let mut failures: Vec<Failure> = [
+        TlsFault::Expired { ended: day() },
+        TlsFault::Expired { ended: None },
+        TlsFault::NotYetValid { begins: day() },
+        TlsFault::UnknownIssuer { issuer: Some("CN=Hospital CA".into()) },
+        TlsFault::NameMismatch { expected: "192.0.2.1".into(), subject: Some("CN=pacs".into()) },
+        TlsFault::BadCertificate("certificate has unhandled critical extension".into()),
+        TlsFault::NothingInCommon("ServerDoesNotSupportTls12Or13".into()),
+        TlsFault::NotTls,
+        TlsFault::NoAuthorities { file: "/etc/ssl/certs/ca-certificates.crt" },
+        TlsFault::Other("a word of the library".into()),
+    ]
+    .into_iter()
+    .chain(alerts.map(TlsFault::Alert))
+    .map(Failure::Tls)
+    .collect();
+    let first = FirstBytes::of(b"-ERR unknown command");
+    let host: IpAddr = "192.0.2.1".parse().unwrap();
+    failures.extend([
+        Failure::NotHttp,
+        Failure::HttpStatus { status: 503, expected: StatusRanges::usual() },
+        Failure::BodyLacks { expected: expected(), length: 65_536 },
+        Failure::AnswerLacks { expected: EscapedBytes::try_from("+PONG").unwrap(), first, length: 22 },
+        Failure::NoEchoReply { host, after: Duration::from_secs(3) },
+        Failure::AlwaysOff,
+    ]);
+    for step in [Step::TlsHandshake, Step::HttpAnswer, Step::HttpBody, Step::ExpectedAnswer, Step::EchoReply]
+    {
+        failures.push(Failure::Closed { step });
+        failures.push(Failure::TimedOut { step, after: Duration::from_secs(3) });
+    }
+    failures
+}
+
 fn of_understanding() -> Vec<Failure> {
     let step = Step::AssociationAnswer;
     let beginnings: [&[u8]; 5] =
@@ -67,16 +107,20 @@ fn of_understanding() -> Vec<Failure> {
     failures
 }
 
+fn all() -> Vec<Failure> {
+    [of_the_network(), of_the_association(), of_the_echo(), of_other_checks(), of_understanding()].concat()
+}
+
 #[test]
 fn every_failure_is_told_in_these_words() {
-    let failures = [of_the_network(), of_the_association(), of_the_echo(), of_understanding()].concat();
+    let failures = all();
     let lines: Vec<String> = failures.iter().map(Failure::to_string).collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[test]
 fn no_failure_is_a_novel() {
-    let failures = [of_the_network(), of_the_association(), of_the_echo(), of_understanding()].concat();
+    let failures = all();
     for words in failures.iter().map(Failure::to_string) {
         assert!(words.len() < 240 && !words.contains(char::is_control), "{words}");
     }

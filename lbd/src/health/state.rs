@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::config::HealthCheck;
+use crate::config::Thresholds;
 
 /// What is known of a server's health in one service.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,17 +58,22 @@ impl ServerHealth {
     }
 
     /// Takes the result of a check, failures in words. True when the verdict has changed.
-    pub fn observe(&mut self, result: Result<Duration, String>, check: &HealthCheck, now: Timestamp) -> bool {
+    pub fn observe(
+        &mut self,
+        result: Result<Duration, String>,
+        thresholds: Thresholds,
+        now: Timestamp,
+    ) -> bool {
         let before = self.verdict();
         self.phase = match (&result, self.phase) {
             (Ok(_), Phase::Checking | Phase::Up { .. }) => Phase::Up { failed: 0 },
-            (Ok(_), Phase::Down { passed }) if passed + 1 >= check.rise => Phase::Up { failed: 0 },
+            (Ok(_), Phase::Down { passed }) if passed + 1 >= thresholds.rise => Phase::Up { failed: 0 },
             (Ok(_), Phase::Down { passed }) => Phase::Down { passed: passed + 1 },
             (Err(_), Phase::Checking | Phase::Down { .. }) => Phase::Down { passed: 0 },
-            (Err(_), Phase::Up { failed }) if failed + 1 >= check.fall => Phase::Down { passed: 0 },
+            (Err(_), Phase::Up { failed }) if failed + 1 >= thresholds.fall => Phase::Down { passed: 0 },
             (Err(_), Phase::Up { failed }) => Phase::Up { failed: failed + 1 },
         };
-        self.explain(result, check);
+        self.explain(result, thresholds);
         let changed = self.verdict() != before;
         if changed {
             self.since = now;
@@ -77,7 +82,7 @@ impl ServerHealth {
     }
 
     /// While a server comes back, the reason of its failure stays readable.
-    fn explain(&mut self, result: Result<Duration, String>, check: &HealthCheck) {
+    fn explain(&mut self, result: Result<Duration, String>, Thresholds { rise, fall }: Thresholds) {
         match (self.phase, result) {
             (Phase::Up { .. }, Ok(latency)) => {
                 self.latency = Some(latency);
@@ -85,10 +90,10 @@ impl ServerHealth {
             }
             (Phase::Down { passed }, Ok(latency)) => {
                 self.latency = Some(latency);
-                self.reason = format!("returning: passed {passed} of {} checks", check.rise);
+                self.reason = format!("returning: passed {passed} of {rise} checks");
             }
             (Phase::Up { failed }, Err(why)) => {
-                self.reason = format!("failed {failed} of {} checks: {why}", check.fall);
+                self.reason = format!("failed {failed} of {fall} checks: {why}");
             }
             (_, Err(why)) => self.reason = why,
             (Phase::Checking, Ok(_)) => {}
@@ -102,6 +107,11 @@ impl ServerHealth {
             Phase::Up { .. } => Verdict::Up,
             Phase::Down { .. } => Verdict::Down,
         }
+    }
+
+    /// True while a server in service has failed, but not yet often enough to be taken out.
+    pub fn is_wavering(&self) -> bool {
+        matches!(self.phase, Phase::Up { failed: 1.. })
     }
 
     /// Since when the verdict stands.
@@ -123,18 +133,10 @@ impl ServerHealth {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{CheckKind, Label};
     use proptest::prelude::*;
 
-    fn check(rise: u8, fall: u8) -> HealthCheck {
-        HealthCheck {
-            label: Label::try_from("check").unwrap(),
-            kind: CheckKind::Tcp,
-            interval: Duration::from_secs(5),
-            timeout: Duration::from_secs(3),
-            rise,
-            fall,
-        }
+    fn check(rise: u8, fall: u8) -> Thresholds {
+        Thresholds { rise, fall }
     }
 
     fn at(second: i64) -> Timestamp {
@@ -164,7 +166,7 @@ mod tests {
         for (before, passed, after) in table {
             let mut health = ServerHealth { phase: before, ..ServerHealth::unknown(at(0)) };
             let verdict = health.verdict();
-            let changed = health.observe(result(passed), &check(2, 2), at(1));
+            let changed = health.observe(result(passed), check(2, 2), at(1));
             assert_eq!(health.phase, after, "{before:?} {passed}");
             assert_eq!(changed, verdict != health.verdict());
             assert_eq!(health.since(), if changed { at(1) } else { at(0) });
@@ -177,7 +179,7 @@ mod tests {
         let check = check(2, 2);
         let mut reasons = Vec::new();
         for passed in [true, false, false, true, true] {
-            health.observe(result(passed), &check, at(1));
+            health.observe(result(passed), check, at(1));
             reasons.push(health.reason().to_owned());
         }
         assert_eq!(
@@ -198,7 +200,7 @@ mod tests {
         fn a_verdict_needs_its_row(results in prop::collection::vec(any::<bool>(), 1..60), rise in 1_u8..6, fall in 1_u8..6) {
             let mut health = ServerHealth::adopted(true, at(0));
             for (index, passed) in results.iter().enumerate() {
-                let changed = health.observe(result(*passed), &check(rise, fall), at(1));
+                let changed = health.observe(result(*passed), check(rise, fall), at(1));
                 let row = results[..=index].iter().rev().take_while(|r| *r == passed).count();
                 let needed = usize::from(if *passed { rise } else { fall });
                 prop_assert!(!changed || row >= needed);

@@ -10,7 +10,8 @@ use tokio::task::JoinHandle;
 use super::dicom::reason::{PduKind, Rejection};
 use super::dicom::{ABORT, RELEASE_REQUEST};
 use super::*;
-use crate::config::{AeTitle, Label};
+use crate::config::AeTitle;
+use crate::config::check_kind::{EscapedBytes, HttpPath, HttpRequest, StatusRanges};
 
 /// Long enough for a machine under load, where the outcome is not a time-out.
 const PATIENT: Duration = Duration::from_secs(20);
@@ -96,19 +97,22 @@ async fn flood(stream: &mut TcpStream, head: &[u8]) {
     }
 }
 
-fn check(kind: CheckKind, timeout: Duration) -> HealthCheck {
-    let label = Label::try_from("check").unwrap();
-    HealthCheck { label, kind, interval: timeout, timeout, rise: 2, fall: 2 }
+fn question(kind: CheckKind, timeout: Duration) -> Question {
+    Question { kind, interval: timeout, fast_interval: timeout, timeout }
+}
+
+fn dicom() -> CheckKind {
+    let calling = AeTitle::try_from("EVENKEEL").unwrap();
+    let called = AeTitle::try_from("DW_SCP").unwrap();
+    CheckKind::DicomEcho { calling, called, tls: None }
 }
 
 async fn echo(target: SocketAddr, timeout: Duration) -> Result<Duration, Failure> {
-    let calling = AeTitle::try_from("EVENKEEL").unwrap();
-    let called = AeTitle::try_from("DW_SCP").unwrap();
-    probe(&check(CheckKind::DicomEcho { calling, called }, timeout), target).await
+    probe(&question(dicom(), timeout), target).await.map(|passed| passed.took)
 }
 
 async fn tcp(target: SocketAddr) -> Result<Duration, Failure> {
-    probe(&check(CheckKind::Tcp, PATIENT), target).await
+    probe(&question(CheckKind::Tcp, PATIENT), target).await.map(|passed| passed.took)
 }
 
 /// The outcome of a C-ECHO with a server that does this.
@@ -260,4 +264,98 @@ async fn a_port_without_a_listener_refuses() {
     drop(listener);
     assert_eq!(tcp(target).await, Err(Failure::Refused { target }));
     assert_eq!(echo(target, PATIENT).await, Err(Failure::Refused { target }));
+}
+
+#[tokio::test]
+async fn a_trace_tells_every_step_in_order() {
+    let release_reply = Act::Send(vec![6, 0, 0, 0, 0, 4, 0, 0, 0, 0]);
+    let acts = then(then(then(until_echo(), Act::Send(echo_answer())), Act::Read), release_reply);
+    let (address, _) = serve(then(acts, Act::Close)).await;
+    let told = trace(&question(dicom(), PATIENT), address).await;
+    assert!(told.passed && told.outcome.starts_with("passed in "), "{told:?}");
+    let words: Vec<_> = told.steps.iter().map(|step| step.what.as_str()).collect();
+    let connected = format!("connected to {address}");
+    let expected = [
+        connected.as_str(),
+        "A-ASSOCIATE-RQ sent: EVENKEEL calls DW_SCP",
+        "A-ASSOCIATE-AC received: the association is established",
+        "C-ECHO-RQ sent",
+        "C-ECHO-RSP received: success",
+        "released and closed",
+    ];
+    assert_eq!(words, expected);
+    assert!(told.steps.is_sorted_by(|one, next| one.at_milliseconds <= next.at_milliseconds));
+    let (address, _) = serve(vec![Act::Read, Act::Send(REJECTION.to_vec())]).await;
+    let told = trace(&question(dicom(), PATIENT), address).await;
+    assert!(!told.passed && told.steps.last().unwrap().what.contains("called AE title not recognised"));
+}
+
+fn http(expected_body: Option<&str>) -> CheckKind {
+    let request = HttpRequest {
+        path: HttpPath::try_from("/health").unwrap(),
+        host: None,
+        expected_status: StatusRanges::usual(),
+        expected_body: expected_body.map(|text| EscapedBytes::try_from(text).unwrap()),
+    };
+    CheckKind::Http { request, tls: None }
+}
+
+async fn page(kind: CheckKind, answer: &[u8], timeout: Duration) -> Result<Passed, Failure> {
+    let (address, server) = serve(vec![Act::Send(answer.to_vec())]).await;
+    let outcome = probe(&question(kind, timeout), address).await;
+    server.abort();
+    outcome
+}
+
+#[tokio::test]
+async fn an_http_check_looks_at_status_and_page() {
+    let good = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nall is well\n";
+    page(http(None), good, PATIENT).await.unwrap();
+    page(http(Some("is well")), good, PATIENT).await.unwrap();
+    let lacks = page(http(Some("is ill")), good, PATIENT).await.unwrap_err();
+    assert!(matches!(lacks, Failure::BodyLacks { length: 12, .. }), "{lacks}");
+    let bad = page(http(None), b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", PATIENT).await.unwrap_err();
+    assert!(bad.to_string().starts_with("HTTP status 503 where 200-399 is expected"), "{bad}");
+    assert_eq!(page(http(None), b"SSH-2.0-OpenSSH_9\r\n\r\n", PATIENT).await, Err(Failure::NotHttp));
+    let half = page(http(Some("well")), b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx", BRIEF).await;
+    assert_eq!(half, Err(Failure::TimedOut { step: Step::HttpBody, after: BRIEF }));
+}
+
+#[tokio::test]
+async fn an_endless_http_answer_is_refused() {
+    for (head, body) in [("HTTP/1.1 200 OK\r\nX: ", None), ("HTTP/1.1 200 OK\r\n\r\n", Some("never"))] {
+        let (address, server) = serve(vec![Act::Flood(head.as_bytes().to_vec())]).await;
+        let failure = probe(&question(http(body), PATIENT), address).await.unwrap_err();
+        server.abort();
+        let is_bounded = matches!(
+            failure,
+            Failure::TooLarge { .. } | Failure::NotHttp | Failure::BodyLacks { length: 65_536, .. }
+        );
+        assert!(is_bounded, "{failure}");
+    }
+}
+
+fn send_expect(expect: &str) -> CheckKind {
+    let bytes = |text: &str| EscapedBytes::try_from(text).unwrap();
+    CheckKind::SendExpect { send: bytes(r"PING\r\n"), expect: bytes(expect), tls: None }
+}
+
+#[tokio::test]
+async fn a_send_expect_check_finds_its_bytes_or_says_what_came() {
+    page(send_expect("+PONG"), b"* hello\r\n+PONG\r\n", PATIENT).await.unwrap();
+    let (address, _) = serve(vec![Act::Send(b"-ERR\r\n".to_vec()), Act::HearOut]).await;
+    let silent = probe(&question(send_expect("+PONG"), BRIEF), address).await;
+    assert_eq!(silent, Err(Failure::TimedOut { step: Step::ExpectedAnswer, after: BRIEF }));
+    let flood = vec![Act::Flood(Vec::new())];
+    let (address, server) = serve(flood).await;
+    let failure = probe(&question(send_expect("+PONG"), PATIENT), address).await.unwrap_err();
+    server.abort();
+    assert!(matches!(failure, Failure::AnswerLacks { length: 65_536, .. }), "{failure}");
+}
+
+#[tokio::test]
+async fn a_check_that_is_switched_asks_nobody() {
+    let nowhere = "198.51.100.2:1".parse().unwrap();
+    probe(&question(CheckKind::AlwaysOn, PATIENT), nowhere).await.unwrap();
+    assert_eq!(probe(&question(CheckKind::AlwaysOff, PATIENT), nowhere).await, Err(Failure::AlwaysOff));
 }

@@ -58,7 +58,8 @@ impl ProblemDocument {
         }
     }
 
-    fn invalid(problems: Vec<Problem>) -> Self {
+    /// Fields that break rules.
+    pub(super) fn invalid(problems: Vec<Problem>) -> Self {
         let detail = "Nothing was changed. Correct the fields below and send it again.";
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         Self { problems, ..Self::new(status, "The configuration breaks rules", detail) }

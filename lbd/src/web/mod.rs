@@ -12,6 +12,7 @@ pub mod https;
 pub mod local;
 pub mod pages;
 pub mod password;
+pub mod probe;
 
 mod caller;
 mod change_password;
@@ -25,5 +26,5 @@ pub use gateway::{Gateway, Published, Request, Wish};
 
 /// Pages and API, without any check of who asks.
 pub fn router(gateway: Gateway) -> Router {
-    api::routes().merge(pages::routes()).with_state(gateway)
+    api::routes().merge(pages::routes()).merge(probe::routes()).with_state(gateway)
 }

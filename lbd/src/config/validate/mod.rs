@@ -4,6 +4,7 @@ mod checks;
 mod network;
 mod services;
 
+pub use checks::check_problems;
 pub(crate) use network::address_with_prefix;
 
 use std::collections::BTreeMap;

@@ -161,8 +161,8 @@ fn take_pdu(received: &mut Vec<u8>, step: Step) -> Result<Option<Vec<u8>>, Failu
 /// soon as it cannot be a PDU or is larger than `step` allows.
 pub fn pdu_length(bytes: &[u8], step: Step) -> Result<Option<usize>, Failure> {
     let limit = match step {
-        Step::Connecting | Step::AssociationAnswer => MAX_ASSOCIATION_ANSWER,
         Step::EchoAnswer => EchoAnswer::LIMIT,
+        _ => MAX_ASSOCIATION_ANSWER,
     };
     match *bytes {
         [kind, ..] if !PduKind(kind).is_known() => Err(Failure::NotDicom(FirstBytes::of(bytes))),
