@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod dataplane;
 pub mod engine;
+pub mod fallback;
 pub mod health;
 pub mod network;
 pub mod plan;

@@ -21,6 +21,7 @@ use crate::banner;
 use crate::begin::{self, Paths};
 use crate::dataplane::Dataplane;
 use crate::engine::{Accepted, Effect, Engine, Event, Now, Refusal, RequestId, Target};
+use crate::fallback;
 use crate::health;
 use crate::network::announce;
 use crate::network::netlink::{Netlink, NetlinkError, TopologyWatch};
@@ -154,6 +155,7 @@ impl Driver {
         }
         self.tasks.spawn(topology_task(self.destinations.subscribe(), self.sender.clone()));
         self.tasks.spawn(web::local::serve(gateway.clone(), paths.control_socket));
+        self.tasks.spawn(fallback::serve());
         let (state, report) = (paths.state_directory, self.sender.clone());
         self.tasks.spawn(web::https::serve(gateway, self.listen.subscribe(), state, report));
     }

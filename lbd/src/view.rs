@@ -95,6 +95,8 @@ pub struct ServiceView {
     pub state: ServiceState,
     /// What keeps the service from working, beside its servers' health.
     pub problem: Option<String>,
+    /// What clients meet while no server is left.
+    pub without_server: String,
     /// Seconds a client keeps its server, if it does.
     pub persistence_seconds: Option<u64>,
     /// Connections that clients have opened to the virtual address since the kernel table was made.

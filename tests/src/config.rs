@@ -76,6 +76,7 @@ pub struct Pool {
     rise: u8,
     fall: u8,
     server_port: Option<u16>,
+    fallback: String,
     servers: Vec<(String, IpAddr, u16)>,
 }
 
@@ -94,6 +95,7 @@ impl Pool {
             rise: 2,
             fall: 2,
             server_port: None,
+            fallback: "refuse".into(),
             servers: servers
                 .into_iter()
                 .map(|(label, address, weight)| (label, address.into(), weight))
@@ -164,6 +166,13 @@ impl Pool {
         self
     }
 
+    /// With this answer to clients while no server is left.
+    #[must_use]
+    pub fn fallback(mut self, choice: &str) -> Self {
+        self.fallback = choice.into();
+        self
+    }
+
     /// With this choice of the source address that servers see.
     #[must_use]
     pub fn snat_source(mut self, choice: &str) -> Self {
@@ -182,7 +191,7 @@ impl Pool {
     }
 
     fn to_toml(&self) -> String {
-        let Self { label, addresses, ports, snat_source, interval, timeout, rise, fall, .. } = self;
+        let Self { label, addresses, ports, snat_source, fallback, interval, timeout, rise, fall, .. } = self;
         let kind = match &self.called {
             Some(called) => format!(
                 "type = \"dicom-c-echo\"\ncalling_ae_title = \"LOADBALANCER\"\ncalled_ae_title = \"{called}\""
@@ -199,7 +208,7 @@ impl Pool {
             "\n[[health_check]]\nlabel = \"{label}-check\"\n{kind}\ninterval_seconds = {interval}\n\
              timeout_seconds = {timeout}\nrise = {rise}\nfall = {fall}\n\
              \n[[virtual_service]]\nlabel = \"{label}\"\naddresses = [{addresses}]\nports = \"{ports}\"\n\
-             protocol = \"tcp\"\nsnat_source = \"{snat_source}\"\nhealth_check = \"{label}-check\"\n\
+             protocol = \"tcp\"\nsnat_source = \"{snat_source}\"\nfallback = \"{fallback}\"\nhealth_check = \"{label}-check\"\n\
              [virtual_service.persistence]\n{persistence}\n"
         );
         let port = self.server_port.map(|port| format!("port = {port}\n")).unwrap_or_default();

@@ -63,7 +63,7 @@ const SHAPE: [Case; 11] = [
 ];
 
 /// Addresses, interfaces and ports.
-const NETWORK: [Case; 27] = [
+const NETWORK: [Case; 28] = [
     case(
         "a management host name",
         [MANAGEMENT_ADDRESS, "address = \"lb\""],
@@ -130,6 +130,12 @@ const NETWORK: [Case; 27] = [
         ["\"auto\"", "\"client\""],
         "virtual_service[0].snat_source",
         "\"interface\"",
+    ),
+    case(
+        "an unknown fallback",
+        ["health_check = ", "fallback = \"sorry\"\nhealth_check = "],
+        "virtual_service[0].fallback",
+        "\"dicom-reject\"",
     ),
 ];
 

@@ -173,6 +173,9 @@ pub struct VirtualServiceDocument {
     /// `auto` (also where none is given), `virtual-address` or `interface`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snat_source: Option<String>,
+    /// What clients meet when no server is left: `refuse` (also where none is given) or `dicom-reject`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
     /// Label of a health check.
     pub health_check: String,
     /// Source-IP persistence; on with 300 s where nothing is given.

@@ -83,6 +83,8 @@ pub struct VirtualService {
     pub snat_source: SnatSource,
     /// How long a client keeps its server after its last new connection; `None` means no persistence.
     pub persistence: Option<Duration>,
+    /// What clients meet when no server is left.
+    pub fallback: Fallback,
     /// How its servers are checked.
     pub check: HealthCheck,
     /// At least one.
@@ -129,6 +131,16 @@ pub enum SnatSource {
     VirtualAddress,
     /// Always the address of the interface towards the server.
     Interface,
+}
+
+/// What clients meet when no server of a service is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// Connections are refused at once (TCP reset).
+    Refuse,
+    /// lbd accepts the connection and rejects the association as "temporary congestion" (DICOM PS3.8 section 9.3.4),
+    /// so that modalities queue and try again.
+    DicomReject,
 }
 
 /// A named health check, shared by the services that name it.

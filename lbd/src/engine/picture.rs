@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Engine, Target, called_title, checks};
-use crate::config::{RealServer, VirtualService};
+use crate::config::{Fallback, RealServer, VirtualService};
 use crate::health::state::Verdict;
 use crate::health::tls::fault::day;
 use crate::plan::{ServicePlan, Source};
@@ -95,6 +95,7 @@ impl Engine {
             protocol: "tcp".into(),
             state: reached_by(plan, state_of(&servers)),
             problem: (!missing.is_empty()).then(|| missing.join("; ")),
+            without_server: without_server(service.fallback).to_owned(),
             persistence_seconds: service.persistence.map(|time| time.as_secs()),
             connections_opened: self.counter(&service_counter(service.label.as_str())),
             real_servers: servers,
@@ -177,6 +178,15 @@ fn reached_by(plan: &ServicePlan, state: ServiceState) -> ServiceState {
         0 => ServiceState::Down,
         some if some < plan.interfaces.len() => state.max(ServiceState::Degraded),
         _ => state,
+    }
+}
+
+fn without_server(fallback: Fallback) -> &'static str {
+    match fallback {
+        Fallback::Refuse => "connections are refused at once",
+        Fallback::DicomReject => {
+            "associations are rejected as temporary congestion, so that modalities try again"
+        }
     }
 }
 

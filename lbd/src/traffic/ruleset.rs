@@ -14,7 +14,8 @@ use std::time::Duration;
 use super::numbering::{Mark, Numbering};
 use super::shares::turns;
 use super::table::{Chain, MAPS, Map, MapKind, Rule, STICKY6_PREFIX, Table};
-use crate::config::{Management, Ports};
+use crate::config::{Fallback, Management, Ports};
+use crate::fallback;
 use crate::network::topology::Family;
 
 /// Everything the table depends on.
@@ -41,6 +42,8 @@ pub struct Service<'a> {
     pub ports: &'a Ports,
     /// See [`crate::config::VirtualService::persistence`].
     pub persistence: Option<Duration>,
+    /// See [`crate::config::VirtualService::fallback`].
+    pub fallback: Fallback,
     /// Those that take connections now.
     pub servers: Vec<Server>,
 }
@@ -198,6 +201,8 @@ fn input_rules(management: &Management) -> Vec<Rule> {
          nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query } accept",
     ]);
     rules.push(Rule(format!("iifname \"{interface}\" ip daddr {address} tcp dport {https_port} accept")));
+    // Nobody reaches this port but by the redirection of a service without a server.
+    rules.push(Rule(format!("ct status dnat tcp dport {} accept", fallback::PORT)));
     // A client of a service without a server, or of a connection whose entry has gone, must hear so at once.
     for family in Family::ALL {
         let (keyword, suffix) = (family.keyword(), family.suffix());
@@ -306,6 +311,9 @@ fn service_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
         }
     }
     lines.extend(to_server);
+    if service.fallback == Fallback::DicomReject {
+        lines.push(format!("meta l4proto tcp redirect to :{}", fallback::PORT));
+    }
     lines.into_iter().map(Rule).collect()
 }
 

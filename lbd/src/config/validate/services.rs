@@ -8,7 +8,7 @@ use super::checks::Checks;
 use super::{Collector, host_address, port};
 use crate::config::document::{PersistenceDocument, RealServerDocument, VirtualServiceDocument};
 use crate::config::values::{Fault, quoted};
-use crate::config::{InterfaceName, Label, Ports, RealServer, SnatSource, VirtualService, Weight};
+use crate::config::{Fallback, InterfaceName, Label, Ports, RealServer, SnatSource, VirtualService, Weight};
 use crate::network::topology::Family;
 
 /// The service number has 12 bits in the connection mark; the product is measured up to this many.
@@ -60,6 +60,7 @@ fn service(
     };
     let snat_source =
         check.take(format!("{field}.snat_source"), snat_source(document.snat_source.as_deref()));
+    let fallback = check.take(format!("{field}.fallback"), fallback(document.fallback.as_deref()));
     let persistence = persistence(check, field, document.persistence.as_ref());
     let health_check = match checks.get(&document.health_check) {
         Some(known) => known.clone(),
@@ -85,6 +86,7 @@ fn service(
         interface: interface?,
         snat_source: snat_source?,
         persistence: persistence?,
+        fallback: fallback?,
         check: health_check?,
         servers,
     })
@@ -150,6 +152,17 @@ fn snat_source(text: Option<&str>) -> Result<SnatSource, Fault> {
         Some(other) => Err(Fault::new(
             format!("the SNAT source {} is not known", quoted(other)),
             "use \"auto\", \"virtual-address\" or \"interface\"",
+        )),
+    }
+}
+
+fn fallback(text: Option<&str>) -> Result<Fallback, Fault> {
+    match text {
+        None | Some("refuse") => Ok(Fallback::Refuse),
+        Some("dicom-reject") => Ok(Fallback::DicomReject),
+        Some(other) => Err(Fault::new(
+            format!("the fallback {} is not known", quoted(other)),
+            "use \"refuse\" or \"dicom-reject\" (the association is rejected, and the modality tries again)",
         )),
     }
 }
