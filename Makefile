@@ -11,7 +11,7 @@ STATIC := x86_64-unknown-linux-gnu
 STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom" \
 	--remap-path-prefix=$(CURDIR)=/evenkeel --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 # Debian 12 packages: the compiler's linker, the product's own nft, and the peers of tests and benchmark.
-PACKAGES := build-essential curl iproute2 procps util-linux nftables conntrack iputils-ping \
+PACKAGES := build-essential curl iproute2 procps util-linux nftables conntrack iputils-ping openssl \
 	python3-venv dcmtk haproxy nginx-light libnginx-mod-stream iperf3 \
 	qemu-system-x86 qemu-utils ovmf libxml2-utils
 IMAGE := $(TARGET)/release/image --packages $(TARGET)/packages --apt $(TARGET)/apt

@@ -7,6 +7,7 @@ import argparse
 import json
 import pathlib
 import socket
+import ssl
 import sys
 import threading
 
@@ -67,7 +68,11 @@ def serve_pynetdicom(options):
         (evt.EVT_C_ECHO, on_echo, [options.mode]),
         (evt.EVT_C_STORE, on_store, [options.folder]),
     ]
-    entity.start_server(("0.0.0.0", options.port), block=False, evt_handlers=handlers)
+    tls = None
+    if options.certificate:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(options.certificate, options.key)
+    entity.start_server(("0.0.0.0", options.port), block=False, evt_handlers=handlers, ssl_context=tls)
 
 
 def read_exactly(connection, count):
@@ -120,6 +125,8 @@ def main():
     parser.add_argument("--aet", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=pathlib.Path, required=True)
+    parser.add_argument("--certificate")
+    parser.add_argument("--key")
     parser.add_argument("--mode", default="good", help=MODES)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)

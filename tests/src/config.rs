@@ -71,6 +71,7 @@ pub struct Pool {
     persistence: Option<u32>,
     snat_source: String,
     called: Option<String>,
+    check_fields: Option<String>,
     interval: u32,
     timeout: u32,
     rise: u8,
@@ -90,6 +91,7 @@ impl Pool {
             persistence: Some(300),
             snat_source: "auto".into(),
             called: None,
+            check_fields: None,
             interval: 1,
             timeout: 1,
             rise: 2,
@@ -145,6 +147,13 @@ impl Pool {
         self
     }
 
+    /// Checked as these lines of a health check say, which begin with its type.
+    #[must_use]
+    pub fn checked_by(mut self, fields: &str) -> Self {
+        self.check_fields = Some(fields.into());
+        self
+    }
+
     /// Checked every `interval` seconds, each check taking `timeout` seconds at most.
     #[must_use]
     pub fn check_every(mut self, interval: u32, timeout: u32) -> Self {
@@ -192,11 +201,12 @@ impl Pool {
 
     fn to_toml(&self) -> String {
         let Self { label, addresses, ports, snat_source, fallback, interval, timeout, rise, fall, .. } = self;
-        let kind = match &self.called {
-            Some(called) => format!(
+        let kind = match (&self.check_fields, &self.called) {
+            (Some(fields), _) => fields.clone(),
+            (None, Some(called)) => format!(
                 "type = \"dicom-c-echo\"\ncalling_ae_title = \"LOADBALANCER\"\ncalled_ae_title = \"{called}\""
             ),
-            None => "type = \"tcp\"".into(),
+            (None, None) => "type = \"tcp\"".into(),
         };
         let addresses: Vec<_> = addresses.iter().map(|address| format!("\"{address}\"")).collect();
         let addresses = addresses.join(", ");

@@ -23,6 +23,7 @@ pub mod namespace;
 pub mod peers;
 pub mod process;
 pub mod random;
+pub mod servers;
 pub mod tcp;
 pub mod topology;
 pub mod vm;

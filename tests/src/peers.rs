@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::host::Host;
 use crate::process::{self, Output, Process};
+use crate::servers::Certificate;
 
 /// How a [`Scp`] behaves.
 #[derive(Debug, Clone, Copy)]
@@ -80,11 +81,23 @@ impl Scp {
 impl Host {
     /// Starts a pynetdicom server and waits until it listens.
     pub fn scp(&self, ae_title: &str, port: u16, mode: Mode) -> Scp {
+        self.start_scp(ae_title, port, mode, None)
+    }
+
+    /// The same, over TLS.
+    pub fn scp_over_tls(&self, ae_title: &str, port: u16, certificate: &Certificate) -> Scp {
+        self.start_scp(ae_title, port, Mode::Good, Some(certificate))
+    }
+
+    fn start_scp(&self, ae_title: &str, port: u16, mode: Mode, tls: Option<&Certificate>) -> Scp {
         let folder = self.new_path("received");
         let mut command = self.command(&python().to_string_lossy());
         command.args(["-W", "ignore"]).arg(peer_script("scp.py"));
         command.args(["--aet", ae_title, "--port", &port.to_string(), "--mode", &mode.argument()]);
         command.arg("--folder").arg(&folder);
+        if let Some(Certificate { certificate, key }) = tls {
+            command.arg("--certificate").arg(certificate).arg("--key").arg(key);
+        }
         let process = self.start(command, "scp");
         process.wait_listening(port);
         Scp { process, folder }
@@ -130,14 +143,14 @@ fn files_script(action: &str, folder: &Path, argument: &Path) -> Output {
 }
 
 /// Python with pynetdicom, made by `make setup`.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let peers = std::env::var("EVENKEEL_PEERS").map_or_else(|_| root().join("target/peers"), PathBuf::from);
     let python = peers.join("bin/python");
     assert!(python.exists(), "{} is missing: run `make setup` (or set EVENKEEL_PEERS)", python.display());
     python
 }
 
-fn peer_script(name: &str) -> PathBuf {
+pub(crate) fn peer_script(name: &str) -> PathBuf {
     root().join("tests/peers").join(name)
 }
 

@@ -344,6 +344,9 @@ fn send_expect(expect: &str) -> CheckKind {
 async fn a_send_expect_check_finds_its_bytes_or_says_what_came() {
     page(send_expect("+PONG"), b"* hello\r\n+PONG\r\n", PATIENT).await.unwrap();
     let (address, _) = serve(vec![Act::Send(b"-ERR\r\n".to_vec()), Act::HearOut]).await;
+    let other = probe(&question(send_expect("+PONG"), BRIEF), address).await.unwrap_err();
+    assert!(matches!(other, Failure::AnswerLacks { length: 6, .. }), "{other}");
+    let (address, _) = serve(vec![Act::HearOut]).await;
     let silent = probe(&question(send_expect("+PONG"), BRIEF), address).await;
     assert_eq!(silent, Err(Failure::TimedOut { step: Step::ExpectedAnswer, after: BRIEF }));
     let flood = vec![Act::Flood(Vec::new())];
