@@ -67,7 +67,7 @@ pub struct Source {
 /// Decides everything.
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let services: Vec<_> = inputs.config.services.iter().map(|service| place(inputs, service)).collect();
-    let pairs = || inputs.config.services.iter().zip(&services);
+    let pairs = || inputs.config.services.iter().zip(&services).filter(|(service, _)| service.enabled);
     let addresses = pairs().flat_map(|(service, plan)| {
         let places = service.addresses.iter().zip(&plan.interfaces);
         places.filter_map(|(address, interface)| {
@@ -185,8 +185,8 @@ fn rules<'a>(
         .servers
         .iter()
         .zip(&plan.servers)
-        // One of weight 0 is being drained: clients that knew it find another server too.
-        .filter(|(server, _)| server.weight.get() > 0 && (inputs.in_service)(service, server))
+        // Clients that knew one that takes no new connections find another server too.
+        .filter(|(server, _)| server.takes_new() && (inputs.in_service)(service, server))
         .filter_map(|(server, source)| {
             Some(ruleset::Server {
                 mark: inputs.numbering.server(&service.label, &server.label)?,
@@ -200,6 +200,7 @@ fn rules<'a>(
         mark: inputs.numbering.service(&service.label)?,
         addresses: &service.addresses,
         ports: &service.ports,
+        protocol: service.protocol,
         persistence: service.persistence,
         fallback: service.fallback,
         servers: in_service.collect(),

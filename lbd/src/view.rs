@@ -78,6 +78,8 @@ pub enum ServiceState {
     Degraded,
     /// No server is left.
     Down,
+    /// Switched off by its configuration.
+    Off,
 }
 
 /// A virtual service and its servers.
@@ -89,7 +91,7 @@ pub struct ServiceView {
     pub addresses: Vec<AddressView>,
     /// Its ports, as configured.
     pub ports: String,
-    /// `tcp`.
+    /// `tcp`, `udp` or `tcp+udp`.
     pub protocol: String,
     /// State of the whole service.
     pub state: ServiceState,
@@ -142,6 +144,12 @@ pub enum ServerState {
     Checking,
     /// Fails its check: takes none.
     Down,
+    /// Takes no new connections because an operator drains it, or its weight is 0.
+    Drained,
+    /// Takes none because an operator has halted it.
+    Halted,
+    /// Its service is switched off.
+    Off,
 }
 
 /// A real server as one service sees it.

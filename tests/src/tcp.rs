@@ -76,13 +76,21 @@ impl Load {
 }
 
 impl Host {
-    /// Starts a TCP server that tells each client its `name` and the address it sees, then echoes bytes.
+    /// Starts a server, TCP and UDP, that tells each client its `name` and the address it sees, then echoes bytes.
     pub fn named_server(&self, name: &str, port: u16) -> Arc<Process> {
         let mut command = self.command(&helper().to_string_lossy());
         command.args(["serve", name, &port.to_string()]);
         let process = self.start(command, "serve");
         process.wait_listening(port);
         process
+    }
+
+    /// Sends one datagram from a new port, and returns the answer (name and address that the server saw), or the kind
+    /// of error that came instead.
+    pub fn ask_udp(&self, address: impl Into<IpAddr>, port: u16) -> String {
+        let to = SocketAddr::new(address.into(), port);
+        let output = self.run(format!("{} ask-udp {to}", helper().display()));
+        serde_json::from_str(output.expect_ok()).expect("a text")
     }
 
     /// Opens one connection and returns who answered.

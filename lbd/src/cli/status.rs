@@ -69,6 +69,7 @@ fn service_word(state: ServiceState) -> &'static str {
         ServiceState::Checking => "CHECKING",
         ServiceState::Degraded => "DEGRADED",
         ServiceState::Down => "DOWN",
+        ServiceState::Off => "off",
     }
 }
 
@@ -77,5 +78,8 @@ fn server_word(state: ServerState) -> &'static str {
         ServerState::Up => "up",
         ServerState::Checking => "checking",
         ServerState::Down => "DOWN",
+        ServerState::Drained => "drained",
+        ServerState::Halted => "halted",
+        ServerState::Off => "off",
     }
 }

@@ -164,7 +164,10 @@ pub struct VirtualServiceDocument {
     pub addresses: Vec<String>,
     /// List and ranges, for example `2001,2003-2005`.
     pub ports: String,
-    /// `tcp`, also where none is given.
+    /// False switches the service off: its addresses go, its servers are no longer asked for it. On where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// `tcp` (also where none is given), `udp` or `tcp+udp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
     /// Interface of the virtual addresses; found by their subnets where none is given.
@@ -212,6 +215,9 @@ pub struct RealServerDocument {
     /// 0 to 256; 100 where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<i64>,
+    /// `online` (also where none is given), `drain` or `halt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
 }
 
 impl Document {

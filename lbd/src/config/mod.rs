@@ -75,7 +75,11 @@ pub struct VirtualService {
     pub label: Label,
     /// The virtual IP addresses that clients connect to: at least one, each once.
     pub addresses: Vec<IpAddr>,
-    /// TCP ports of the service.
+    /// False: the service is switched off.
+    pub enabled: bool,
+    /// What its clients speak.
+    pub protocol: Protocol,
+    /// Ports of the service.
     pub ports: Ports,
     /// Where the virtual addresses live; `None` means for each the interface in whose subnet it lies.
     pub interface: Option<InterfaceName>,
@@ -119,6 +123,59 @@ pub struct RealServer {
     pub port: Option<u16>,
     /// Its share of new clients in relation to the others of the service.
     pub weight: Weight,
+    /// What the operator wants of it.
+    pub state: OperatorState,
+}
+
+impl RealServer {
+    /// Whether it may take new connections, as far as the configuration goes.
+    pub fn takes_new(&self) -> bool {
+        self.state == OperatorState::Online && self.weight.get() > 0
+    }
+}
+
+/// What the operator wants of a real server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperatorState {
+    /// Takes new connections while it passes its check.
+    Online,
+    /// Takes no new ones, also not of clients that know it; established ones go on.
+    Drain,
+    /// Takes no new ones, and established ones end.
+    Halt,
+}
+
+/// The transport protocols of a virtual service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// TCP only.
+    Tcp,
+    /// UDP only.
+    Udp,
+    /// Both, on the same ports.
+    TcpAndUdp,
+}
+
+impl Protocol {
+    /// The names of its transports, as nft writes them.
+    pub fn transports(self) -> &'static [&'static str] {
+        match self {
+            Self::Tcp => &["tcp"],
+            Self::Udp => &["udp"],
+            Self::TcpAndUdp => &["tcp", "udp"],
+        }
+    }
+
+    /// Whether a port of the one is a port of the other too.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.transports().iter().any(|transport| other.transports().contains(transport))
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.transports().join("+"))
+    }
 }
 
 /// Which source address the real servers see.

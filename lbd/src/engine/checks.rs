@@ -59,8 +59,8 @@ impl Checks {
         let used = |map: &str, key: &str| listing.maps.get(map).and_then(|map| map.get(key).cloned());
         Self::default().build(config, now, |service, server| {
             let mark = known.server(&service.label, &server.label);
-            // One of weight 0 is never in the kernel, which says nothing of its health.
-            let Some(mark) = mark.filter(|_| server.weight.get() > 0) else {
+            // One that takes no new connections is not in the kernel, which says nothing of its health.
+            let Some(mark) = mark.filter(|_| server.takes_new()) else {
                 return ServerHealth::unknown(now.wall);
             };
             let maps = match server.address {
@@ -104,7 +104,7 @@ impl Checks {
     ) -> Self {
         let mut next = Self { next_id: self.next_id, lateness: self.lateness.clone(), ..Self::default() };
         let mut fresh = Vec::new();
-        for service in &config.services {
+        for service in config.services.iter().filter(|service| service.enabled) {
             for server in &service.servers {
                 let target = target(service, server);
                 let key = ServerKey { service: service.label.clone(), server: server.label.clone() };

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Engine, Target, called_title, checks};
-use crate::config::{Fallback, RealServer, VirtualService};
+use crate::config::{Fallback, OperatorState, RealServer, VirtualService};
 use crate::health::state::Verdict;
 use crate::health::tls::fault::day;
 use crate::plan::{ServicePlan, Source};
@@ -26,7 +26,12 @@ impl Engine {
             started: self.started,
             configuration_version: self.version,
             pending_confirmation: self.trial.as_ref().map(|trial| trial.view(self.version)),
-            state: services.iter().map(|service| service.state).max().unwrap_or(ServiceState::Up),
+            state: services
+                .iter()
+                .map(|service| service.state)
+                .filter(|state| *state != ServiceState::Off)
+                .max()
+                .unwrap_or(ServiceState::Up),
             problems: self.problems(),
             fast_path: self.fast_path(),
             checks: ChecksView {
@@ -92,8 +97,11 @@ impl Engine {
             label: service.label.to_string(),
             addresses: service.addresses.iter().zip(&plan.interfaces).map(address_view).collect(),
             ports: service.ports.to_string(),
-            protocol: "tcp".into(),
-            state: reached_by(plan, state_of(&servers)),
+            protocol: service.protocol.to_string(),
+            state: match service.enabled {
+                true => reached_by(plan, state_of(&servers)),
+                false => ServiceState::Off,
+            },
             problem: (!missing.is_empty()).then(|| missing.join("; ")),
             without_server: without_server(service.fallback).to_owned(),
             persistence_seconds: service.persistence.map(|time| time.as_secs()),
@@ -110,12 +118,10 @@ impl Engine {
         let reason = self.reason(service, server);
         let reason = reason.as_str();
         // A state is shown when the kernel has it: who reads "up" may connect.
-        let drained = server.weight.get() == 0;
         let (state, reason) = match (verdict, serving) {
+            _ if !service.enabled => (ServerState::Off, "its service is switched off".to_owned()),
+            (verdict, false) if !server.takes_new() => wanted_out(server, verdict, reason),
             (Verdict::Up, true) => (ServerState::Up, reason.to_owned()),
-            (Verdict::Up, false) if drained => {
-                (ServerState::Up, format!("{reason}; takes no new connections, as its weight is 0"))
-            }
             (Verdict::Up, false) => (ServerState::Checking, format!("{reason}; being taken into service")),
             (_, true) => (ServerState::Up, format!("being taken out of service: {reason}")),
             (Verdict::Down, false) => (ServerState::Down, reason.to_owned()),
@@ -168,6 +174,19 @@ impl Engine {
     }
 }
 
+/// A server that takes no new connections because somebody wants it so; its check goes on.
+fn wanted_out(server: &RealServer, verdict: Verdict, reason: &str) -> (ServerState, String) {
+    let (state, why) = match server.state {
+        OperatorState::Halt => (ServerState::Halted, "halted by an operator"),
+        OperatorState::Drain => (ServerState::Drained, "drained by an operator: takes no new connections"),
+        OperatorState::Online => (ServerState::Drained, "takes no new connections, as its weight is 0"),
+    };
+    match verdict {
+        Verdict::Down => (state, format!("{why}; and it fails its check: {reason}")),
+        _ => (state, format!("{why}; {reason}")),
+    }
+}
+
 fn address_view((address, place): (&IpAddr, &Result<String, String>)) -> AddressView {
     AddressView { address: *address, interface: place.clone().ok() }
 }
@@ -190,10 +209,10 @@ fn without_server(fallback: Fallback) -> &'static str {
     }
 }
 
-/// All up is green, some up is yellow, none up is red. A server of weight 0 carries nothing.
+/// All up is green, some up is yellow, none up is red. Servers that somebody wants out carry nothing and lack nowhere.
 fn state_of(servers: &[ServerView]) -> ServiceState {
     let count = |state| servers.iter().filter(|server| server.state == state).count();
-    let carrying = servers.iter().any(|server| server.state == ServerState::Up && server.weight > 0);
+    let carrying = servers.iter().any(|server| server.state == ServerState::Up);
     match (count(ServerState::Checking), count(ServerState::Down)) {
         (0, 0) if carrying => ServiceState::Up,
         (0, _) if carrying => ServiceState::Degraded,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::numbering::{Mark, Numbering};
 use super::shares::turns;
 use super::table::{Chain, MAPS, Map, MapKind, Rule, STICKY6_PREFIX, Table};
-use crate::config::{Fallback, Management, Ports};
+use crate::config::{Fallback, Management, Ports, Protocol};
 use crate::fallback;
 use crate::network::topology::Family;
 
@@ -38,6 +38,8 @@ pub struct Service<'a> {
     pub mark: Mark,
     /// The virtual addresses.
     pub addresses: &'a [IpAddr],
+    /// What its clients speak.
+    pub protocol: Protocol,
     /// Its ports.
     pub ports: &'a Ports,
     /// See [`crate::config::VirtualService::persistence`].
@@ -208,6 +210,7 @@ fn input_rules(management: &Management) -> Vec<Rule> {
         let (keyword, suffix) = (family.keyword(), family.suffix());
         let to_virtual = format!("{keyword} daddr @addresses{suffix}");
         rules.push(Rule(format!("{to_virtual} meta l4proto tcp reject with tcp reset")));
+        rules.push(Rule(format!("{to_virtual} meta l4proto udp reject with icmpx port-unreachable")));
     }
     rules
 }
@@ -273,7 +276,9 @@ fn service_elements(
                     true => range.start().to_string(),
                     false => format!("{}-{}", range.start(), range.end()),
                 };
-                elements.insert(format!("{address} . tcp . {ports}"), format!("goto {chain}"));
+                for transport in service.protocol.transports() {
+                    elements.insert(format!("{address} . {transport} . {ports}"), format!("goto {chain}"));
+                }
             }
         }
     }
@@ -289,8 +294,13 @@ fn service_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
         "meta mark set 0x00000000".to_owned(),
     ];
     let (keyword, suffix) = (family.keyword(), family.suffix());
+    let transports = match service.protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+        Protocol::TcpAndUdp => "{ tcp, udp }",
+    };
     let to_server = ["servers", "servers_same_port"]
-        .map(|map| format!("meta l4proto tcp dnat {keyword} to meta mark map @{map}{suffix}"));
+        .map(|map| format!("meta l4proto {transports} dnat {keyword} to meta mark map @{map}{suffix}"));
     let share = format!("jump {}", share_chain(service, family));
     match service.persistence.map(|time| time.as_secs()) {
         None => lines.push(share),

@@ -140,13 +140,16 @@ impl Overview<'_> {
             ServerState::Up => Badge { class: "up", icon: "✔", word: "up" },
             ServerState::Checking => Badge { class: "checking", icon: "…", word: "checking" },
             ServerState::Down => Badge { class: "down", icon: "✖", word: "down" },
+            ServerState::Drained => Badge { class: "drained", icon: "▾", word: "drained" },
+            ServerState::Halted => Badge { class: "off", icon: "■", word: "halted" },
+            ServerState::Off => Badge { class: "off", icon: "○", word: "off" },
         }
     }
 
     fn summary(&self) -> String {
         let count =
             |state| self.view.virtual_services.iter().filter(|service| service.state == state).count();
-        let all = self.view.virtual_services.len();
+        let all = self.view.virtual_services.len() - count(ServiceState::Off);
         match (count(ServiceState::Down), count(ServiceState::Degraded), count(ServiceState::Checking)) {
             (0, 0, 0) => format!("All {all} virtual services are up."),
             (down, degraded, checking) => {
@@ -190,6 +193,7 @@ fn service_badge(state: ServiceState) -> Badge {
         ServiceState::Checking => Badge { class: "checking", icon: "…", word: "checking" },
         ServiceState::Degraded => Badge { class: "degraded", icon: "!", word: "degraded" },
         ServiceState::Down => Badge { class: "down", icon: "✖", word: "down" },
+        ServiceState::Off => Badge { class: "off", icon: "○", word: "off" },
     }
 }
 

@@ -1,9 +1,9 @@
-//! Helper of the lab, run inside its namespaces: TCP servers that say their name, clients, load and scans.
+//! Helper of the lab, run inside its namespaces: servers that say their name, clients, load and scans.
 //!
 //! Clients close with a reset, so that TIME_WAIT never limits how many connections a story may open.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Barrier, Mutex};
 use std::thread;
@@ -23,10 +23,13 @@ fn main() -> io::Result<()> {
     match arguments.as_slice() {
         ["serve", name, port] => serve(name, parsed(port)?),
         ["ask", to, sources] => ask(parsed(to)?, sources),
+        ["ask-udp", to] => ask_udp(parsed(to)?),
         ["ask-together", to, from, count] => ask_together(parsed(to)?, parsed(from)?, parsed(count)?),
         ["scan", address, ports] => scan(parsed(address)?, ports),
         ["load", to, fresh, held] => load(parsed(to)?, parsed(fresh)?, parsed(held)?),
-        _ => Err(io::Error::other("usage: peer serve|ask|ask-together|scan|load ...; see the source")),
+        _ => {
+            Err(io::Error::other("usage: peer serve|ask|ask-udp|ask-together|scan|load ...; see the source"))
+        }
     }
 }
 
@@ -36,12 +39,36 @@ fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
 
 fn serve(name: &str, port: u16) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))?;
+    let datagrams = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port))?;
+    let to_datagrams = name.to_owned();
+    thread::spawn(move || answer_datagrams(&datagrams, &to_datagrams));
     loop {
         let (connection, peer) = listener.accept()?;
         let greeting = format!("{name} {}\n", peer.ip().to_canonical());
         // A client that goes away is no concern of the server.
         thread::spawn(move || greet_and_echo(connection, &greeting));
     }
+}
+
+fn answer_datagrams(socket: &UdpSocket, name: &str) -> io::Result<()> {
+    loop {
+        let (_, peer) = socket.recv_from(&mut [0; 64])?;
+        socket.send_to(format!("{name} {}", peer.ip().to_canonical()).as_bytes(), peer)?;
+    }
+}
+
+/// Prints the answer, or the error that came instead of one.
+fn ask_udp(to: SocketAddr) -> io::Result<()> {
+    let socket = UdpSocket::bind((anybody(to), 0))?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.connect(to)?;
+    socket.send(b"?")?;
+    let mut answer = [0; 256];
+    let said = match socket.recv(&mut answer) {
+        Ok(count) => String::from_utf8_lossy(&answer[..count]).into_owned(),
+        Err(error) => format!("{:?}", error.kind()),
+    };
+    print_json(&said.into())
 }
 
 fn greet_and_echo(mut connection: TcpStream, greeting: &str) -> io::Result<()> {

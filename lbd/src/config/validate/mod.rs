@@ -7,12 +7,12 @@ mod services;
 pub use checks::check_problems;
 pub(crate) use network::address_with_prefix;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::document::{ManagementDocument, SCHEMA};
 use crate::config::values::{Fault, quoted};
-use crate::config::{Config, Document, InterfaceName, Label, Management, Problem, VirtualService};
+use crate::config::{Config, Document, InterfaceName, Label, Management, Problem, Protocol, VirtualService};
 
 /// Port table of the product's specification.
 const DEFAULT_HTTPS_PORT: u16 = 9443;
@@ -213,16 +213,27 @@ fn one_interface(check: &mut Collector, services: &services::Services, address: 
     }
 }
 
+/// A service that is switched off has its ports only when it is switched on again.
 fn each_port_once(check: &mut Collector, services: &services::Services, address: IpAddr, indices: &[usize]) {
-    let ranges =
-        |index: usize| services[&index].ports.ranges().iter().map(move |r| (*r.start(), *r.end(), index));
-    let mut all: Vec<_> = indices.iter().flat_map(|index| ranges(*index)).collect();
-    all.sort_unstable();
-    for pair in all.windows(2).filter(|pair| pair[0].1 >= pair[1].0) {
-        let (owner, other) = (pair[0].2.min(pair[1].2), pair[0].2.max(pair[1].2));
-        let service = &services[&owner];
-        let problem = format!("{address} port {} already belongs to {}", pair[1].0, service.label);
-        let fault = Fault::new(problem, "use another port or another address");
-        check.report(format!("virtual_service[{other}].ports"), fault);
+    let mut told = BTreeSet::new();
+    for transport in Protocol::TcpAndUdp.transports() {
+        let speaks = |index: &&usize| {
+            let service = &services[*index];
+            service.enabled && service.protocol.transports().contains(transport)
+        };
+        let ranges =
+            |index: usize| services[&index].ports.ranges().iter().map(move |r| (*r.start(), *r.end(), index));
+        let mut all: Vec<_> = indices.iter().filter(speaks).flat_map(|index| ranges(*index)).collect();
+        all.sort_unstable();
+        for pair in all.windows(2).filter(|pair| pair[0].1 >= pair[1].0) {
+            let (owner, other) = (pair[0].2.min(pair[1].2), pair[0].2.max(pair[1].2));
+            if !told.insert((owner, other, pair[1].0)) {
+                continue;
+            }
+            let service = &services[&owner];
+            let problem = format!("{address} port {} already belongs to {}", pair[1].0, service.label);
+            let fault = Fault::new(problem, "use another port or another address");
+            check.report(format!("virtual_service[{other}].ports"), fault);
+        }
     }
 }

@@ -8,7 +8,10 @@ use super::checks::Checks;
 use super::{Collector, host_address, port};
 use crate::config::document::{PersistenceDocument, RealServerDocument, VirtualServiceDocument};
 use crate::config::values::{Fault, quoted};
-use crate::config::{Fallback, InterfaceName, Label, Ports, RealServer, SnatSource, VirtualService, Weight};
+use crate::config::{
+    Fallback, InterfaceName, Label, OperatorState, Ports, Protocol, RealServer, SnatSource, VirtualService,
+    Weight,
+};
 use crate::network::topology::Family;
 
 /// The service number has 12 bits in the connection mark; the product is measured up to this many.
@@ -76,12 +79,19 @@ fn service(
         }
     };
     let servers = real_servers(check, field, &document.real_server);
-    protocol?;
+    let protocol = protocol?;
+    if fallback == Some(Fallback::DicomReject) && protocol == Protocol::Udp {
+        let fault =
+            Fault::new("DICOM is not spoken over UDP", "write fallback = \"refuse\", or protocol = \"tcp\"");
+        check.report(format!("{field}.fallback"), fault);
+    }
     let (addresses, servers) = (addresses?, servers?);
     families_match(check, field, &addresses, &servers);
     Some(VirtualService {
         label: label?,
         addresses,
+        enabled: document.enabled.unwrap_or(true),
+        protocol,
         ports: ports?,
         interface: interface?,
         snat_source: snat_source?,
@@ -134,12 +144,26 @@ fn families_match(check: &mut Collector, field: &str, addresses: &[IpAddr], serv
     }
 }
 
-fn protocol(text: Option<&str>) -> Result<(), Fault> {
+fn protocol(text: Option<&str>) -> Result<Protocol, Fault> {
     match text {
-        None | Some("tcp") => Ok(()),
+        None | Some("tcp") => Ok(Protocol::Tcp),
+        Some("udp") => Ok(Protocol::Udp),
+        Some("tcp+udp") => Ok(Protocol::TcpAndUdp),
         Some(other) => Err(Fault::new(
             format!("the protocol {} is not supported", quoted(other)),
-            "write protocol = \"tcp\"",
+            "use \"tcp\", \"udp\" or \"tcp+udp\"",
+        )),
+    }
+}
+
+fn operator_state(text: Option<&str>) -> Result<OperatorState, Fault> {
+    match text {
+        None | Some("online") => Ok(OperatorState::Online),
+        Some("drain") => Ok(OperatorState::Drain),
+        Some("halt") => Ok(OperatorState::Halt),
+        Some(other) => Err(Fault::new(
+            format!("the state {} is not known", quoted(other)),
+            "use \"online\", \"drain\" (established connections go on) or \"halt\" (they end)",
         )),
     }
 }
@@ -230,5 +254,6 @@ fn real_server(check: &mut Collector, field: &str, document: &RealServerDocument
         Some(value) => check.take(format!("{field}.weight"), Weight::try_from(value)),
         None => Some(Weight::DEFAULT),
     };
-    Some(RealServer { label: label?, address: address?, port: port?, weight: weight? })
+    let state = check.take(format!("{field}.state"), operator_state(document.state.as_deref()));
+    Some(RealServer { label: label?, address: address?, port: port?, weight: weight?, state: state? })
 }

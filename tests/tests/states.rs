@@ -1,0 +1,80 @@
+//! What an operator orders: servers drained and halted, services switched off; and services over UDP.
+
+use lab::topology::MANAGEMENT;
+use lab::{Config, Lab};
+
+fn start(lab: &Lab) {
+    lab.server("NODE1").named_server("NODE1", 2001);
+    lab.server("NODE2").named_server("NODE2", 2001);
+    lab.lbd().start(&lab.config([&lab.pool()]));
+    lab.lbd().wait_service("POOL", "up");
+}
+
+/// The pool with its first server in another state.
+fn with_node1(lab: &Lab, state: &str) -> Config {
+    lab.config([&lab.pool()]).replacing("weight = 100", &format!("weight = 100\nstate = \"{state}\""))
+}
+
+#[test]
+fn a_drained_server_keeps_its_connections_and_gets_no_new_ones_not_even_of_clients_that_know_it() {
+    let lab = Lab::single_arm();
+    start(&lab);
+    let vip = lab.vip(0);
+    // Persistent clients: one of these two addresses knows NODE1.
+    lab.client().use_addresses("10.77.0.0/16");
+    lab.appliance().ip("route add 10.77.0.0/16 via 192.168.10.50");
+    let held = lab.client().load(vip, 2001, 1, 4);
+    let known: Vec<_> = (1..=6).map(|last| std::net::Ipv4Addr::new(10, 77, 0, last)).collect();
+    let before = lab.client().ask_as(&known, vip, 2001);
+    assert!(before.iter().any(|reply| reply.server == "NODE1"), "{before:?}");
+    lab.lbd().put(&with_node1(&lab, "drain")).expect(200);
+    lab.lbd().wait_server("POOL", "NODE1", "drained");
+    assert_eq!(lab.lbd().service("POOL")["state"], "up", "who is wanted out is not missing");
+    let after = lab.client().ask_as(&known, vip, 2001);
+    assert!(after.iter().all(|reply| reply.server == "NODE2"), "{after:?}");
+    held.wait_more(50);
+    held.expect_no_failures();
+    lab.lbd().put(&with_node1(&lab, "online")).expect(200);
+    lab.lbd().wait_server("POOL", "NODE1", "up");
+}
+
+#[test]
+fn a_service_that_is_switched_off_has_no_address_and_comes_back() {
+    let lab = Lab::single_arm();
+    start(&lab);
+    let config = lab.config([&lab.pool()]);
+    let off = config.replacing("[[virtual_service]]", "[[virtual_service]]\nenabled = false");
+    lab.lbd().put(&off).expect(200);
+    lab.lbd().wait_service("POOL", "off");
+    let addresses = lab.appliance().run("ip -brief address show dev eth0").expect_ok().to_owned();
+    assert!(addresses.contains(&MANAGEMENT.to_string()), "{addresses}");
+    assert!(!addresses.contains(&lab.vip(0).to_string()), "{addresses}");
+    lab.lbd().put(&config).expect(200);
+    lab.lbd().wait_service("POOL", "up");
+    assert!(!lab.client().ask(lab.vip(0), 2001).server.is_empty());
+}
+
+#[test]
+fn datagrams_are_balanced_and_refused_when_no_server_is_left() {
+    let lab = Lab::single_arm();
+    let nodes = ["NODE1", "NODE2"].map(|node| lab.server(node).named_server(node, 2001));
+    let both =
+        lab.config([&lab.pool().persistence(None)]).replacing("protocol = \"tcp\"", "protocol = \"tcp+udp\"");
+    lab.lbd().start(&both);
+    lab.lbd().wait_service("POOL", "up");
+    let vip = lab.vip(0);
+    let answers: Vec<_> = (0..6).map(|_| lab.client().ask_udp(vip, 2001)).collect();
+    for node in ["NODE1", "NODE2"] {
+        assert!(answers.contains(&format!("{node} {vip}")), "{answers:?}");
+    }
+    assert_eq!(lab.client().ask_udp(vip, 2002), "ConnectionRefused", "a port of no service");
+    let udp_only = lab.config([&lab.pool()]).replacing("protocol = \"tcp\"", "protocol = \"udp\"");
+    lab.lbd().put(&udp_only).expect(200);
+    assert!(lab.client().ask_udp(vip, 2001).starts_with("NODE"));
+    assert_eq!(lab.client().scan(vip, &[2001])[&2001], "refused", "TCP is no longer served");
+    for node in nodes {
+        node.kill();
+    }
+    lab.lbd().wait_service("POOL", "down");
+    assert_eq!(lab.client().ask_udp(vip, 2001), "ConnectionRefused");
+}
