@@ -5,6 +5,7 @@ pub mod banner;
 pub mod begin;
 pub mod cli;
 pub mod config;
+pub mod conntrack;
 pub mod dataplane;
 pub mod engine;
 pub mod fallback;

@@ -19,8 +19,9 @@ use tokio::time::Instant;
 use crate::appliance;
 use crate::banner;
 use crate::begin::{self, Paths};
+use crate::conntrack::tasks as conntrack;
 use crate::dataplane::Dataplane;
-use crate::engine::{Accepted, Effect, Engine, Event, Now, Refusal, RequestId, Target};
+use crate::engine::{Accepted, Effect, Ending, Engine, Event, Now, Refusal, RequestId, Target};
 use crate::fallback;
 use crate::health;
 use crate::network::announce;
@@ -38,6 +39,8 @@ const REQUEST_QUEUE: usize = 16;
 
 /// Servers that are searched for AE titles at the same time.
 const SEARCHES: usize = 4;
+/// Orders to end connections that may wait.
+const ENDING_QUEUE: usize = 64;
 
 /// Nobody sees more than ten pictures a second.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
@@ -110,6 +113,8 @@ struct Driver {
     sender: mpsc::Sender<Event>,
     orders: mpsc::Sender<Order>,
     pending_orders: Option<mpsc::Receiver<Order>>,
+    endings: mpsc::Sender<Vec<Ending>>,
+    pending_endings: Option<mpsc::Receiver<Vec<Ending>>>,
     destinations: watch::Sender<BTreeSet<IpAddr>>,
     listen: watch::Sender<Option<SocketAddr>>,
     waiting: BTreeMap<u64, oneshot::Sender<Result<Accepted, Refusal>>>,
@@ -127,6 +132,7 @@ impl Driver {
     fn new(engine: Engine, clock: Clock, vault: Arc<Vault>, sides: Sides, paths: Paths) -> Self {
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
         let (orders, pending_orders) = mpsc::channel(1);
+        let (endings, pending_endings) = mpsc::channel(ENDING_QUEUE);
         Self {
             engine,
             clock,
@@ -137,6 +143,8 @@ impl Driver {
             sender,
             orders,
             pending_orders: Some(pending_orders),
+            endings,
+            pending_endings: Some(pending_endings),
             destinations: watch::Sender::default(),
             listen: watch::Sender::default(),
             waiting: BTreeMap::new(),
@@ -153,6 +161,13 @@ impl Driver {
         if let Some(orders) = self.pending_orders.take() {
             self.tasks.spawn(apply_orders(dataplane, orders, self.sender.clone()));
         }
+        if let Some(endings) = self.pending_endings.take() {
+            self.tasks.spawn(conntrack::end(endings, self.sender.clone()));
+        }
+        let ledger = conntrack::Ledger::default();
+        let in_a_hurry = watch::Sender::new(false).subscribe();
+        self.tasks.spawn(conntrack::hear(ledger.clone()));
+        self.tasks.spawn(conntrack::count(ledger, in_a_hurry, self.sender.clone()));
         self.tasks.spawn(topology_task(self.destinations.subscribe(), self.sender.clone()));
         self.tasks.spawn(web::local::serve(gateway.clone(), paths.control_socket));
         self.tasks.spawn(fallback::serve());
@@ -269,6 +284,7 @@ impl Driver {
                     tracing::warn!(%address, %error, "cannot announce a virtual address");
                 }
             }
+            Effect::EndConnections(endings) => self.end_connections(endings),
             Effect::ReadCounters => self.spawn_event(async {
                 let read = nft::counters().await.map_err(|error| error.to_string());
                 if let Err(error) = &read {
@@ -315,6 +331,16 @@ impl Driver {
             // The thread ends early only when lbd does.
             tokio::task::spawn_blocking(work).await.ok()
         });
+    }
+
+    /// A queue that is full is a failure like any other: the engine orders again.
+    fn end_connections(&mut self, endings: Vec<Ending>) {
+        if let Err(error) = self.endings.try_send(endings) {
+            let (mpsc::error::TrySendError::Full(endings) | mpsc::error::TrySendError::Closed(endings)) =
+                error;
+            let result = Err("too many orders are waiting".to_owned());
+            self.spawn_event(async move { Some(Event::ConnectionsEnded { endings, result }) });
+        }
     }
 
     fn spawn_event(&self, task: impl Future<Output = Option<Event>> + Send + 'static) {

@@ -2,11 +2,13 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid, getppid};
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
+use tokio::io::unix::AsyncFd;
 
 /// A socket that sends whole Ethernet frames of this protocol (its Ethernet number) by the interface with this index.
 /// Needs `CAP_NET_RAW`.
@@ -39,4 +41,11 @@ fn ask_to_die_with(parent: Pid) -> io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     // The parent may have ended before the request was made.
     if getppid() == parent { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+}
+
+/// Lets tokio wait for `descriptor`.
+pub fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` owns its open descriptor and always gives the same one; `AsyncFd` keeps it until after it
+    // has let go of it.
+    unsafe { AsyncFd::register(descriptor) }.map_err(io::Error::from)
 }

@@ -103,6 +103,9 @@ pub struct ServiceView {
     pub persistence_seconds: Option<u64>,
     /// Connections that clients have opened to the virtual address since the kernel table was made.
     pub connections_opened: u64,
+    /// What passes now.
+    #[serde(flatten)]
+    pub traffic: TrafficView,
     /// In the order of the configuration.
     pub real_servers: Vec<ServerView>,
 }
@@ -132,6 +135,24 @@ pub struct AddressView {
     pub address: IpAddr,
     /// Where it lives, if it does.
     pub interface: Option<String>,
+}
+
+/// What passes through a service, or to one of its servers. Bytes and packets since lbd started, with IP and TCP
+/// headers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrafficView {
+    /// Open connections; `None` while they have not been counted.
+    pub connections_now: Option<u64>,
+    /// New connections a second, over the last seconds.
+    pub connections_per_second: f64,
+    /// Bytes from clients.
+    pub bytes_in: u64,
+    /// Bytes to clients.
+    pub bytes_out: u64,
+    /// Packets from clients.
+    pub packets_in: u64,
+    /// Packets to clients.
+    pub packets_out: u64,
 }
 
 /// State of a real server in one service.
@@ -179,4 +200,12 @@ pub struct ServerView {
     pub snat_reason: String,
     /// Connections opened to this server since the kernel table was made.
     pub connections_opened: u64,
+    /// What passes now.
+    #[serde(flatten)]
+    pub traffic: TrafficView,
+    /// Source ports in use towards this server, where they are scarcest: from one source address to one port of the
+    /// server. Those that wait to be free again are in use too.
+    pub snat_ports_in_use: u64,
+    /// So many there are.
+    pub snat_ports_available: u64,
 }

@@ -78,6 +78,7 @@ pub struct Pool {
     fall: u8,
     server_port: Option<u16>,
     fallback: String,
+    on_server_failure: Option<&'static str>,
     servers: Vec<(String, IpAddr, u16)>,
 }
 
@@ -98,6 +99,7 @@ impl Pool {
             fall: 2,
             server_port: None,
             fallback: "refuse".into(),
+            on_server_failure: None,
             servers: servers
                 .into_iter()
                 .map(|(label, address, weight)| (label, address.into(), weight))
@@ -182,6 +184,13 @@ impl Pool {
         self
     }
 
+    /// With this choice of what becomes of a failed server's connections.
+    #[must_use]
+    pub fn on_server_failure(mut self, choice: &'static str) -> Self {
+        self.on_server_failure = Some(choice);
+        self
+    }
+
     /// With this choice of the source address that servers see.
     #[must_use]
     pub fn snat_source(mut self, choice: &str) -> Self {
@@ -214,12 +223,16 @@ impl Pool {
             Some(seconds) => format!("enabled = true\ntimeout_seconds = {seconds}"),
             None => "enabled = false".into(),
         };
+        let on_failure = self
+            .on_server_failure
+            .map(|choice| format!("on_server_failure = \"{choice}\"\n"))
+            .unwrap_or_default();
         let mut text = format!(
             "\n[[health_check]]\nlabel = \"{label}-check\"\n{kind}\ninterval_seconds = {interval}\n\
              timeout_seconds = {timeout}\nrise = {rise}\nfall = {fall}\n\
              \n[[virtual_service]]\nlabel = \"{label}\"\naddresses = [{addresses}]\nports = \"{ports}\"\n\
              protocol = \"tcp\"\nsnat_source = \"{snat_source}\"\nfallback = \"{fallback}\"\nhealth_check = \"{label}-check\"\n\
-             [virtual_service.persistence]\n{persistence}\n"
+             {on_failure}[virtual_service.persistence]\n{persistence}\n"
         );
         let port = self.server_port.map(|port| format!("port = {port}\n")).unwrap_or_default();
         for (label, address, weight) in &self.servers {

@@ -96,6 +96,14 @@ impl Host {
         self.run_with_input("nft -f -", &rules).expect_ok();
     }
 
+    /// Drops, without an answer, every attempt to open a connection to `port`; established ones go on.
+    pub fn refuse_silently(&self, port: u16) {
+        let rules = format!(
+            "table ip lab {{ chain input {{ type filter hook input priority 0; tcp dport {port} tcp flags syn drop; }}; }}"
+        );
+        self.run_with_input("nft -f -", &rules).expect_ok();
+    }
+
     /// Lets the host use every address of `network` as its own, to appear as many clients.
     pub fn use_addresses(&self, network: &str) {
         self.ip(format!("route add local {network} dev lo"));

@@ -61,6 +61,13 @@ impl Process {
         self.signal(Signal::SIGCONT);
     }
 
+    /// Writes a line to its standard input.
+    pub fn write_line(&self, line: &str) {
+        let mut child = self.child.lock().expect("not poisoned");
+        let stdin = child.stdin.as_mut().expect("not finished");
+        std::io::Write::write_all(stdin, format!("{line}\n").as_bytes()).expect("a process that reads");
+    }
+
     /// Closes its standard input, which our helpers understand as the request to finish, and waits for the end.
     pub fn finish(&self) -> ExitStatus {
         drop(self.child.lock().expect("not poisoned").stdin.take());

@@ -36,6 +36,56 @@ pub struct Progress {
     pub failures: Vec<String>,
 }
 
+/// A connection that stays open, from [`Host::hold`].
+#[derive(Debug)]
+pub struct Held {
+    process: Arc<Process>,
+    /// Who answered.
+    pub reply: Reply,
+}
+
+impl Held {
+    /// Sends a byte and waits for its echo: `ok`, `reset` or another error, and how long it took.
+    pub fn say(&self) -> (String, Duration) {
+        let before = self.lines().len();
+        self.process.write_line("say");
+        let lines = wait::until_some(Duration::from_secs(20), "what came of a round trip", || {
+            Some(self.lines()).filter(|lines| lines.len() > before)
+        });
+        let said = &lines.0[before];
+        let took = Duration::from_micros(said["microseconds"].as_u64().expect("a number"));
+        (said["outcome"].as_str().expect("a word").to_owned(), took)
+    }
+
+    /// Asserts that a byte comes back.
+    pub fn expect_alive(&self) {
+        assert_eq!(self.say().0, "ok");
+    }
+
+    /// Asserts that the connection is reset within a second from now, and as soon as a byte meets nobody.
+    pub fn expect_reset(&self) {
+        let start = std::time::Instant::now();
+        let (mut outcome, mut took) = self.say();
+        while outcome == "ok" && start.elapsed() < Duration::from_secs(1) {
+            (outcome, took) = self.say();
+        }
+        assert!(outcome == "reset" && took <= Duration::from_secs(1), "{outcome} after {took:?}");
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        let log = self.process.log();
+        // The last line may be half written.
+        let complete = log.rsplit_once('\n').map_or("", |(complete, _)| complete);
+        complete.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.process.kill();
+    }
+}
+
 impl Load {
     /// What was done so far.
     pub fn progress(&self) -> Progress {
@@ -125,6 +175,21 @@ impl Host {
         self.replies(&format!("ask-together {to} {source} {count}"))
     }
 
+    /// Opens a connection that stays open until it is dropped.
+    pub fn hold(&self, address: Ipv4Addr, port: u16) -> Held {
+        let mut command = self.command(&helper().to_string_lossy());
+        command.args(["hold", &format!("{address}:{port}")]);
+        let process = self.start(command, "hold");
+        let mut held = Held { process, reply: Reply { server: String::new(), seen: String::new() } };
+        let first = wait::until_some(Duration::from_secs(10), "the server's greeting", || {
+            let ended = held.process.exited();
+            assert!(ended.is_none(), "ended with {ended:?}:\n{}", held.process.log());
+            held.lines().into_iter().next()
+        });
+        held.reply = reply(first.0.as_str().expect("a greeting"));
+        held
+    }
+
     /// Tries to connect to each port, and says for each: `open`, `refused`, `silent` or another error.
     pub fn scan(&self, address: impl Into<IpAddr>, ports: &[u16]) -> BTreeMap<u16, String> {
         let list: Vec<_> = ports.iter().map(ToString::to_string).collect();
@@ -148,12 +213,13 @@ impl Host {
     fn replies(&self, arguments: &str) -> Vec<Reply> {
         let output = self.run(format!("{} {arguments}", helper().display()));
         let lines: Vec<String> = serde_json::from_str(output.expect_ok()).expect("a list");
-        let reply = |line: &String| {
-            let (server, seen) = line.split_once(' ').unwrap_or_else(|| panic!("odd reply {line:?}"));
-            Reply { server: server.into(), seen: seen.into() }
-        };
-        lines.iter().map(reply).collect()
+        lines.iter().map(|line| reply(line)).collect()
     }
+}
+
+fn reply(line: &str) -> Reply {
+    let (server, seen) = line.split_once(' ').unwrap_or_else(|| panic!("odd reply {line:?}"));
+    Reply { server: server.into(), seen: seen.into() }
 }
 
 /// The helper program, which cargo builds together with the stories: beside them or one folder up.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use jiff::Timestamp;
 
-use crate::view::{ServerState, ServerView, ServiceState, View};
+use crate::view::{ServerState, ServerView, ServiceState, TrafficView, View};
 use crate::web::pages::ago;
 
 /// One paragraph a service, one line a server.
@@ -27,10 +27,11 @@ pub fn text(view: &View, now: Timestamp) -> String {
     for service in &view.virtual_services {
         let _ = writeln!(
             text,
-            "\n{:<9} {} {} ({} connections opened)",
+            "\n{:<9} {} {} ({}; {} connections opened)",
             service_word(service.state),
             service.label,
             service.place(),
+            traffic_words(&service.traffic),
             service.connections_opened
         );
         if let Some(problem) = &service.problem {
@@ -51,7 +52,7 @@ fn server_line(server: &ServerView, now: Timestamp) -> String {
     let source =
         server.snat_source.map_or("no source address".to_owned(), |source| format!("seen as {source}"));
     format!(
-        "{:<8} {} {place} for {}: {} ({}; weight {}, {}, {} connections opened)",
+        "{:<8} {} {place} for {}: {} ({}; weight {}, {}, {}; {} connections opened)",
         server_word(server.state),
         server.label,
         ago(server.since, now),
@@ -59,7 +60,16 @@ fn server_line(server: &ServerView, now: Timestamp) -> String {
         server.check,
         server.weight,
         source,
+        traffic_words(&server.traffic),
         server.connections_opened
+    )
+}
+
+fn traffic_words(traffic: &TrafficView) -> String {
+    let now = traffic.connections_now.map_or_else(|| "?".to_owned(), |now| now.to_string());
+    format!(
+        "{now} connections, {:.1} new/s, {} bytes in, {} out",
+        traffic.connections_per_second, traffic.bytes_in, traffic.bytes_out
     )
 }
 

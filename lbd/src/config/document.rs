@@ -179,6 +179,9 @@ pub struct VirtualServiceDocument {
     /// What clients meet when no server is left: `refuse` (also where none is given) or `dicom-reject`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
+    /// `reset` (also where none is given) or `keep`: what becomes of the connections of a server that fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_server_failure: Option<String>,
     /// Label of a health check.
     pub health_check: String,
     /// Source-IP persistence; on with 300 s where nothing is given.

@@ -89,6 +89,8 @@ pub struct VirtualService {
     pub persistence: Option<Duration>,
     /// What clients meet when no server is left.
     pub fallback: Fallback,
+    /// What becomes of the connections of a server that fails.
+    pub on_server_failure: OnServerFailure,
     /// How its servers are checked.
     pub check: HealthCheck,
     /// At least one.
@@ -176,6 +178,15 @@ impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.transports().join("+"))
     }
+}
+
+/// What becomes of the connections of a server that fails its checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnServerFailure {
+    /// They end: the client's next packet meets a reset, so that it connects again, to a living server.
+    Reset,
+    /// They go on, as long as server and client keep them.
+    Keep,
 }
 
 /// Which source address the real servers see.

@@ -43,7 +43,7 @@ struct Failure {
 }
 
 /// The maps that turn a mark into a server.
-const SERVER_MAPS: [&str; 4] = ["servers", "servers6", "servers_same_port", "servers_same_port6"];
+pub(super) const SERVER_MAPS: [&str; 4] = ["servers", "servers6", "servers_same_port", "servers_same_port6"];
 
 impl Kernel {
     /// What an earlier lbd left.

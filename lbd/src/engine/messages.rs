@@ -8,8 +8,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Findings;
+use super::{Ending, Findings};
 use crate::config::{AeTitle, Document, Label, Problem, Question};
+use crate::conntrack::census::Census;
 use crate::health::titles::Search;
 use crate::health::{Failure, Passed};
 use crate::network::topology::{Interface, Topology};
@@ -89,6 +90,15 @@ pub enum Event {
     Stored(Result<u64, String>),
     /// [`Effect::ReadCounters`] has ended; a failure means that the table may have gone.
     Counters(Result<BTreeMap<String, u64>, String>),
+    /// Connections have been counted, which happens every some seconds, or why they could not be.
+    Connections(Result<Census, String>),
+    /// [`Effect::EndConnections`] has ended.
+    ConnectionsEnded {
+        /// As ordered.
+        endings: Vec<Ending>,
+        /// Why not all have ended.
+        result: Result<(), String>,
+    },
     /// [`Effect::LookAtAppliance`] has ended.
     Looked(Findings),
     /// The management port listens, or why it does not.
@@ -145,6 +155,8 @@ pub enum Effect {
         /// Where it lives.
         interface: Interface,
     },
+    /// Make the kernel forget connections whose server is out.
+    EndConnections(Vec<Ending>),
     /// Read the kernel's counters.
     ReadCounters,
     /// See whether the disk takes writes, and what init has to say.

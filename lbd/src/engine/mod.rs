@@ -12,6 +12,8 @@
 mod announcements;
 mod change;
 mod checks;
+mod connections;
+mod counters;
 mod kernel;
 mod lateness;
 mod messages;
@@ -34,11 +36,14 @@ use crate::health::{Failure, Passed};
 use crate::network::topology::Topology;
 use crate::plan::{self, Inputs, Plan};
 use crate::traffic::listing::Listing;
-use crate::traffic::numbering::Numbering;
+use crate::traffic::numbering::{Mark, Numbering};
 
 use announcements::Announcements;
 use change::Change;
 use checks::Checks;
+use connections::Connections;
+pub use connections::Ending;
+use counters::Counters;
 use kernel::Kernel;
 pub use messages::{
     Accepted, Effect, Event, Now, Outcome, ProbeId, Proposal, Refusal, RequestId, ServerKey, Target,
@@ -80,9 +85,12 @@ pub struct Engine {
     checks: Checks,
     title_help: TitleHelp,
     announcements: Announcements,
-    counters: BTreeMap<String, u64>,
+    counters: Counters,
     counters_due: Duration,
     pulse: Pulse,
+    connections: Connections,
+    /// Servers may have left since connections were last looked at.
+    connections_unsettled: bool,
     plan: Plan,
     /// Something that the plan depends on has changed since it was made.
     plan_is_old: bool,
@@ -113,7 +121,9 @@ impl Engine {
             checks: Checks::adopt(&start.config, &known, &start.listing, now),
             title_help: TitleHelp::default(),
             announcements: Announcements::default(),
-            counters: start.listing.counters,
+            connections: Connections::adopt(&start.listing),
+            connections_unsettled: true,
+            counters: Counters::adopt(start.listing.counters, now.monotonic),
             counters_due: now.monotonic + COUNTER_INTERVAL,
             pulse: Pulse::default(),
             plan: Plan::default(),
@@ -155,11 +165,14 @@ impl Engine {
             Event::Topology(topology) => self.take_topology(topology, now),
             Event::Applied { number, outcome } => effects = self.applied(number, &outcome, now),
             Event::Stored(result) => effects = self.stored(result, now),
-            Event::Counters(counters) => self.take_counters(counters),
+            Event::Counters(counters) => self.take_counters(counters, now),
+            Event::Connections(result) => self.connections.counted(result),
+            Event::ConnectionsEnded { endings, result } => self.connections.ended(endings, result, now),
             Event::Looked(findings) => self.pulse.found(findings),
             Event::Listening(result) => self.not_listening = result.err(),
         }
         effects.extend(self.settle(now));
+        effects.extend(self.end_connections(now));
         effects
     }
 
@@ -183,6 +196,8 @@ impl Engine {
         }
         effects.extend(self.trial_due(now));
         effects.extend(self.settle(now));
+        effects.extend(self.end_connections(now));
+        effects.extend(self.repeat_endings(now));
         effects
     }
 
@@ -194,6 +209,7 @@ impl Engine {
             Some(self.kernel.next_due()).filter(|_| !self.kernel.is_busy()),
             self.pulse.next_due(),
             self.trial.as_ref().and_then(Trial::next_due).filter(|_| self.change.is_none()),
+            self.connections.next_due(),
         ];
         waiting.into_iter().flatten().fold(self.counters_due, Duration::min)
     }
@@ -225,6 +241,11 @@ impl Engine {
         vec![Effect::FindTitles { called: called.clone(), search }]
     }
 
+    /// Open connections to the server with this mark; `None` while they have not been counted.
+    pub fn connections_now(&self, mark: Mark) -> Option<u64> {
+        self.connections.connections_now(mark.get())
+    }
+
     fn take_topology(&mut self, topology: Topology, now: Now) {
         if topology == self.topology {
             return;
@@ -235,10 +256,10 @@ impl Engine {
         self.plan_is_old = true;
     }
 
-    fn take_counters(&mut self, counters: Result<BTreeMap<String, u64>, String>) {
+    fn take_counters(&mut self, counters: Result<BTreeMap<String, u64>, String>, now: Now) {
         self.kernel.counters_are(counters.as_ref().ok().map(BTreeMap::keys));
         if let Ok(counters) = counters {
-            self.counters = counters;
+            self.counters.read(counters, now.monotonic);
         }
     }
 
@@ -259,6 +280,7 @@ impl Engine {
         if std::mem::take(&mut self.plan_is_old) {
             self.plan = self.make_plan();
             self.kernel.share(&mut self.plan.desired);
+            self.connections_unsettled = true;
         }
         if self.kernel.is_busy() {
             return Vec::new();

@@ -2,14 +2,16 @@
 
 use std::net::IpAddr;
 
+use super::connections::ports_run_out;
 use super::{Engine, Target, called_title, checks};
 use crate::config::{Fallback, OperatorState, RealServer, VirtualService};
+use crate::conntrack::census::{Figures, PORTS_PER_SOURCE};
 use crate::health::state::Verdict;
 use crate::health::tls::fault::day;
 use crate::plan::{ServicePlan, Source};
 use crate::traffic::numbering::{server_counter, service_counter};
 use crate::view::{
-    AddressView, ChecksView, FastPath, ServerState, ServerView, ServiceState, ServiceView, View,
+    AddressView, ChecksView, FastPath, ServerState, ServerView, ServiceState, ServiceView, TrafficView, View,
 };
 
 /// A certificate that ends sooner is a problem: long enough for those who issue them.
@@ -57,6 +59,8 @@ impl Engine {
             ));
         }
         problems.extend(self.pulse.problems());
+        problems.extend(self.connections.problems());
+        problems.extend(self.ports_problems());
         problems.extend(self.not_listening.clone());
         problems.extend(self.certificate_problems());
         let management = &self.config.management;
@@ -105,7 +109,8 @@ impl Engine {
             problem: (!missing.is_empty()).then(|| missing.join("; ")),
             without_server: without_server(service.fallback).to_owned(),
             persistence_seconds: service.persistence.map(|time| time.as_secs()),
-            connections_opened: self.counter(&service_counter(service.label.as_str())),
+            connections_opened: self.counters.value(&service_counter(service.label.as_str())),
+            traffic: self.service_traffic(service, &servers),
             real_servers: servers,
         }
     }
@@ -114,6 +119,8 @@ impl Engine {
         let health = self.checks.health(&service.label, &server.label);
         let verdict = health.map_or(Verdict::Checking, |health| health.verdict());
         let mark = self.numbering.server(&service.label, &server.label);
+        let figures = mark.and_then(|mark| self.connections.figures(mark.get()));
+        let counter = server_counter(service.label.as_str(), server.label.as_str());
         let serving = mark.is_some_and(|mark| self.kernel.serves(mark));
         let reason = self.reason(service, server);
         let reason = reason.as_str();
@@ -141,7 +148,10 @@ impl Engine {
                 .map(|time| time.as_secs_f64() * 1e3),
             snat_source: source.address,
             snat_reason: source.reason.clone(),
-            connections_opened: self.counter(&server_counter(service.label.as_str(), server.label.as_str())),
+            connections_opened: self.counters.value(&counter),
+            traffic: traffic(self.counters.rate(&counter), figures.as_ref()),
+            snat_ports_in_use: figures.unwrap_or_default().ports_in_use,
+            snat_ports_available: PORTS_PER_SOURCE,
         }
     }
 
@@ -169,8 +179,52 @@ impl Engine {
         self.checks.certificates().filter_map(soon).collect()
     }
 
-    fn counter(&self, name: &str) -> u64 {
-        self.counters.get(name).copied().unwrap_or_default()
+    /// The sum of its servers, but for the rate: clients that met no server have opened connections too.
+    fn service_traffic(&self, service: &VirtualService, servers: &[ServerView]) -> TrafficView {
+        let rate = self.counters.rate(&service_counter(service.label.as_str()));
+        let mut sum = TrafficView { connections_per_second: rate, ..TrafficView::default() };
+        for TrafficView { connections_now, bytes_in, bytes_out, packets_in, packets_out, .. } in
+            servers.iter().map(|server| &server.traffic)
+        {
+            if let Some(connections) = connections_now {
+                *sum.connections_now.get_or_insert(0) += connections;
+            }
+            sum.bytes_in += bytes_in;
+            sum.bytes_out += bytes_out;
+            sum.packets_in += packets_in;
+            sum.packets_out += packets_out;
+        }
+        sum
+    }
+
+    fn ports_problems(&self) -> Vec<String> {
+        let services = self.config.services.iter();
+        let servers =
+            services.flat_map(|service| service.servers.iter().map(move |server| (service, server)));
+        let scarce = servers.filter_map(|(service, server)| {
+            let mark = self.numbering.server(&service.label, &server.label)?;
+            let figures = self.connections.figures(mark.get()).filter(ports_run_out)?;
+            Some(format!(
+                "{} of {}: {} of {PORTS_PER_SOURCE} source ports towards it are in use. When none is left, new \
+                 connections to it fail: add servers, or let fewer connections open at a time.",
+                server.label, service.label, figures.ports_in_use
+            ))
+        });
+        scarce.collect()
+    }
+}
+
+fn traffic(rate: f64, figures: Option<&Figures>) -> TrafficView {
+    let Some(Figures { connections, received, sent, .. }) = figures else {
+        return TrafficView { connections_per_second: rate, ..TrafficView::default() };
+    };
+    TrafficView {
+        connections_now: Some(*connections),
+        connections_per_second: rate,
+        bytes_in: received.bytes,
+        bytes_out: sent.bytes,
+        packets_in: received.packets,
+        packets_out: sent.packets,
     }
 }
 

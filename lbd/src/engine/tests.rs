@@ -71,6 +71,7 @@ struct World {
     checks: Vec<(Duration, ProbeId, Arc<Target>)>,
     answers: Vec<(u64, Result<Accepted, Refusal>)>,
     announced: Vec<(Duration, IpAddr)>,
+    endings: Vec<Vec<Ending>>,
     version: u64,
 }
 
@@ -103,6 +104,7 @@ impl World {
             checks: Vec::new(),
             answers: Vec::new(),
             announced: Vec::new(),
+            endings: Vec::new(),
             version: 1,
         };
         world.take(effects);
@@ -122,6 +124,7 @@ impl World {
                 Effect::Answer(RequestId(id), answer) => self.answers.push((id, answer)),
                 Effect::Announce { address, .. } => self.announced.push((self.now.monotonic, address)),
                 Effect::LookAtAppliance => self.looks += 1,
+                Effect::EndConnections(endings) => self.endings.push(endings),
                 Effect::ReadCounters
                 | Effect::FindTitles { .. }
                 | Effect::WatchRoutes(_)
@@ -510,6 +513,149 @@ fn addresses_are_announced_at_once_repeated_and_after_a_link_came_back() {
     world.applied(Ok(()));
     world.run_for(Duration::from_secs(2));
     assert_eq!(of_vip(&world)[7..], [70, 71]);
+}
+
+fn marks(endings: &[Vec<Ending>]) -> Vec<Vec<u32>> {
+    endings.iter().map(|endings| endings.iter().map(|ending| ending.mark).collect()).collect()
+}
+
+/// Fails the checks of `down` until the kernel is to be told.
+fn take_down(world: &mut World, down: &[&str]) {
+    for _ in 0..2 {
+        world.run_for(Duration::from_secs(5));
+        world.applied(Ok(()));
+        world.answer_checks(down);
+    }
+}
+
+#[test]
+fn connections_of_a_failed_server_end_once_the_rules_lead_elsewhere_and_once_more() {
+    let mut world = World::new();
+    world.calm_down();
+    take_down(&mut world, &["POOL1_NODE2"]);
+    assert!(world.endings.is_empty(), "the rules still lead there");
+    world.applied(Ok(()));
+    assert_eq!(marks(&world.endings), [[0x10002]]);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(marks(&world.endings), [[0x10002], [0x10002]], "for packets that were on their way");
+    world.run_for(Duration::from_secs(1));
+    world.answer_checks(&["POOL1_NODE2"]);
+    assert_eq!(world.endings.len(), 2);
+}
+
+#[test]
+fn connections_that_could_not_be_ended_are_told_and_tried_again_unless_the_server_is_back() {
+    let mut world = World::new();
+    world.calm_down();
+    take_down(&mut world, &["POOL1_NODE2"]);
+    world.applied(Ok(()));
+    world.run_for(Duration::from_secs(1));
+    let endings = world.endings.pop().unwrap();
+    world.endings.clear();
+    let failed = |endings: &Vec<Ending>| Event::ConnectionsEnded {
+        endings: endings.clone(),
+        result: Err("no memory".into()),
+    };
+    let is_told = |world: &World| {
+        world.engine.view().problems.iter().any(|problem| problem.contains("could not be ended (no memory)"))
+    };
+    world.event(failed(&endings));
+    assert!(is_told(&world));
+    world.run_for(Duration::from_secs(2));
+    assert_eq!(marks(&world.endings), [[0x10002]]);
+    world.event(Event::ConnectionsEnded { endings: endings.clone(), result: Ok(()) });
+    assert!(!is_told(&world));
+    world.calm_down();
+    world.endings.clear();
+    world.event(failed(&endings));
+    world.run_for(Duration::from_secs(2));
+    assert!(world.endings.is_empty(), "the server is back: {:?}", world.endings);
+}
+
+#[test]
+fn connections_are_kept_where_that_is_configured_and_at_weight_0_while_the_server_passes() {
+    let mut world = World::new();
+    world.calm_down();
+    let keep = "snat_source = \"auto\"\non_server_failure = \"keep\"";
+    let drained = EXAMPLE.replace("snat_source = \"auto\"", keep).replacen("weight = 100", "weight = 0", 1);
+    assert!(drained.contains("keep") && drained.contains("weight = 0"));
+    world.change(1, &drained);
+    world.calm_down();
+    take_down(&mut world, &["POOL1_NODE2"]);
+    world.applied(Ok(()));
+    assert!(world.endings.is_empty(), "{:?}", world.endings);
+}
+
+#[test]
+fn connections_of_a_halted_server_end_when_the_change_is_accepted_and_those_of_a_drained_one_go_on() {
+    for (state, expected) in [("drain", vec![]), ("halt", vec![vec![0x10001]])] {
+        let mut world = World::new();
+        world.calm_down();
+        let state = format!("weight = 100\nstate = \"{state}\"");
+        world.change(1, &EXAMPLE.replacen("weight = 100", &state, 1));
+        world.applied(Ok(()));
+        assert!(world.endings.is_empty(), "not yet accepted");
+        world.stored(true);
+        assert_eq!(marks(&world.endings), expected);
+    }
+}
+
+#[test]
+fn connections_of_a_removed_or_moved_server_end_when_the_change_is_accepted() {
+    for accepted in [true, false] {
+        let mut world = World::new();
+        world.calm_down();
+        let moved = EXAMPLE.replace("192.168.10.111", "192.168.10.119");
+        world.change(1, &moved);
+        world.applied(Ok(()));
+        assert!(world.endings.is_empty(), "not yet accepted");
+        world.stored(accepted);
+        world.applied(Ok(()));
+        let new = Some("192.168.10.119".parse().unwrap());
+        let expected = vec![vec![Ending { mark: 0x10002, but_those_to: new }]];
+        assert_eq!(world.endings, if accepted { expected } else { Vec::new() });
+    }
+}
+
+#[test]
+fn a_number_is_not_given_to_another_server_while_connections_may_carry_it() {
+    let mut world = World::new();
+    world.calm_down();
+    world.change(1, &EXAMPLE.replace("DATALINK_POOL1_NODE2", "DATALINK_POOL1_NODE9"));
+    world.applied(Ok(()));
+    world.stored(true);
+    assert_eq!(marks(&world.endings), [[0x10002]]);
+    let label = |text: &str| crate::config::Label::try_from(text).unwrap();
+    let new = world.engine.numbering.server(&label("DATALINK_POOL1"), &label("DATALINK_POOL1_NODE9"));
+    assert_eq!(new.map(|mark| mark.get()), Some(0x10003));
+}
+
+#[test]
+fn a_restart_ends_the_connections_of_servers_that_are_out_and_no_others() {
+    let mut first = World::new();
+    first.run_for(Duration::from_millis(100));
+    first.answer_checks(&["POOL1_NODE1"]);
+    first.applied(Ok(()));
+    let (_, desired) = first.applies.pop().unwrap();
+    let mut second = World::with_kernel(Listing::of(&desired.table));
+    second.applied(Ok(()));
+    assert_eq!(marks(&second.endings), [[0x10001]]);
+}
+
+#[test]
+fn counted_connections_are_shown_and_scarce_ports_are_told() {
+    use crate::conntrack::census::{Census, Figures};
+    let mut world = World::new();
+    world.calm_down();
+    assert_eq!(world.engine.view().virtual_services[0].traffic.connections_now, None);
+    let figures = Figures { connections: 7, ports_in_use: 51_610, ..Figures::default() };
+    let census = Census { marks: [(0x10002, figures)].into(), lost_ends: 0 };
+    world.event(Event::Connections(Ok(census)));
+    let view = world.engine.view();
+    let servers = view.virtual_services[0].real_servers.iter();
+    let counts: Vec<_> = servers.map(|server| server.traffic.connections_now).collect();
+    assert_eq!((view.virtual_services[0].traffic.connections_now, counts), (Some(7), vec![Some(0), Some(7)]));
+    assert!(view.problems[0].contains("51610 of 64512 source ports"), "{:?}", view.problems);
 }
 
 /// What can happen to an engine.

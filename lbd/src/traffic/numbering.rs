@@ -7,7 +7,7 @@
 //! The numbering is not stored: the table's own map `numbering` (mark to name) holds it, so that it lives
 //! exactly as long as the learned persistence entries that depend on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Config, Label, VirtualService};
 
@@ -61,12 +61,15 @@ impl Numbering {
     /// The numbering for `config`: what has a number keeps it, what is new takes the lowest that is free,
     /// what is gone loses it.
     ///
-    /// A number that is used again does no harm: a left-over persistence entry of its former owner names a
-    /// server of the same service that is alive, or one that its next packet finds missing.
+    /// The number of what is gone is not used again at once: connections that still carry it must end first. Later
+    /// it does no harm: a left-over persistence entry of its former owner names a server of the same service that is
+    /// alive, or one that its next packet finds missing.
     pub fn assign(&self, config: &Config) -> Self {
         let wanted = config.services.iter().map(|service| service_counter(service.label.as_str()));
-        let services =
-            keep_or_take(wanted, |name| self.0.get(name).map(|mark| mark.service()), LARGEST_SERVICE);
+        let used: BTreeSet<u32> = self.0.values().map(|mark| mark.service()).collect();
+        let known = |name: &str| self.0.get(name).map(|mark| mark.service());
+        let services = keep_or_take(wanted, known, &used, LARGEST_SERVICE);
+        let used_servers: BTreeSet<Mark> = self.0.values().copied().collect();
         let mut marks = BTreeMap::new();
         for service in &config.services {
             let name = service_counter(service.label.as_str());
@@ -74,7 +77,9 @@ impl Numbering {
             let wanted = service.servers.iter().map(|server| counter_of(service, &server.label));
             let of_this_service = |mark: &&Mark| mark.0 & !LARGEST_SERVER == number;
             let known = |name: &str| Some(self.0.get(name).filter(of_this_service)?.0 & LARGEST_SERVER);
-            let servers = keep_or_take(wanted, known, LARGEST_SERVER);
+            let numbers = Mark(number)..=Mark(number | LARGEST_SERVER);
+            let used = used_servers.range(numbers).map(|mark| mark.0 & LARGEST_SERVER).collect();
+            let servers = keep_or_take(wanted, known, &used, LARGEST_SERVER);
             marks.extend(servers.into_iter().map(|(name, server)| (name, Mark(number | server))));
             marks.insert(name, Mark(number));
         }
@@ -104,14 +109,18 @@ fn counter_of(service: &VirtualService, server: &Label) -> String {
 fn keep_or_take(
     wanted: impl Iterator<Item = String>,
     known: impl Fn(&str) -> Option<u32>,
+    used: &BTreeSet<u32>,
     largest: u32,
 ) -> BTreeMap<String, u32> {
     let (kept, new): (Vec<_>, Vec<_>) =
         wanted.map(|name| (known(&name), name)).partition(|(old, _)| old.is_some());
     let mut numbers: BTreeMap<String, u32> =
         kept.into_iter().filter_map(|(number, name)| Some((name, number?))).collect();
-    let taken: std::collections::BTreeSet<u32> = numbers.values().copied().collect();
-    let free = (1..=largest).filter(|number| !taken.contains(number));
+    let taken: BTreeSet<u32> = numbers.values().copied().collect();
+    let fresh = (1..=largest).filter(|number| !used.contains(number));
+    // Only where all numbers were in use: better one that was just given back than none.
+    let given_back = used.iter().copied().filter(|number| !taken.contains(number));
+    let free = fresh.chain(given_back);
     numbers.extend(new.into_iter().map(|(_, name)| name).zip(free));
     numbers
 }

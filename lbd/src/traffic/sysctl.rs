@@ -18,6 +18,11 @@ const SETTINGS: &[(&str, &str)] = &[
     // A reset connection leaves nothing behind on either side (no TIME_WAIT), so that its entry need not wait ten
     // seconds: with clients that end by reset there would be hundreds of thousands of dead ones.
     ("netfilter/nf_conntrack_tcp_timeout_close", "2"),
+    // Connections are counted with their bytes and the time of their start, and their end is told, also of those
+    // that began while lbd was away.
+    ("netfilter/nf_conntrack_acct", "1"),
+    ("netfilter/nf_conntrack_timestamp", "1"),
+    ("netfilter/nf_conntrack_events", "1"),
     // Routes come from the administrator, not from the network.
     ("ipv4/conf/all/accept_redirects", "0"),
     ("ipv4/conf/all/accept_source_route", "0"),

@@ -164,8 +164,9 @@ fn numbers_stay_with_their_owners() {
     let second = first.assign(&config(&text));
     let (before, after) = (numbers(&first), numbers(&second));
     assert_eq!(before["svc/DATALINK_POOL2"], after["svc/DATALINK_POOL2"]);
-    assert_eq!(after["svc/NEW"], "0x00010000", "the lowest that is free");
-    assert_eq!(after["srv/DATALINK_POOL3/OTHER"], "0x00030001");
+    assert_eq!(after["svc/NEW"], "0x00040000", "the lowest that was not in use either");
+    assert_eq!(after["srv/DATALINK_POOL3/OTHER"], "0x00030002");
+    assert_eq!(numbers(&second.assign(&config(EXAMPLE)))["svc/DATALINK_POOL1"], "0x00010000", "free by now");
     assert_eq!(after.len(), before.len());
     let kernel: Vec<_> = after.iter().map(|(name, mark)| (mark.as_str(), name.as_str())).collect();
     assert_eq!(Numbering::adopt(kernel.into_iter()), second);

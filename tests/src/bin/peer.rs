@@ -25,11 +25,12 @@ fn main() -> io::Result<()> {
         ["ask", to, sources] => ask(parsed(to)?, sources),
         ["ask-udp", to] => ask_udp(parsed(to)?),
         ["ask-together", to, from, count] => ask_together(parsed(to)?, parsed(from)?, parsed(count)?),
+        ["hold", to] => hold_and_obey(parsed(to)?),
         ["scan", address, ports] => scan(parsed(address)?, ports),
         ["load", to, fresh, held] => load(parsed(to)?, parsed(fresh)?, parsed(held)?),
-        _ => {
-            Err(io::Error::other("usage: peer serve|ask|ask-udp|ask-together|scan|load ...; see the source"))
-        }
+        _ => Err(io::Error::other(
+            "usage: peer serve|ask|ask-udp|ask-together|hold|scan|load ...; see the source",
+        )),
     }
 }
 
@@ -133,6 +134,25 @@ fn ask_together(to: SocketAddr, from: IpAddr, count: usize) -> io::Result<()> {
             .collect()
     });
     print_json(&answers?.into_iter().map(|(line, _)| line).collect::<Vec<_>>().into())
+}
+
+/// One connection: prints who answers, then for each line of standard input makes a round trip and prints what came
+/// of it: `ok`, `reset`, or another error, with the microseconds that it took.
+fn hold_and_obey(to: SocketAddr) -> io::Result<()> {
+    let (line, mut connection) = greeting(anybody(to), to)?;
+    print_json(&line.into())?;
+    for order in io::stdin().lines() {
+        order?;
+        let start = std::time::Instant::now();
+        let outcome = match round_trip(connection.get_mut()) {
+            Ok(()) => "ok".to_owned(),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => "reset".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let took = u64::try_from(start.elapsed().as_micros()).map_err(io::Error::other)?;
+        print_json(&serde_json::json!({ "outcome": outcome, "microseconds": took }))?;
+    }
+    connection.get_ref().shutdown(Shutdown::Both)
 }
 
 fn scan(address: IpAddr, ports: &str) -> io::Result<()> {

@@ -9,8 +9,8 @@ use super::{Collector, host_address, port};
 use crate::config::document::{PersistenceDocument, RealServerDocument, VirtualServiceDocument};
 use crate::config::values::{Fault, quoted};
 use crate::config::{
-    Fallback, InterfaceName, Label, OperatorState, Ports, Protocol, RealServer, SnatSource, VirtualService,
-    Weight,
+    Fallback, InterfaceName, Label, OnServerFailure, OperatorState, Ports, Protocol, RealServer, SnatSource,
+    VirtualService, Weight,
 };
 use crate::network::topology::Family;
 
@@ -64,6 +64,8 @@ fn service(
     let snat_source =
         check.take(format!("{field}.snat_source"), snat_source(document.snat_source.as_deref()));
     let fallback = check.take(format!("{field}.fallback"), fallback(document.fallback.as_deref()));
+    let on_server_failure = check
+        .take(format!("{field}.on_server_failure"), on_server_failure(document.on_server_failure.as_deref()));
     let persistence = persistence(check, field, document.persistence.as_ref());
     let health_check = match checks.get(&document.health_check) {
         Some(known) => known.clone(),
@@ -97,6 +99,7 @@ fn service(
         snat_source: snat_source?,
         persistence: persistence?,
         fallback: fallback?,
+        on_server_failure: on_server_failure?,
         check: health_check?,
         servers,
     })
@@ -187,6 +190,17 @@ fn fallback(text: Option<&str>) -> Result<Fallback, Fault> {
         Some(other) => Err(Fault::new(
             format!("the fallback {} is not known", quoted(other)),
             "use \"refuse\" or \"dicom-reject\" (the association is rejected, and the modality tries again)",
+        )),
+    }
+}
+
+fn on_server_failure(text: Option<&str>) -> Result<OnServerFailure, Fault> {
+    match text {
+        None | Some("reset") => Ok(OnServerFailure::Reset),
+        Some("keep") => Ok(OnServerFailure::Keep),
+        Some(other) => Err(Fault::new(
+            format!("the choice {} is not known", quoted(other)),
+            "use \"reset\" to end the connections of a failed server, or \"keep\" to leave them alone",
         )),
     }
 }

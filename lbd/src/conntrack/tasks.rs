@@ -1,0 +1,129 @@
+//! The tasks that speak to the connection table. Each ends only when lbd ends; a failure is told and tried again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::census::{self, Census, Count, Ended};
+use super::entry::MarkFilter;
+use super::socket::{ConntrackError, EndWatch, Table};
+use crate::engine::{Ending, Event};
+
+/// After a failure, until the next try.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// What has ended so far: written by the task that hears of it, read by the one that counts.
+pub type Ledger = Arc<Mutex<Ended>>;
+
+fn ended(ledger: &Ledger) -> std::sync::MutexGuard<'_, Ended> {
+    // Whoever panicked has left sums that are as good as any.
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Looks at the table now and then, and reports what it found.
+pub async fn count(
+    ledger: Ledger,
+    mut in_a_hurry: watch::Receiver<bool>,
+    events: mpsc::Sender<Event>,
+) -> String {
+    let mut table = None;
+    let mut last = Census::default();
+    loop {
+        let start = Instant::now();
+        let looked = look(&mut table, &ledger, &last).await;
+        let pause = match &looked {
+            Ok(census) => {
+                last = census.clone();
+                census::pause(start.elapsed(), *in_a_hurry.borrow_and_update())
+            }
+            Err(_) => RETRY,
+        };
+        let report = Event::Connections(looked.map_err(|error| error.to_string()));
+        if events.send(report).await.is_err() {
+            return "nobody wants to know about connections any more".into();
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn look(table: &mut Option<Table>, ledger: &Ledger, last: &Census) -> Result<Census, ConntrackError> {
+    let mut open = match table.take() {
+        Some(open) => open,
+        None => Table::open()?,
+    };
+    let before = ended(ledger).clone();
+    let mut count = Count::default();
+    open.each(MarkFilter::ANY, |entry| {
+        count.add(&entry);
+        true
+    })
+    .await?;
+    *table = Some(open);
+    Ok(count.finish(&before, last))
+}
+
+/// Hears of the ends of connections, and adds up what they have moved.
+pub async fn hear(ledger: Ledger) -> String {
+    loop {
+        let Err(error) = hear_until_failure(&ledger).await;
+        ended(&ledger).lost += 1;
+        tracing::warn!(%error, "the ends of connections are not recorded; it is tried again");
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn hear_until_failure(ledger: &Ledger) -> Result<std::convert::Infallible, ConntrackError> {
+    let mut watch = EndWatch::open()?;
+    loop {
+        let ends = watch.next().await?;
+        let mut ledger = ended(ledger);
+        ledger.lost += u64::from(ends.some_lost);
+        for end in &ends.seen {
+            ledger.add(&end.entry);
+        }
+    }
+}
+
+/// Makes the kernel forget connections, as ordered.
+pub async fn end(mut orders: mpsc::Receiver<Vec<Ending>>, events: mpsc::Sender<Event>) -> String {
+    let mut table = None;
+    while let Some(endings) = orders.recv().await {
+        let result = end_all(&mut table, &endings).await.map_err(|error| error.to_string());
+        if events.send(Event::ConnectionsEnded { endings, result }).await.is_err() {
+            break;
+        }
+    }
+    "nobody orders the end of connections any more".into()
+}
+
+async fn end_all(table: &mut Option<Table>, endings: &[Ending]) -> Result<(), ConntrackError> {
+    let mut open = match table.take() {
+        Some(open) => open,
+        None => Table::open()?,
+    };
+    for ending in endings {
+        match ending.but_those_to {
+            None => open.delete_marked(ending.mark).await?,
+            Some(address) => {
+                let mut others = Vec::new();
+                open.each(MarkFilter::exactly(ending.mark), |entry| {
+                    if entry.server.ip() != address {
+                        others.push(entry);
+                    }
+                    others.len() < MOST_ENDED_ONE_BY_ONE
+                })
+                .await?;
+                for entry in &others {
+                    open.delete_one(entry).await?;
+                }
+            }
+        }
+    }
+    *table = Some(open);
+    Ok(())
+}
+
+/// One place of a server has no more ports; a server of many ports is told in the next round.
+const MOST_ENDED_ONE_BY_ONE: usize = 65_536;

@@ -1,0 +1,205 @@
+//! Connections: how many there are, and which must end because their server is no more.
+//!
+//! A server that fails its checks, or has left the configuration, keeps its established connections in the kernel
+//! although nobody answers them any more: its clients would wait for minutes. So the kernel is made to forget them
+//! once its rules do not lead there any more; the client's next packet then meets a reset.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::kernel::SERVER_MAPS;
+use super::{Effect, Engine, Now};
+use crate::config::{OnServerFailure, OperatorState};
+use crate::conntrack::census::{Census, Figures, PORTS_PER_SOURCE};
+use crate::health::state::Verdict;
+use crate::traffic::listing::Listing;
+
+/// Connections that the kernel must forget.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ending {
+    /// Number of the server.
+    pub mark: u32,
+    /// Connections to this address may go on: the server has moved there.
+    pub but_those_to: Option<IpAddr>,
+}
+
+/// A packet that passed the old rules can make an entry a moment after all were deleted.
+const REPEAT: Duration = Duration::from_millis(250);
+/// After a failure.
+const RETRY: Duration = Duration::from_secs(1);
+/// A connection is refused when no port is left: people want to know before.
+const PORTS_WARNING_PERCENT: u64 = 80;
+
+/// What is known of connections, and what is to be done about them.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    census: Option<Census>,
+    census_failure: Option<String>,
+    ending_failure: Option<String>,
+    /// Servers with a number when the connections were last settled; the address where it is known.
+    servers: BTreeMap<u32, Option<IpAddr>>,
+    /// Servers that fail or are halted, and whose connections were ended.
+    condemned: BTreeSet<u32>,
+    /// To be ended then.
+    pending: BTreeSet<(Duration, Ending)>,
+}
+
+impl Connections {
+    /// What an earlier lbd left.
+    pub(super) fn adopt(listing: &Listing) -> Self {
+        let marks = listing.maps.get("numbering").into_iter().flatten();
+        let of_servers = marks.filter(|(_, name)| name.starts_with("srv/"));
+        let number = |text: &str| u32::from_str_radix(text.strip_prefix("0x")?, 16).ok();
+        let address = |mark: &String| {
+            let mut places = SERVER_MAPS.iter().filter_map(|map| listing.maps.get(*map)?.get(mark));
+            places.next()?.split(" . ").next()?.parse().ok()
+        };
+        let servers = of_servers.filter_map(|(mark, _)| Some((number(mark)?, address(mark)))).collect();
+        Self { servers, ..Self::default() }
+    }
+
+    /// Takes a count, or why there is none.
+    pub(super) fn counted(&mut self, result: Result<Census, String>) {
+        match result {
+            Ok(census) => (self.census, self.census_failure) = (Some(census), None),
+            Err(why) => self.census_failure = Some(why),
+        }
+    }
+
+    /// What is known of a server's connections; `None` before the first count.
+    pub(super) fn figures(&self, mark: u32) -> Option<Figures> {
+        self.census.as_ref().map(|census| census.marks.get(&mark).copied().unwrap_or_default())
+    }
+
+    /// Open connections with this mark; `None` before the first count.
+    pub(super) fn connections_now(&self, mark: u32) -> Option<u64> {
+        self.figures(mark).map(|figures| figures.connections)
+    }
+
+    /// An order has been carried out, or must be repeated.
+    pub(super) fn ended(&mut self, endings: Vec<Ending>, result: Result<(), String>, now: Now) {
+        self.ending_failure = result.err();
+        if self.ending_failure.is_some() {
+            self.pending.extend(endings.into_iter().map(|ending| (now.monotonic + RETRY, ending)));
+        }
+    }
+
+    /// When a repetition is due.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        self.pending.first().map(|(due, _)| *due)
+    }
+
+    fn due(&mut self, now: Now) -> Vec<Ending> {
+        let mut due = Vec::new();
+        while self.next_due().is_some_and(|due| due <= now.monotonic) {
+            due.extend(self.pending.pop_first().map(|(_, ending)| ending));
+        }
+        // A server that is back, or whose number another one has, keeps its connections.
+        due.retain(|ending| match ending.but_those_to {
+            None => self.condemned.contains(&ending.mark) || !self.servers.contains_key(&ending.mark),
+            Some(address) => self.servers.get(&ending.mark) == Some(&Some(address)),
+        });
+        due
+    }
+
+    /// For the View.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let uncounted = self.census_failure.iter().map(|why| {
+            format!("Connections cannot be counted ({why}). Traffic goes on; it is tried again by itself.")
+        });
+        let unended = self.ending_failure.iter().map(|why| {
+            format!(
+                "The connections of a server that has failed could not be ended ({why}): its clients may wait until \
+                 they give up. It is tried again by itself."
+            )
+        });
+        let lost = self.census.iter().filter(|census| census.lost_ends > 0).map(|census| {
+            format!(
+                "More connections ended at once than could be recorded, {} times since lbd started: some are missing \
+                 among the closed connections and in the sums of bytes.",
+                census.lost_ends
+            )
+        });
+        uncounted.chain(unended).chain(lost).collect()
+    }
+}
+
+/// True where so few source ports are left that somebody should know.
+pub(super) fn ports_run_out(figures: &Figures) -> bool {
+    figures.ports_in_use * 100 >= PORTS_PER_SOURCE * PORTS_WARNING_PERCENT
+}
+
+impl Engine {
+    /// Orders the end of connections whose server is out, once the kernel's rules do not lead there any more.
+    pub(super) fn end_connections(&mut self, now: Now) -> Vec<Effect> {
+        if !self.connections_unsettled || self.kernel.is_busy() || !self.kernel.has(&self.plan.desired) {
+            return Vec::new();
+        }
+        // A change that is refused leaves no trace: until it is accepted nobody is halted or removed.
+        let is_accepted = self.change.is_none();
+        let condemned = self.condemned_servers(is_accepted);
+        let mut endings: Vec<_> = condemned
+            .difference(&self.connections.condemned)
+            .map(|mark| Ending { mark: *mark, but_those_to: None })
+            .collect();
+        self.connections.condemned = condemned;
+        if is_accepted {
+            self.connections_unsettled = false;
+            endings.extend(self.removed_servers());
+        }
+        let repeat = now.monotonic + REPEAT;
+        self.connections.pending.extend(endings.iter().map(|ending| (repeat, ending.clone())));
+        ordered(endings)
+    }
+
+    /// Orders what must be repeated.
+    pub(super) fn repeat_endings(&mut self, now: Now) -> Vec<Effect> {
+        ordered(self.connections.due(now))
+    }
+
+    /// Halted servers, and those that fail their checks in services whose connections end with their server.
+    fn condemned_servers(&self, with_halted: bool) -> BTreeSet<u32> {
+        let services = self.config.services.iter();
+        let servers =
+            services.flat_map(|service| service.servers.iter().map(move |server| (service, server)));
+        let condemned = servers.filter(|(service, server)| {
+            let health = self.checks.health(&service.label, &server.label);
+            let fails = health.is_some_and(|health| health.verdict() == Verdict::Down);
+            (with_halted && server.state == OperatorState::Halt)
+                || (fails && service.on_server_failure == OnServerFailure::Reset)
+        });
+        condemned
+            .filter_map(|(service, server)| self.numbering.server(&service.label, &server.label))
+            .map(|mark| mark.get())
+            .collect()
+    }
+
+    /// Servers that have left the configuration, or have another address, since this was last asked.
+    fn removed_servers(&mut self) -> Vec<Ending> {
+        let servers = self.numbered_servers();
+        let before = std::mem::replace(&mut self.connections.servers, servers);
+        let ending = |(mark, old): (u32, Option<IpAddr>)| match self.connections.servers.get(&mark) {
+            None => Some(Ending { mark, but_those_to: None }),
+            Some(new) if old.is_some() && old != *new => Some(Ending { mark, but_those_to: *new }),
+            Some(_) => None,
+        };
+        before.into_iter().filter_map(ending).collect()
+    }
+
+    fn numbered_servers(&self) -> BTreeMap<u32, Option<IpAddr>> {
+        let services = self.config.services.iter();
+        let servers =
+            services.flat_map(|service| service.servers.iter().map(move |server| (service, server)));
+        servers
+            .filter_map(|(service, server)| {
+                let mark = self.numbering.server(&service.label, &server.label)?;
+                Some((mark.get(), Some(server.address)))
+            })
+            .collect()
+    }
+}
+
+fn ordered(endings: Vec<Ending>) -> Vec<Effect> {
+    if endings.is_empty() { Vec::new() } else { vec![Effect::EndConnections(endings)] }
+}

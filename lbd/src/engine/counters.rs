@@ -1,0 +1,62 @@
+//! The kernel's counters of new connections, and how fast they grow.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// By counter name; see [`crate::traffic::numbering`].
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    values: BTreeMap<String, u64>,
+    rates: BTreeMap<String, f64>,
+    read_at: Duration,
+}
+
+impl Counters {
+    /// What the kernel was found to have.
+    pub(super) fn adopt(values: BTreeMap<String, u64>, now: Duration) -> Self {
+        Self { values, rates: BTreeMap::new(), read_at: now }
+    }
+
+    /// Takes a new reading. One that is smaller than before has been started anew.
+    pub(super) fn read(&mut self, values: BTreeMap<String, u64>, now: Duration) {
+        let seconds = now.saturating_sub(self.read_at).as_secs_f64();
+        if seconds > 0.0 {
+            let rate = |(name, value): (&String, &u64)| {
+                let before = self.values.get(name).filter(|before| *before <= value)?;
+                Some((name.clone(), (value - before) as f64 / seconds))
+            };
+            self.rates = values.iter().filter_map(rate).collect();
+            self.read_at = now;
+        }
+        self.values = values;
+    }
+
+    /// Connections opened since the counter was made.
+    pub(super) fn value(&self, name: &str) -> u64 {
+        self.values.get(name).copied().unwrap_or_default()
+    }
+
+    /// Connections a second, between the last two readings.
+    pub(super) fn rate(&self, name: &str) -> f64 {
+        self.rates.get(name).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(value: u64) -> BTreeMap<String, u64> {
+        BTreeMap::from([("svc/A".to_owned(), value)])
+    }
+
+    #[test]
+    fn a_rate_lies_between_two_readings_and_never_below_zero() {
+        let mut counters = Counters::adopt(reading(100), Duration::ZERO);
+        assert_eq!((counters.value("svc/A"), counters.rate("svc/A")), (100, 0.0));
+        counters.read(reading(150), Duration::from_secs(5));
+        assert_eq!((counters.value("svc/A"), counters.rate("svc/A")), (150, 10.0));
+        counters.read(reading(3), Duration::from_secs(10));
+        assert_eq!((counters.value("svc/A"), counters.rate("svc/A")), (3, 0.0));
+    }
+}

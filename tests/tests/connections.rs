@@ -1,0 +1,159 @@
+//! Connections: those of a server that is no more end at once, those of others go on, and all are counted.
+
+use lab::{Config, Host, Lab, tcp::Held};
+
+/// A pool whose client holds a connection, and the server at its other end.
+struct Holding<'a> {
+    lab: &'a Lab,
+    held: Held,
+    server: &'a Host,
+    name: &'static str,
+    other: &'static str,
+}
+
+impl<'a> Holding<'a> {
+    fn start(lab: &'a Lab, on_server_failure: &'static str) -> Self {
+        for node in ["NODE1", "NODE2"] {
+            lab.server(node).named_server(node, 2001);
+        }
+        lab.lbd().start(&lab.config([&lab.pool().on_server_failure(on_server_failure)]));
+        lab.lbd().wait_service("POOL", "up");
+        let held = lab.client().hold(lab.vip(0), 2001);
+        let (name, other) = match held.reply.server.as_str() {
+            "NODE1" => ("NODE1", "NODE2"),
+            _ => ("NODE2", "NODE1"),
+        };
+        held.expect_alive();
+        Self { lab, held, server: lab.server(name), name, other }
+    }
+
+    fn wait_down(&self) {
+        self.lab.lbd().wait_server("POOL", self.name, "down");
+    }
+}
+
+#[test]
+fn a_client_of_a_dead_server_is_reset_within_a_second_and_finds_another() {
+    let lab = Lab::single_arm();
+    let holding = Holding::start(&lab, "reset");
+    holding.server.set_link(false);
+    holding.wait_down();
+    holding.held.expect_reset();
+    assert_eq!(lab.client().ask(lab.vip(0), 2001).server, holding.other);
+}
+
+#[test]
+fn a_client_of_the_last_server_is_reset_within_a_second() {
+    let lab = Lab::single_arm();
+    let holding = Holding::start(&lab, "reset");
+    lab.server(holding.other).set_link(false);
+    lab.lbd().wait_server("POOL", holding.other, "down");
+    holding.held.expect_alive();
+    holding.server.set_link(false);
+    lab.lbd().wait_service("POOL", "down");
+    holding.held.expect_reset();
+}
+
+#[test]
+fn a_client_behind_another_arm_is_reset_too() {
+    let lab = Lab::two_arm();
+    let holding = Holding::start(&lab, "reset");
+    holding.server.set_link(false);
+    holding.wait_down();
+    holding.held.expect_reset();
+}
+
+#[test]
+fn a_server_that_only_fails_its_check_keeps_its_connections_where_that_is_wanted() {
+    let lab = Lab::single_arm();
+    let holding = Holding::start(&lab, "keep");
+    holding.server.refuse_silently(2001);
+    holding.wait_down();
+    holding.held.expect_alive();
+    // The other choice takes effect at once.
+    lab.lbd().put(&lab.config([&lab.pool().on_server_failure("reset")])).expect(200);
+    holding.held.expect_reset();
+}
+
+/// The pool's configuration with these settings for a server instead of its weight; `None` leaves the server out.
+fn with_server(lab: &Lab, name: &str, settings: Option<&str>) -> Config {
+    let config = lab.config([&lab.pool()]);
+    let label = format!("label = \"{name}\"");
+    let (before, after) = config.as_str().split_once(&label).expect("the server");
+    let (own, rest) = after.split_once("weight = 100\n").expect("its weight");
+    let text = match settings {
+        Some(settings) => format!("{before}{label}{own}{settings}\n{rest}"),
+        None => before.strip_suffix("[[virtual_service.real_server]]\n").expect("its head").to_owned() + rest,
+    };
+    config.replacing(config.as_str(), &text)
+}
+
+#[test]
+fn a_drained_server_keeps_its_connections_and_a_removed_one_does_not() {
+    let lab = Lab::single_arm();
+    let holding = Holding::start(&lab, "reset");
+    for settings in ["weight = 0", "weight = 100\nstate = \"drain\""] {
+        lab.lbd().put(&with_server(&lab, holding.name, Some(settings))).expect(200);
+        holding.held.expect_alive();
+    }
+    lab.lbd().put(&with_server(&lab, holding.name, None)).expect(200);
+    holding.held.expect_reset();
+}
+
+#[test]
+fn a_client_of_a_halted_server_is_reset_within_a_second_and_finds_another() {
+    let lab = Lab::single_arm();
+    let holding = Holding::start(&lab, "keep");
+    let halted = with_server(&lab, holding.name, Some("weight = 100\nstate = \"halt\""));
+    lab.lbd().put(&halted).expect(200);
+    holding.held.expect_reset();
+    assert_eq!(lab.client().ask(lab.vip(0), 2001).server, holding.other);
+}
+
+#[test]
+fn a_server_replaced_under_its_name_leaves_no_connections_behind() {
+    let lab = Lab::single_arm();
+    let holding = Holding::start(&lab, "reset");
+    lab.server("POOL2_NODE1").named_server("NEW", 2001);
+    let config = lab.config([&lab.pool()]);
+    let (old, new) = (holding.server.address(), lab.server("POOL2_NODE1").address());
+    lab.lbd().put(&config.replacing(&old.to_string(), &new.to_string())).expect(200);
+    holding.held.expect_reset();
+}
+
+#[test]
+fn a_restart_of_lbd_ends_no_connection() {
+    let lab = Lab::single_arm();
+    let holding = Holding::start(&lab, "reset");
+    for _ in 0..2 {
+        lab.lbd().kill();
+        holding.held.expect_alive();
+        lab.lbd().start_again();
+        lab.lbd().wait_service("POOL", "up");
+        holding.held.expect_alive();
+    }
+}
+
+#[test]
+fn connections_and_bytes_are_counted_by_server() {
+    let lab = Lab::single_arm();
+    let holding = Holding::start(&lab, "reset");
+    let figure = |name: &str| lab.lbd().server("POOL", holding.name)[name].as_u64().unwrap_or_default();
+    lab.lbd().wait_status("one connection with its bytes", |_| {
+        figure("connections_now") == 1 && figure("bytes_in") > 200 && figure("bytes_out") > 200
+    });
+    assert_eq!((figure("snat_ports_in_use"), figure("snat_ports_available")), (1, 64_512));
+    assert!(figure("packets_in") >= 3 && figure("packets_out") >= 2);
+    assert_eq!(lab.lbd().service("POOL")["connections_now"], 1);
+    assert_eq!(lab.lbd().server("POOL", holding.other)["connections_now"], 0);
+    let before = figure("bytes_in");
+    drop(holding.held);
+    lab.client().ask(lab.vip(0), 2001);
+    lab.lbd().wait_status("none, and the bytes of two", |_| {
+        figure("connections_now") == 0 && figure("bytes_in") > before
+    });
+    let load = lab.client().load(lab.vip(0), 2001, 1, 1);
+    let per_second = || lab.lbd().service("POOL")["connections_per_second"].as_f64().unwrap_or_default();
+    lab.lbd().wait_status("new connections per second", |_| per_second() > 1.0);
+    load.expect_no_failures();
+}
