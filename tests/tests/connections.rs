@@ -157,3 +157,19 @@ fn connections_and_bytes_are_counted_by_server() {
     lab.lbd().wait_status("new connections per second", |_| per_second() > 1.0);
     load.expect_no_failures();
 }
+
+#[test]
+fn a_halted_server_loses_its_connections_and_the_others_keep_theirs() {
+    let lab = Lab::single_arm();
+    let holding = Holding::start(&lab, "keep");
+    let halt = |name: &str| {
+        let config = lab.config([&lab.pool().on_server_failure("keep")]);
+        let label = format!("label = \"{name}\"");
+        config.replacing(&label, &format!("{label}\nstate = \"halt\""))
+    };
+    lab.lbd().put(&halt(holding.other)).expect(200);
+    lab.lbd().wait_server("POOL", holding.other, "halted");
+    holding.held.expect_alive();
+    lab.lbd().put(&halt(holding.name)).expect(200);
+    holding.held.expect_reset();
+}

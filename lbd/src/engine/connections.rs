@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::kernel::SERVER_MAPS;
 use super::{Effect, Engine, Now};
-use crate::config::{OnServerFailure, OperatorState};
+use crate::config::{OnServerFailure, OperatorState, RealServer, VirtualService};
 use crate::conntrack::census::{Census, Figures, PORTS_PER_SOURCE};
 use crate::health::state::Verdict;
 use crate::traffic::listing::Listing;
@@ -39,7 +39,7 @@ pub(super) struct Connections {
     ending_failure: Option<String>,
     /// Servers with a number when the connections were last settled; the address where it is known.
     servers: BTreeMap<u32, Option<IpAddr>>,
-    /// Servers that fail or are halted, and whose connections were ended.
+    /// Servers that fail and whose connections were ended.
     condemned: BTreeSet<u32>,
     /// To be ended then.
     pending: BTreeSet<(Duration, Ending)>,
@@ -136,14 +136,19 @@ impl Engine {
         if !self.connections_unsettled || self.kernel.is_busy() || !self.kernel.has(&self.plan.desired) {
             return Vec::new();
         }
-        // A change that is refused leaves no trace: until it is accepted nobody is halted or removed.
+        let mut condemned = self.failed_servers();
+        let halted = self.halted_servers();
+        // A change that is refused leaves no trace: until it is accepted nobody is halted who was not before.
         let is_accepted = self.change.is_none();
-        let condemned = self.condemned_servers(is_accepted);
+        condemned.extend(
+            halted.into_iter().filter(|mark| is_accepted || self.connections.condemned.contains(mark)),
+        );
         let mut endings: Vec<_> = condemned
             .difference(&self.connections.condemned)
             .map(|mark| Ending { mark: *mark, but_those_to: None })
             .collect();
         self.connections.condemned = condemned;
+        // Nor has anything been removed.
         if is_accepted {
             self.connections_unsettled = false;
             endings.extend(self.removed_servers());
@@ -158,21 +163,30 @@ impl Engine {
         ordered(self.connections.due(now))
     }
 
-    /// Halted servers, and those that fail their checks in services whose connections end with their server.
-    fn condemned_servers(&self, with_halted: bool) -> BTreeSet<u32> {
+    /// Servers that fail their checks, in services whose connections end with their server.
+    fn failed_servers(&self) -> BTreeSet<u32> {
+        let services = self.config.services.iter();
+        let ending = services.filter(|service| service.on_server_failure == OnServerFailure::Reset);
+        let servers = ending.flat_map(|service| service.servers.iter().map(move |server| (service, server)));
+        let failed = servers.filter(|(service, server)| {
+            let health = self.checks.health(&service.label, &server.label);
+            health.is_some_and(|health| health.verdict() == Verdict::Down)
+        });
+        failed.filter_map(|(service, server)| self.mark(service, server)).collect()
+    }
+
+    /// Servers that an operator has halted, and those of services that are switched off.
+    fn halted_servers(&self) -> BTreeSet<u32> {
         let services = self.config.services.iter();
         let servers =
             services.flat_map(|service| service.servers.iter().map(move |server| (service, server)));
-        let condemned = servers.filter(|(service, server)| {
-            let health = self.checks.health(&service.label, &server.label);
-            let fails = health.is_some_and(|health| health.verdict() == Verdict::Down);
-            (with_halted && server.state == OperatorState::Halt)
-                || (fails && service.on_server_failure == OnServerFailure::Reset)
-        });
-        condemned
-            .filter_map(|(service, server)| self.numbering.server(&service.label, &server.label))
-            .map(|mark| mark.get())
-            .collect()
+        let halted =
+            servers.filter(|(service, server)| !service.enabled || server.state == OperatorState::Halt);
+        halted.filter_map(|(service, server)| self.mark(service, server)).collect()
+    }
+
+    fn mark(&self, service: &VirtualService, server: &RealServer) -> Option<u32> {
+        self.numbering.server(&service.label, &server.label).map(|mark| mark.get())
     }
 
     /// Servers that have left the configuration, or have another address, since this was last asked.
@@ -192,10 +206,7 @@ impl Engine {
         let servers =
             services.flat_map(|service| service.servers.iter().map(move |server| (service, server)));
         servers
-            .filter_map(|(service, server)| {
-                let mark = self.numbering.server(&service.label, &server.label)?;
-                Some((mark.get(), Some(server.address)))
-            })
+            .filter_map(|(service, server)| Some((self.mark(service, server)?, Some(server.address))))
             .collect()
     }
 }
