@@ -44,6 +44,9 @@ const ENDING_QUEUE: usize = 64;
 
 /// Nobody sees more than ten pictures a second.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
+/// A large picture is made less often, so that pictures take a fiftieth of the time, but once a second.
+const PUBLISH_SHARE: u32 = 50;
+const LONGEST_PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs until a signal ends it. Errors are for the person who started it.
 pub async fn run(paths: Paths) -> Result<(), String> {
@@ -120,6 +123,8 @@ struct Driver {
     waiting: BTreeMap<u64, oneshot::Sender<Result<Accepted, Refusal>>>,
     requests_seen: u64,
     published_at: Instant,
+    /// How long the next picture waits after the last one.
+    publish_pause: Duration,
     /// Something has changed since, and waits to be published.
     publish_at: Option<Instant>,
     /// Room for searches for AE titles.
@@ -150,6 +155,7 @@ impl Driver {
             waiting: BTreeMap::new(),
             requests_seen: 0,
             published_at: Instant::now(),
+            publish_pause: PUBLISH_INTERVAL,
             publish_at: None,
             searches: Arc::new(Semaphore::new(SEARCHES)),
             tasks: JoinSet::new(),
@@ -217,8 +223,8 @@ impl Driver {
     fn publish(&mut self, effects: &[Effect]) {
         let now = Instant::now();
         let answers = effects.iter().any(|effect| matches!(effect, Effect::Answer(..)));
-        if !answers && now < self.published_at + PUBLISH_INTERVAL {
-            self.publish_at.get_or_insert(self.published_at + PUBLISH_INTERVAL);
+        if !answers && now < self.published_at + self.publish_pause {
+            self.publish_at.get_or_insert(self.published_at + self.publish_pause);
             return;
         }
         self.published_at = now;
@@ -231,6 +237,8 @@ impl Driver {
             }
             differs
         });
+        let share = now.elapsed() * PUBLISH_SHARE;
+        self.publish_pause = share.clamp(PUBLISH_INTERVAL, LONGEST_PUBLISH_INTERVAL);
     }
 
     fn perform(&mut self, effects: Vec<Effect>) {

@@ -94,6 +94,9 @@ pub struct Engine {
     plan: Plan,
     /// Something that the plan depends on has changed since it was made.
     plan_is_old: bool,
+    /// So has a verdict, which matters only once the kernel can take it: while it is busy, the verdicts of a
+    /// thousand servers make one plan, not a thousand.
+    verdicts_changed: bool,
     kernel: Kernel,
     change: Option<Change>,
     trial: Option<Trial>,
@@ -128,6 +131,7 @@ impl Engine {
             pulse: Pulse::default(),
             plan: Plan::default(),
             plan_is_old: true,
+            verdicts_changed: false,
             kernel,
             change: None,
             trial: None,
@@ -226,7 +230,7 @@ impl Engine {
         late: Duration,
         now: Now,
     ) -> Vec<Effect> {
-        self.plan_is_old |= self.checks.observe(probe, result, late, now);
+        self.verdicts_changed |= self.checks.observe(probe, result, late, now);
         let Some(Target { address, question }) = self.checks.target(probe) else { return Vec::new() };
         let CheckKind::DicomEcho { called, .. } = &question.kind else { return Vec::new() };
         if !result.as_ref().is_err_and(Failure::is_unknown_called_title) {
@@ -277,7 +281,8 @@ impl Engine {
 
     /// Decides anew what the kernel should have, and orders it unless that is what it has.
     fn settle(&mut self, now: Now) -> Vec<Effect> {
-        if std::mem::take(&mut self.plan_is_old) {
+        if self.plan_is_old || (self.verdicts_changed && !self.kernel.is_busy()) {
+            (self.plan_is_old, self.verdicts_changed) = (false, false);
             self.plan = self.make_plan();
             self.kernel.share(&mut self.plan.desired);
             self.connections_unsettled = true;

@@ -167,7 +167,7 @@ fn echoes(scp: &Process) -> usize {
 }
 
 /// CPU time of all threads, those that have ended too.
-fn cpu_microseconds(process: &Process) -> f64 {
+pub fn cpu_microseconds(process: &Process) -> f64 {
     let clock: ClockId =
         clock_getcpuclockid(Pid::from_raw(process.pid().cast_signed())).expect("a live process");
     let time = clock.now().expect("a clock of a live process");

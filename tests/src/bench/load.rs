@@ -22,6 +22,7 @@ const SERVER_THREADS: usize = 64;
 /// Carries out one of the helper's commands; clients print their figures as JSON.
 pub fn run(arguments: &[&str]) -> io::Result<()> {
     let figures = match arguments {
+        ["farm"] => return crate::farm::serve(),
         ["serve", port] => return serve(parsed(port)?),
         ["connections", to, threads, seconds] => {
             connections(parsed(to)?, parsed(threads)?, seconds_of(seconds)?)

@@ -5,7 +5,9 @@
 //! does not make the program fail: the figures depend on the machine and on who else uses it.
 
 mod arena;
+mod checks;
 mod daemon;
+mod farm;
 mod load;
 mod proxies;
 mod report;
@@ -18,10 +20,10 @@ use arena::Arena;
 use report::Report;
 
 const USAGE: &str =
-    "usage: bench [--runs N] [NAME...]    with names of: throughput connections latency memory echo";
+    "usage: bench [--runs N] [NAME...]    with names of: throughput connections latency memory echo checks";
 /// Rounds where none are given.
 const ROUNDS: u32 = 5;
-const NAMES: [&str; 5] = ["throughput", "connections", "latency", "memory", "echo"];
+const NAMES: [&str; 6] = ["throughput", "connections", "latency", "memory", "echo", "checks"];
 
 /// What was asked for on the command line.
 #[derive(Debug, PartialEq)]
@@ -77,6 +79,7 @@ fn one(name: &str, arena: &OnceCell<Arena>, rounds: u32) -> Report {
         "connections" => traffic::connections(arena(), rounds),
         "latency" => traffic::latency(arena(), rounds),
         "memory" => daemon::memory(rounds),
+        "checks" => checks::checks(rounds),
         _ => daemon::echo(rounds),
     };
     println!("\n{report}");
