@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,9 @@ use tokio::time::Instant;
 use crate::appliance;
 use crate::banner;
 use crate::begin::{self, Paths};
-use crate::conntrack::tasks as conntrack;
+use crate::conntrack::lookup::Lookup;
+use crate::conntrack::names::Names;
+use crate::conntrack::{recorder, tasks as conntrack};
 use crate::dataplane::Dataplane;
 use crate::engine::{Accepted, Effect, Ending, Engine, Event, Now, Refusal, RequestId, Target};
 use crate::fallback;
@@ -62,11 +65,11 @@ pub async fn run(paths: Paths) -> Result<(), String> {
     let clock = Clock::start();
     let (engine, effects) = Engine::new(start, clock.now());
     let vault = Arc::new(vault);
-    let (gateway, sides) = gateway(&engine, vault.clone());
+    let (gateway, sides) = gateway(&engine, vault.clone(), &paths);
     let mut driver = Driver::new(engine, clock, vault, sides, paths);
     // First the orders, then the tasks: so the first look at the network knows which routes matter.
     driver.perform(effects);
-    driver.start_tasks(dataplane, gateway);
+    driver.start_tasks(dataplane, gateway)?;
     driver.live().await
 }
 
@@ -87,12 +90,19 @@ impl Clock {
 struct Sides {
     published: watch::Sender<Arc<Published>>,
     requests: mpsc::Receiver<Request>,
+    names: watch::Sender<Names>,
 }
 
-fn gateway(engine: &Engine, vault: Arc<Vault>) -> (Gateway, Sides) {
+fn gateway(engine: &Engine, vault: Arc<Vault>, paths: &Paths) -> (Gateway, Sides) {
+    let names = watch::Sender::default();
+    let lookup = Lookup::new(names.subscribe(), closed_connections(paths));
     let (published, watch) = watch::channel(Arc::new(picture(engine)));
     let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
-    (Gateway::new(watch, sender, vault), Sides { published, requests })
+    (Gateway::new(watch, sender, vault, lookup), Sides { published, requests, names })
+}
+
+fn closed_connections(paths: &Paths) -> PathBuf {
+    paths.state_directory.join("closed-connections")
 }
 
 fn picture(engine: &Engine) -> Published {
@@ -162,7 +172,7 @@ impl Driver {
         }
     }
 
-    fn start_tasks(&mut self, dataplane: Dataplane, gateway: Gateway) {
+    fn start_tasks(&mut self, dataplane: Dataplane, gateway: Gateway) -> Result<(), String> {
         let paths = self.paths.clone();
         if let Some(orders) = self.pending_orders.take() {
             self.tasks.spawn(apply_orders(dataplane, orders, self.sender.clone()));
@@ -172,13 +182,17 @@ impl Driver {
         }
         let ledger = conntrack::Ledger::default();
         let in_a_hurry = watch::Sender::new(false).subscribe();
-        self.tasks.spawn(conntrack::hear(ledger.clone()));
+        let folder = closed_connections(&self.paths);
+        let recorder = recorder::start(folder, self.sides.names.subscribe(), ledger.clone());
+        let recorder = recorder.map_err(|error| format!("starting the record of connections: {error}"))?;
+        self.tasks.spawn(conntrack::hear(ledger.clone(), recorder));
         self.tasks.spawn(conntrack::count(ledger, in_a_hurry, self.sender.clone()));
         self.tasks.spawn(topology_task(self.destinations.subscribe(), self.sender.clone()));
         self.tasks.spawn(web::local::serve(gateway.clone(), paths.control_socket));
         self.tasks.spawn(fallback::serve());
         let (state, report) = (paths.state_directory, self.sender.clone());
         self.tasks.spawn(web::https::serve(gateway, self.listen.subscribe(), state, report));
+        Ok(())
     }
 
     async fn live(mut self) -> Result<(), String> {
@@ -293,6 +307,7 @@ impl Driver {
                 }
             }
             Effect::EndConnections(endings) => self.end_connections(endings),
+            Effect::NameServers(names) => self.sides.names.send_modify(|known| known.follow(names)),
             Effect::ReadCounters => self.spawn_event(async {
                 let read = nft::counters().await.map_err(|error| error.to_string());
                 if let Err(error) = &read {

@@ -112,7 +112,8 @@ impl Lbd {
         &self.state
     }
 
-    /// Every file that it has stored, with its content, in the order of names; not the control socket.
+    /// Every file that it has stored, with its content, in the order of names; not the control socket, and not the
+    /// record of closed connections.
     pub fn stored_files(&self) -> Vec<(String, Vec<u8>)> {
         let mut files = Vec::new();
         let mut folders = vec![self.state.clone()];
@@ -120,7 +121,9 @@ impl Lbd {
             for entry in std::fs::read_dir(&folder).expect("state folder").map(|entry| entry.expect("entry"))
             {
                 let kind = entry.file_type().expect("type of an entry");
-                if kind.is_dir() {
+                // Clients that go away are recorded at any time.
+                let is_record = entry.file_name() == "closed-connections";
+                if kind.is_dir() && !is_record {
                     folders.push(entry.path());
                 } else if kind.is_file() {
                     let content = std::fs::read(entry.path()).expect("stored file");

@@ -173,3 +173,65 @@ fn a_halted_server_loses_its_connections_and_the_others_keep_theirs() {
     lab.lbd().put(&halt(holding.name)).expect(200);
     holding.held.expect_reset();
 }
+
+/// What the API says to a question about connections.
+fn connections(lab: &Lab, question: &str) -> Vec<serde_json::Value> {
+    let answer = lab.lbd().request("GET", &format!("/api/v1/{question}"), None).expect(200);
+    answer.json["connections"].as_array().expect("a list").clone()
+}
+
+#[test]
+fn who_is_that_is_answered_for_open_connections() {
+    let lab = Lab::single_arm();
+    let holding = Holding::start(&lab, "reset");
+    let client = lab.client().address();
+    let mine =
+        connections(&lab, &format!("connections?client={client}&service=POOL&server={}", holding.name));
+    let [connection] = mine.as_slice() else { panic!("{mine:#?}") };
+    let text = |name: &str| connection[name].as_str().unwrap_or_default().to_owned();
+    assert_eq!((text("service"), text("server")), ("POOL".to_owned(), holding.name.to_owned()));
+    assert_eq!(text("state"), "established");
+    assert_eq!(text("virtual_address"), format!("{}:2001", lab.vip(0)));
+    assert_eq!(text("server_address"), format!("{}:2001", holding.server.address()));
+    let port = text("snat_source").rsplit_once(':').expect("a port").1.to_owned();
+    let seen = holding.server.run("ss -Hnt state established sport = :2001");
+    let ends_with_it = |word: &str| word.ends_with(&format!(":{port}"));
+    assert!(seen.stdout.split_whitespace().any(ends_with_it), "the server sees {}", seen.stdout);
+    assert!(connection["age_seconds"].is_u64() && connection["bytes_in"].as_u64() > Some(100));
+    assert_eq!(connections(&lab, &format!("connections?port={port}")).len(), 1);
+    for nobody in ["client=192.0.2.1", "service=OTHER", "port=1", "server=NODE9"] {
+        assert_eq!(connections(&lab, &format!("connections?{nobody}")), [serde_json::Value::Null; 0]);
+    }
+    let refused = lab.lbd().request("GET", "/api/v1/connections?client=ct-scanner", None).expect(400);
+    assert!(refused.text.contains("client=ct-scanner"), "{}", refused.text);
+    let socket = lab.lbd().control_socket();
+    let said = lab
+        .lbd()
+        .command(&format!("connections --client {client} --control-socket {}", socket.display()), "");
+    assert!(said.expect_ok().contains(&format!("POOL/{}", holding.name)), "{said:?}");
+}
+
+#[test]
+fn who_was_that_is_answered_for_closed_connections_also_after_a_restart() {
+    let lab = Lab::single_arm();
+    let holding = Holding::start(&lab, "reset");
+    let open = connections(&lab, "connections");
+    let source = open[0]["snat_source"].as_str().expect("a source").to_owned();
+    let port = source.rsplit_once(':').expect("a port").1.to_owned();
+    drop(holding.held);
+    let question = format!("closed-connections?client={}&port={port}&since=1h", lab.client().address());
+    lab::wait::until(lab::lbd::SOON, "the closed connection", || connections(&lab, &question).len() == 1);
+    lab.lbd().kill();
+    lab.lbd().start_again();
+    let closed = connections(&lab, &question);
+    assert_eq!(closed[0]["server"], holding.name);
+    assert_eq!((&closed[0]["cause"], &closed[0]["snat_source"]), (&"reset".into(), &source.into()));
+    assert!(closed[0]["bytes_out"].as_u64() > Some(100) && closed[0]["started"].is_string());
+    assert_eq!(connections(&lab, &format!("closed-connections?port={port}&until=1h")).len(), 0);
+    // The server's end is told apart.
+    lab.lbd().wait_service("POOL", "up");
+    let held = lab.client().hold(lab.vip(0), 2001);
+    lab.server(&held.reply.server).set_link(false);
+    let ended = || connections(&lab, "closed-connections").iter().any(|closed| closed["cause"] == "ended");
+    lab::wait::until(lab::lbd::SOON, "the connection of the dead server", ended);
+}

@@ -1,6 +1,7 @@
 //! The command line: one verb, one meaning.
 
 mod client;
+mod connections;
 mod probe;
 mod status;
 
@@ -38,6 +39,8 @@ enum Verb {
     },
     /// Make a configuration file the one in force
     Apply(Apply),
+    /// List the connections of clients, or those that have closed
+    Connections(connections::Connections),
     /// Make a health check by hand and show each of its steps
     Probe(probe::Probe),
     /// Set the password of the WebUI; it is read from standard input, one line
@@ -124,6 +127,7 @@ pub fn carry_out(command: Command) -> Result<(), String> {
             Ok(())
         }
         Verb::Probe(probe) => probe::carry_out(probe),
+        Verb::Connections(question) => connections::show(&question),
         Verb::Apply(apply) => change_config(&apply),
         Verb::SetPassword { state, user } => set_password(&state.state_directory, &user.user),
     }

@@ -30,8 +30,12 @@ pub struct Figures {
 pub struct Census {
     /// By mark; marks without any connection since lbd started are missing.
     pub marks: BTreeMap<u32, Figures>,
-    /// Ends of connections that were not seen, times when some were missed: their bytes are missing in the sums.
+    /// Times when more connections ended at once than could be heard of: their bytes are missing in the sums.
     pub lost_ends: u64,
+    /// Closed connections that were not recorded.
+    pub unrecorded: u64,
+    /// Why the latest ones were not.
+    pub record_failure: Option<String>,
 }
 
 /// What ended connections have moved, by mark.
@@ -40,6 +44,10 @@ pub struct Ended {
     sums: BTreeMap<u32, [Volume; 2]>,
     /// Times when ends were missed.
     pub lost: u64,
+    /// Closed connections that could not be recorded.
+    pub unrecorded: u64,
+    /// Why the latest could not; `None` where it could.
+    pub record_failure: Option<String>,
 }
 
 /// So many marks can have a sum: far more than there are servers. Others' marks are no reason to grow for ever.
@@ -113,7 +121,12 @@ impl Count {
             figures.received = at_least(figures.received, last.received);
             figures.sent = at_least(figures.sent, last.sent);
         }
-        Census { marks, lost_ends: ended.lost }
+        Census {
+            marks,
+            lost_ends: ended.lost,
+            unrecorded: ended.unrecorded,
+            record_failure: ended.record_failure.clone(),
+        }
     }
 }
 

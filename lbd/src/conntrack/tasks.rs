@@ -1,5 +1,6 @@
 //! The tasks that speak to the connection table. Each ends only when lbd ends; a failure is told and tried again.
 
+use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tokio::time::Instant;
 
 use super::census::{self, Census, Count, Ended};
 use super::entry::MarkFilter;
-use super::socket::{ConntrackError, EndWatch, Table};
+use super::socket::{ConntrackError, End, EndWatch, Table};
 use crate::engine::{Ending, Event};
 
 /// After a failure, until the next try.
@@ -17,7 +18,7 @@ const RETRY: Duration = Duration::from_secs(5);
 /// What has ended so far: written by the task that hears of it, read by the one that counts.
 pub type Ledger = Arc<Mutex<Ended>>;
 
-fn ended(ledger: &Ledger) -> std::sync::MutexGuard<'_, Ended> {
+pub(super) fn ended(ledger: &Ledger) -> std::sync::MutexGuard<'_, Ended> {
     // Whoever panicked has left sums that are as good as any.
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -64,17 +65,20 @@ async fn look(table: &mut Option<Table>, ledger: &Ledger, last: &Census) -> Resu
     Ok(count.finish(&before, last))
 }
 
-/// Hears of the ends of connections, and adds up what they have moved.
-pub async fn hear(ledger: Ledger) -> String {
+/// Hears of the ends of connections, adds up what they have moved, and hands them on to be recorded.
+pub async fn hear(ledger: Ledger, recorder: SyncSender<Vec<End>>) -> String {
     loop {
-        let Err(error) = hear_until_failure(&ledger).await;
+        let Err(error) = hear_until_failure(&ledger, &recorder).await;
         ended(&ledger).lost += 1;
         tracing::warn!(%error, "the ends of connections are not recorded; it is tried again");
         tokio::time::sleep(RETRY).await;
     }
 }
 
-async fn hear_until_failure(ledger: &Ledger) -> Result<std::convert::Infallible, ConntrackError> {
+async fn hear_until_failure(
+    ledger: &Ledger,
+    recorder: &SyncSender<Vec<End>>,
+) -> Result<std::convert::Infallible, ConntrackError> {
     let mut watch = EndWatch::open()?;
     loop {
         let ends = watch.next().await?;
@@ -82,6 +86,12 @@ async fn hear_until_failure(ledger: &Ledger) -> Result<std::convert::Infallible,
         ledger.lost += u64::from(ends.some_lost);
         for end in &ends.seen {
             ledger.add(&end.entry);
+        }
+        // The disk is behind, or hangs: what does not fit is left out.
+        if let Err(TrySendError::Full(ends) | TrySendError::Disconnected(ends)) = recorder.try_send(ends.seen)
+        {
+            ledger.unrecorded += ends.len() as u64;
+            ledger.record_failure = Some("the disk does not keep up".into());
         }
     }
 }

@@ -121,7 +121,16 @@ impl Connections {
                 census.lost_ends
             )
         });
-        uncounted.chain(unended).chain(lost).collect()
+        let unrecorded = self.census.iter().filter_map(|census| {
+            let why = census.record_failure.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            (census.unrecorded > 0 || census.record_failure.is_some()).then(|| {
+                format!(
+                    "{} closed connections were not recorded since lbd started{why}. Traffic goes on.",
+                    census.unrecorded
+                )
+            })
+        });
+        uncounted.chain(unended).chain(lost).chain(unrecorded).collect()
     }
 }
 

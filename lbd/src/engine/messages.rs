@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Ending, Findings};
 use crate::config::{AeTitle, Document, Label, Problem, Question};
 use crate::conntrack::census::Census;
+use crate::conntrack::names::Names;
 use crate::health::titles::Search;
 use crate::health::{Failure, Passed};
 use crate::network::topology::{Interface, Topology};
@@ -157,6 +158,8 @@ pub enum Effect {
     },
     /// Make the kernel forget connections whose server is out.
     EndConnections(Vec<Ending>),
+    /// Remember which servers the marks of connections mean.
+    NameServers(Names),
     /// Read the kernel's counters.
     ReadCounters,
     /// See whether the disk takes writes, and what init has to say.

@@ -31,6 +31,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::{AeTitle, CheckKind, Config, Document, VirtualService};
+use crate::conntrack::names::Names;
 use crate::health::titles::{Search, candidates};
 use crate::health::{Failure, Passed};
 use crate::network::topology::Topology;
@@ -276,6 +277,7 @@ impl Engine {
         vec![
             Effect::WatchRoutes(servers.map(|server| server.address).collect()),
             Effect::Listen((management.address, management.https_port).into()),
+            Effect::NameServers(Names::of(&self.numbering)),
         ]
     }
 

@@ -127,6 +127,7 @@ impl World {
                 Effect::EndConnections(endings) => self.endings.push(endings),
                 Effect::ReadCounters
                 | Effect::FindTitles { .. }
+                | Effect::NameServers(_)
                 | Effect::WatchRoutes(_)
                 | Effect::Listen(_) => {}
             }
@@ -649,7 +650,7 @@ fn counted_connections_are_shown_and_scarce_ports_are_told() {
     world.calm_down();
     assert_eq!(world.engine.view().virtual_services[0].traffic.connections_now, None);
     let figures = Figures { connections: 7, ports_in_use: 51_610, ..Figures::default() };
-    let census = Census { marks: [(0x10002, figures)].into(), lost_ends: 0 };
+    let census = Census { marks: [(0x10002, figures)].into(), ..Census::default() };
     world.event(Event::Connections(Ok(census)));
     let view = world.engine.view();
     let servers = view.virtual_services[0].real_servers.iter();

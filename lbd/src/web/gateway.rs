@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
 
 use crate::config::difference::difference;
 use crate::config::{Document, Problem};
+use crate::conntrack::lookup::Lookup;
 use crate::engine::{Accepted, Proposal, Refusal};
 use crate::store::{Author, Standing, StoreError, StoredVersion, VersionInfo, check_comment};
 use crate::vault::Vault;
@@ -62,6 +63,7 @@ pub struct Gateway {
     turn: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     reads: Arc<Semaphore>,
+    connections: Lookup,
 }
 
 impl Gateway {
@@ -70,9 +72,15 @@ impl Gateway {
         published: watch::Receiver<Arc<Published>>,
         requests: mpsc::Sender<Request>,
         vault: Arc<Vault>,
+        connections: Lookup,
     ) -> Self {
         let [turn, waiting, reads] = [1, WAITING_CHANGES, READS].map(|room| Arc::new(Semaphore::new(room)));
-        Self { published, requests, vault, turn, waiting, reads }
+        Self { published, requests, vault, turn, waiting, reads, connections }
+    }
+
+    /// The way to connections, open and closed.
+    pub fn connections(&self) -> &Lookup {
+        &self.connections
     }
 
     /// The latest picture.

@@ -17,6 +17,7 @@ pub mod probe;
 mod caller;
 mod change_password;
 mod connection;
+mod connections;
 mod gateway;
 
 use axum::Router;
@@ -26,5 +27,9 @@ pub use gateway::{Gateway, Published, Request, Wish};
 
 /// Pages and API, without any check of who asks.
 pub fn router(gateway: Gateway) -> Router {
-    api::routes().merge(pages::routes()).merge(probe::routes()).with_state(gateway)
+    api::routes()
+        .merge(pages::routes())
+        .merge(probe::routes())
+        .merge(connections::routes())
+        .with_state(gateway)
 }

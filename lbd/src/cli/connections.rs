@@ -1,0 +1,175 @@
+//! `lbd connections`: the connections of clients, open or closed.
+
+use std::fmt::Write;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::{ControlSocket, client};
+use crate::conntrack::list::{ConnectionList, ConnectionView};
+use crate::conntrack::lookup::{ClosedList, ClosedView};
+use crate::conntrack::record::Cause;
+use crate::web::pages::ago;
+
+#[derive(Debug, Args)]
+pub(super) struct Connections {
+    /// Only those of this client address
+    #[arg(long, value_name = "ADDRESS")]
+    client: Option<String>,
+    /// Only those of this virtual service
+    #[arg(long, value_name = "LABEL")]
+    service: Option<String>,
+    /// Only those to this real server
+    #[arg(long, value_name = "LABEL")]
+    server: Option<String>,
+    /// Only those with this port: the client's, the one that the server sees, or the virtual one
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+    /// So many at most, 1,000 if not given
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<String>,
+    /// Closed connections, the latest first
+    #[arg(long)]
+    closed: bool,
+    /// Only those not closed before: a moment such as 2026-11-25T08:30:00Z, or how long ago, such as 90m
+    #[arg(long, value_name = "TIME", requires = "closed")]
+    since: Option<String>,
+    /// Only those opened by then
+    #[arg(long, value_name = "TIME", requires = "closed")]
+    until: Option<String>,
+    /// As JSON, the same as GET /api/v1/connections or /api/v1/closed-connections
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    socket: ControlSocket,
+}
+
+/// Prints what was asked for.
+pub(super) fn show(question: &Connections) -> Result<(), String> {
+    let answer = client::get(&question.socket.control_socket, &path(question))?;
+    let not_understood = |error| format!("the daemon's answer is not understood: {error}");
+    match (question.json, question.closed) {
+        (true, _) => println!("{answer}"),
+        (false, false) => print!("{}", open_text(&serde_json::from_str(&answer).map_err(not_understood)?)),
+        (false, true) => {
+            let list = serde_json::from_str(&answer).map_err(not_understood)?;
+            print!("{}", closed_text(&list, Timestamp::now()));
+        }
+    }
+    Ok(())
+}
+
+fn path(question: &Connections) -> String {
+    let path = if question.closed { "/api/v1/closed-connections" } else { "/api/v1/connections" };
+    let given = [
+        ("client", &question.client),
+        ("service", &question.service),
+        ("server", &question.server),
+        ("port", &question.port),
+        ("limit", &question.limit),
+        ("since", &question.since),
+        ("until", &question.until),
+    ];
+    let pairs = given.iter().filter_map(|(name, value)| Some(format!("{name}={}", encoded(value.as_ref()?))));
+    format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
+}
+
+/// For a URL's query (RFC 3986 section 2.1).
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                encoded.push(char::from(byte))
+            }
+            // Writing to a String cannot fail.
+            _ => drop(write!(encoded, "%{byte:02X}")),
+        }
+        encoded
+    })
+}
+
+fn open_text(list: &ConnectionList) -> String {
+    let line = |connection: &ConnectionView| {
+        let age = connection.age_seconds.map_or_else(|| "?".to_owned(), |age| format!("{age} s"));
+        let left = connection.seconds_left.map_or_else(String::new, |left| format!(", {left} s left"));
+        format!(
+            "{} {} -> {} {}/{} {} seen as {}: {}, for {age}{left}, {} bytes in, {} out\n",
+            connection.protocol,
+            connection.client,
+            connection.virtual_address,
+            known(&connection.service),
+            known(&connection.server),
+            connection.server_address,
+            connection.snat_source,
+            connection.state,
+            connection.bytes_in,
+            connection.bytes_out
+        )
+    };
+    list.connections.iter().map(line).collect::<String>() + &end(list.connections.len(), list.is_cut)
+}
+
+fn closed_text(list: &ClosedList, now: Timestamp) -> String {
+    let line = |connection: &ClosedView| {
+        let time = |time: Option<Timestamp>| time.map_or_else(|| "?".to_owned(), |time| format!("{time:.0}"));
+        format!(
+            "{} {} -> {} {}/{} {} seen as {}: {}, {} to {}{}, {} bytes in, {} out\n",
+            connection.protocol,
+            connection.client,
+            connection.virtual_address,
+            known(&connection.service),
+            known(&connection.server),
+            connection.server_address,
+            connection.snat_source,
+            cause_words(connection.cause),
+            time(connection.started),
+            time(connection.ended),
+            connection.ended.map_or_else(String::new, |ended| format!(" ({} ago)", ago(ended, now))),
+            connection.bytes_in,
+            connection.bytes_out
+        )
+    };
+    list.connections.iter().map(line).collect::<String>() + &end(list.connections.len(), list.is_cut)
+}
+
+fn known(label: &str) -> &str {
+    if label.is_empty() { "(removed)" } else { label }
+}
+
+fn cause_words(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Closed => "closed",
+        Cause::Reset => "reset",
+        Cause::TimedOut => "timed out",
+        Cause::Unanswered => "never answered",
+        Cause::Ended => "ended, as its server failed or left",
+    }
+}
+
+fn end(count: usize, is_cut: bool) -> String {
+    match is_cut {
+        true => format!("{count} connections, and there are more: narrow the question\n"),
+        false => format!("{count} connections\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_written_so_that_it_is_understood() {
+        assert_eq!(encoded("2026-11-25T08:30:00+01:00"), "2026-11-25T08%3A30%3A00%2B01%3A00");
+        assert_eq!(encoded("1h 30m&x=y"), "1h%2030m%26x%3Dy");
+    }
+
+    #[test]
+    fn a_list_says_whether_it_is_whole() {
+        let list = ConnectionList { connections: Vec::new(), is_cut: true };
+        assert_eq!(open_text(&list), "0 connections, and there are more: narrow the question\n");
+        assert_eq!(
+            closed_text(&ClosedList { connections: Vec::new(), is_cut: false }, Timestamp::UNIX_EPOCH),
+            "0 connections\n"
+        );
+    }
+}
