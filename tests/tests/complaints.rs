@@ -45,6 +45,28 @@ fn complaint_01_sticky_clients_that_keep_landing_on_a_drained_or_dead_server() {
     assert_eq!(ask(&lab), NODES[1 - second], "dead");
 }
 
+/// LVS, `expire_nodest_conn`.
+#[test]
+fn complaint_02_packets_to_a_removed_server_silently_dropped() {
+    let lab = Lab::single_arm();
+    let _servers = start_named_pool(&lab);
+    let held = lab.client().hold(lab.vip(0), 2001);
+    held.expect_alive();
+    // Only the server that the client does not use is left.
+    let left = if held.reply.server == "NODE1" { "NODE2" } else { "NODE1" };
+    let (gone, kept) = (lab.server(&held.reply.server).address(), lab.server(left).address());
+    let config = lab.config([&lab.pool().weights(&[100])]);
+    let config = if config.as_str().contains(&gone.to_string()) {
+        config.replacing(&gone.to_string(), &kept.to_string()).replacing(&held.reply.server, left)
+    } else {
+        config
+    };
+    lab.lbd().put(&config).expect(200);
+    held.expect_reset();
+    lab.lbd().wait_service("POOL", "up");
+    assert_eq!(ask(&lab), left);
+}
+
 /// ldirectord without fork.
 #[test]
 fn complaint_03_one_slow_check_delaying_all_others() {
@@ -188,6 +210,23 @@ fn complaint_10_a_panic_threshold_that_sends_traffic_to_dead_hosts() {
     assert_eq!(lab.client().scan(lab.vip(0), &[2001])[&2001], "refused");
     lab.client().echoscu(lab.vip(0), 2001, "SOMEBODY_ELSE").expect_failure("");
     assert!(scps.iter().all(|scp| scp.peers("MODALITY").is_empty()));
+}
+
+/// kubernetes #71358.
+#[test]
+fn complaint_11_black_holes_after_a_server_is_replaced() {
+    let lab = Lab::single_arm();
+    let _servers = NODES.map(|node| lab.server(node).named_server(node, 2001));
+    let config = lab.config([&lab.pool().weights(&[100])]);
+    lab.lbd().start(&config);
+    lab.lbd().wait_service("POOL", "up");
+    let held = lab.client().hold(lab.vip(0), 2001);
+    assert_eq!(held.reply.server, "NODE1");
+    let [old, new] = NODES.map(|node| lab.server(node).address().to_string());
+    lab.lbd().put(&config.replacing(&old, &new)).expect(200);
+    held.expect_reset();
+    lab.lbd().wait_service("POOL", "up");
+    assert_eq!(ask(&lab), "NODE2", "though it was stuck to the one before");
 }
 
 /// fo-dicom #1875.
