@@ -2,6 +2,8 @@
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 TOOLS := $(TARGET)/tools
 PEERS := $(TARGET)/peers
+# What judges the pages; a package of npm, pinned by tests/browser/package-lock.json.
+AXE := tests/browser/node_modules/axe-core/axe.min.js
 FUZZ_SECONDS ?= 60
 VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 AGAIN := $(TARGET)/again
@@ -13,7 +15,7 @@ STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_get
 # Debian 12 packages: the compiler's linker, the product's own nft, and the peers of tests and benchmark.
 PACKAGES := build-essential curl iproute2 procps util-linux nftables conntrack iputils-ping openssl \
 	python3-venv dcmtk haproxy nginx-light libnginx-mod-stream iperf3 \
-	qemu-system-x86 qemu-utils ovmf libxml2-utils
+	qemu-system-x86 qemu-utils ovmf libxml2-utils chromium chromium-driver
 IMAGE := $(TARGET)/release/image --packages $(TARGET)/packages --apt $(TARGET)/apt
 export PATH := $(TOOLS)/bin:$(PATH):/usr/sbin:/sbin
 export EVENKEEL_LBD := $(TARGET)/debug/lbd
@@ -28,7 +30,7 @@ targets = $(patsubst tests/tests/%.rs,--test %,$(1))
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | column -t -s '|'
 
-setup: $(PEERS)/ready ## Install what this machine lacks (Debian 12 with Rust), saying what
+setup: $(PEERS)/ready $(AXE) ## Install what this machine lacks (Debian 12 with Rust), saying what
 	@missing=$$(for p in $(PACKAGES); do dpkg -s $$p 2>/dev/null | grep -q '^Status:.* installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then echo "setup: apt-get install" $$missing; \
 		apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
@@ -42,6 +44,13 @@ $(PEERS)/ready: tests/peers/requirements.txt
 		{ echo "setup: apt-get install python3-venv"; apt-get update -qq; apt-get install -y -qq python3-venv; }
 	@echo "setup: Python packages $$(sed -n 's/^\([a-z][^ ]*\) .*/\1/p' $< | tr '\n' ' ')into $(PEERS)"
 	@python3 -m venv $(PEERS) && $(PEERS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(AXE): tests/browser/package-lock.json
+	@npm --version >/dev/null 2>&1 || \
+		{ echo "setup: apt-get install npm"; apt-get update -qq; apt-get install -y -qq --no-install-recommends npm; }
+	@echo "setup: npm package axe-core into tests/browser/node_modules"
+	@cd tests/browser && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 build: ## Build the product (release)

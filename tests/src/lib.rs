@@ -15,6 +15,7 @@
 //! is swept away by the next one. Every wait is for an event and has a deadline ([`wait`]).
 
 pub mod api;
+pub mod browser;
 pub mod config;
 pub mod host;
 pub mod kernel;
@@ -33,6 +34,6 @@ pub use api::{Answer, Api};
 pub use config::{Config, Pool};
 pub use host::Host;
 pub use lbd::Lbd;
-pub use peers::Mode;
+pub use peers::{Mode, Scp};
 pub use process::{Output, Process};
 pub use topology::Lab;

@@ -1,11 +1,14 @@
 //! Network namespaces: making them, running commands inside, and removing what a dead test left.
 
 use std::fmt::Display;
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -62,6 +65,19 @@ impl Namespace {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name, "setpriv", "--pdeathsig", "KILL", "--", program]);
         command
+    }
+
+    /// A connection made inside the namespace; it may be used from outside.
+    pub fn connect(&self, address: Ipv4Addr, port: u16) -> TcpStream {
+        let path = format!("/run/netns/{}", self.name);
+        // In a thread of its own, which alone changes its namespace, and ends.
+        let connect = move || {
+            let namespace = File::open(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            setns(namespace, CloneFlags::CLONE_NEWNET).unwrap_or_else(|error| panic!("{path}: {error}"));
+            TcpStream::connect((address, port))
+        };
+        let connected = std::thread::spawn(connect).join().expect("a namespace to enter");
+        connected.unwrap_or_else(|error| panic!("{address}:{port}: {error}"))
     }
 
     /// Runs `ip` with `arguments`, separated by blanks, on this namespace.

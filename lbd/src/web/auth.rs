@@ -170,6 +170,9 @@ pub fn guarded(router: Router, guard: Guard) -> Router {
 
 /// Middleware: lets a request pass, or answers it.
 async fn require_password(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    if super::pages::is_asset(request.uri().path()) {
+        return next.run(request).await;
+    }
     match guard.admit(request.headers()).await {
         Ok(Admission::Everything) => {
             let from = request.extensions().get().copied().unwrap_or(Peer::Network(IpAddr::from([0; 4])));
@@ -185,12 +188,9 @@ async fn require_password(State(guard): State<Guard>, mut request: Request, next
     }
 }
 
-/// The form's own answer, and what makes it readable.
+/// The form's own answer.
 fn serves_the_change(request: &Request) -> bool {
-    matches!(
-        (request.method(), request.uri().path()),
-        (&Method::POST, change_password::PATH) | (&Method::GET, super::pages::STYLE_PATH)
-    )
+    matches!((request.method(), request.uri().path()), (&Method::POST, change_password::PATH))
 }
 
 /// HTTP Basic (RFC 7617), only ever asked for over TLS.

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::api::ProblemDocument;
 use super::auth::{Guard, Outcome, USER};
-use super::pages;
+use super::pages::{self, Frame};
 use super::password::{LONGEST_PASSWORD, check_password};
 
 /// Where the form is, and where it is sent to.
@@ -153,6 +153,7 @@ pub(super) enum Reason {
 #[derive(Template)]
 #[template(path = "password.html")]
 struct PasswordPage<'a> {
+    frame: Frame,
     title: &'static str,
     text: String,
     user: &'static str,
@@ -188,7 +189,7 @@ fn page(status: StatusCode, errors: &Errors, reason: Reason) -> Response {
         Reason::Choice => ("Change the password", format!("The password of the user {USER}.")),
     };
     let general = errors.general.as_deref();
-    pages::page_of(status, &PasswordPage { title, text, user: USER, general, fields })
+    pages::page_of(status, &PasswordPage { frame: Frame::bare(), title, text, user: USER, general, fields })
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ fn example_frontends() -> Vec<Frontend> {
 /// Logs in over HTTPS and loads what a browser would.
 fn visit_webui(visitor: &Host) {
     let base = format!("https://{}:9443", topology::MANAGEMENT);
-    for path in ["/lbadmin/", "/style.css", "/api/v1/status"] {
+    for path in ["/lbadmin/", "/api/v1/status"] {
         https(visitor, "GET", &format!("{base}{path}"), Some(PASSWORD), None).expect(200);
     }
 }

@@ -25,7 +25,6 @@ fn appliance() -> Appliance {
     let open = Router::new()
         .route("/", get(async || "overview"))
         .route("/api/v1/config", get(async || "configuration").put(async || "changed"))
-        .route(pages::STYLE_PATH, get(async || "style"))
         .fallback(async || "nothing");
     Appliance { router: guarded(open, Guard::new(file.clone())), file, _folder: folder }
 }
@@ -69,7 +68,7 @@ async fn a_one_time_password_opens_nothing_but_the_form() {
     ] {
         let (status, text) = appliance.ask(method, path, ONE_TIME, &[]).await;
         assert_eq!(status, 403, "{method} {path}");
-        assert!(text.contains(r#"<form class="panel" method="post" action="/password">"#), "{text}");
+        assert!(text.contains(r#"<form class="panel narrow" method="post" action="/password">"#), "{text}");
     }
     for method in ["GET", "PUT", "DELETE"] {
         let (status, text) = appliance.ask(method, "/api/v1/config", ONE_TIME, &[]).await;
@@ -77,8 +76,7 @@ async fn a_one_time_password_opens_nothing_but_the_form() {
         assert_eq!((status, &problem["status"]), (403, &403.into()), "{method}");
         assert!(problem["detail"].as_str().unwrap().contains("POST /password"), "{text}");
     }
-    assert_eq!(appliance.ask("GET", "/style.css", ONE_TIME, &[]).await, (200, "style".into()));
-    for path in ["/", PATH, "/style.css", "/api/v1/config"] {
+    for path in ["/", PATH, "/assets/style.css", "/api/v1/config"] {
         assert_eq!(appliance.ask("GET", path, "wrong one", &[]).await.0, 401, "{path}");
     }
     assert_eq!(appliance.change("wrong one", "", &[]).await.0, 401);
@@ -92,7 +90,6 @@ async fn a_new_password_opens_everything_and_ends_the_old_one() {
     let browser = [("origin", "https://lb:9443"), ("sec-fetch-site", "same-origin")];
     let (status, text) = appliance.change(ONE_TIME, form, &browser).await;
     assert_eq!(status, 200, "{text}");
-    assert!(text.contains("<style>") && !text.contains("/style.css"), "needs nothing that the old one opens");
     assert_eq!(appliance.ask("GET", "/", ONE_TIME, &[]).await.0, 401);
     assert_eq!(appliance.ask("GET", "/", LASTING, &[]).await, (200, "overview".into()));
     assert_eq!(appliance.ask("PUT", "/api/v1/config", LASTING, &[]).await, (200, "changed".into()));

@@ -1,0 +1,100 @@
+// Saves reloads; every page works without it.
+"use strict";
+
+// A request for confirmation before what ends connections or removes something.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-confirm]");
+  if (button && !window.confirm(button.dataset.confirm)) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+}, true);
+
+// The part of the page that changes by itself is fetched anew when the appliance says that something changed.
+(() => {
+  const live = () => document.getElementById("live");
+  if (!live()) {
+    return;
+  }
+  const LEAST_PAUSE = 250; // ms between two fetches
+  const ANYWAY = 5000; // ms: times and counters go on without an event
+  let source = null;
+  let wanted = false;
+  let busy = false;
+  let last = 0;
+
+  const say = (text) => {
+    const place = document.querySelector(".live-state");
+    if (place && place.textContent !== text) {
+      place.textContent = text;
+    }
+  };
+
+  const refresh = async () => {
+    if (busy) {
+      wanted = true;
+      return;
+    }
+    busy = true;
+    wanted = false;
+    try {
+      const form = document.getElementById("view");
+      const query = form ? "?" + new URLSearchParams(new FormData(form)) : "";
+      const answer = await fetch(live().dataset.live + query, { headers: { "HX-Request": "true" } });
+      if (answer.status === 401 || answer.status === 403) {
+        window.location.reload();
+        return;
+      }
+      if (answer.ok) {
+        const text = await answer.text();
+        await htmx.swap({ target: live(), text, swap: "outerMorph" });
+        say("The page follows by itself.");
+      }
+    } catch (error) {
+      say("The appliance does not answer; what is shown may be old.");
+    } finally {
+      busy = false;
+      last = Date.now();
+    }
+    if (wanted) {
+      soon();
+    }
+  };
+
+  let timer = null;
+  const soon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(refresh, Math.max(0, last + LEAST_PAUSE - Date.now()));
+  };
+
+  const listen = () => {
+    if (source || document.hidden) {
+      return;
+    }
+    source = new EventSource(live().dataset.changes);
+    source.onmessage = soon;
+    source.onerror = () => {
+      if (source && source.readyState === EventSource.CLOSED) {
+        source = null;
+      }
+    };
+  };
+
+  // A page that nobody looks at keeps no connection.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      source?.close();
+      source = null;
+    } else {
+      listen();
+      soon();
+    }
+  });
+  setInterval(() => {
+    if (!document.hidden) {
+      listen();
+      soon();
+    }
+  }, ANYWAY);
+  listen();
+})();

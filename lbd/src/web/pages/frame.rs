@@ -1,0 +1,138 @@
+//! What every page has around its content: menu, host name, theme, what the administrator must know at once.
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::COOKIE;
+use axum::http::request::Parts;
+use std::convert::Infallible;
+
+use super::menu::{MENU, Section};
+use crate::web::Gateway;
+
+/// The cookie that keeps the choice of colours; it holds no secret.
+pub(in crate::web) const THEME_COOKIE: &str = "theme";
+
+/// Light or dark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::web) enum Theme {
+    /// As the system of the reader has it.
+    #[default]
+    Automatic,
+    /// Dark on light.
+    Light,
+    /// Light on dark.
+    Dark,
+}
+
+impl Theme {
+    /// As cookie and style sheet name it.
+    pub(in crate::web) fn name(self) -> &'static str {
+        match self {
+            Self::Automatic => "auto",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    /// The one of this name; anything else is automatic.
+    pub(in crate::web) fn named(name: &str) -> Self {
+        [Self::Light, Self::Dark].into_iter().find(|theme| theme.name() == name).unwrap_or_default()
+    }
+
+    fn chosen(headers: &HeaderMap) -> Self {
+        let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs
+            .filter(|(name, _)| *name == THEME_COOKIE)
+            .map(|(_, value)| Self::named(value))
+            .next()
+            .unwrap_or_default()
+    }
+}
+
+/// What surrounds the content of a page.
+pub(in crate::web) struct Frame {
+    /// Path and query of the page, to come back to.
+    pub(in crate::web) here: String,
+    /// Path of the page, to mark it in the menu.
+    pub(in crate::web) path: String,
+    /// Name of the appliance; empty where nobody is logged in.
+    pub(in crate::web) host_name: String,
+    /// The choice of colours.
+    pub(in crate::web) theme: Theme,
+    /// Whether the menu is shown.
+    pub(in crate::web) has_menu: bool,
+}
+
+impl Frame {
+    /// For who may see nothing of the appliance.
+    pub(in crate::web) fn bare() -> Self {
+        let (here, path, host_name) = Default::default();
+        Self { here, path, host_name, theme: Theme::Automatic, has_menu: false }
+    }
+
+    /// For templates.
+    pub(in crate::web) fn menu(&self) -> &'static [Section] {
+        if self.has_menu { MENU } else { &[] }
+    }
+
+    /// Whether a page of the menu is the one shown, or the one above it.
+    pub(in crate::web) fn is_here(&self, path: &str) -> bool {
+        self.path == path
+            || (path != "/" && self.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')))
+    }
+
+    /// Whether a section of the menu holds the page shown.
+    pub(in crate::web) fn is_within(&self, section: &Section) -> bool {
+        section.pages.iter().any(|item| self.is_here(item.path))
+    }
+}
+
+impl FromRequestParts<Gateway> for Frame {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Infallible> {
+        let path = match parts.uri.path() {
+            "/lbadmin/" | "/lbadmin" => "/",
+            path => path,
+        };
+        Ok(Self {
+            here: parts.uri.path_and_query().map_or("/", |whole| whole.as_str()).to_owned(),
+            path: path.to_owned(),
+            host_name: gateway.latest().view.host_name.clone(),
+            theme: Theme::chosen(&parts.headers),
+            has_menu: true,
+        })
+    }
+}
+
+/// A path on this appliance to go back to; anything else is the overview.
+pub(in crate::web) fn local_path(path: &str) -> &str {
+    let is_local = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n']);
+    if is_local { path } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_goes_back_to_pages_of_this_appliance_only() {
+        for path in ["https://elsewhere/", "//elsewhere/", "/\\elsewhere", "", "page"] {
+            assert_eq!(local_path(path), "/");
+        }
+        assert_eq!(local_path("/cluster/services?x=1"), "/cluster/services?x=1");
+    }
+
+    #[test]
+    fn the_theme_is_read_from_its_cookie_alone() {
+        let chosen = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(COOKIE, text.parse().unwrap());
+            Theme::chosen(&headers)
+        };
+        assert_eq!(chosen("a=b; theme=dark"), Theme::Dark);
+        assert_eq!(chosen("mytheme=dark"), Theme::Automatic);
+        assert_eq!(chosen("theme=\"><script>"), Theme::Automatic);
+    }
+}

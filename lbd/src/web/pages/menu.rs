@@ -1,0 +1,173 @@
+//! The menu of the product's specification: every page has its place from the first day.
+
+/// A heading of the menu with its pages.
+pub(in crate::web) struct Section {
+    /// As the menu shows it.
+    pub(in crate::web) title: &'static str,
+    /// In the order of the menu; a section of one page is shown as that page.
+    pub(in crate::web) pages: &'static [Item],
+}
+
+/// A page in the menu.
+pub(in crate::web) struct Item {
+    /// Where it is.
+    pub(in crate::web) path: &'static str,
+    /// As the menu shows it.
+    pub(in crate::web) title: &'static str,
+    /// What the page will do, and how to get along until then; empty where the page is there.
+    pub(in crate::web) planned: &'static str,
+}
+
+const fn built(path: &'static str, title: &'static str) -> Item {
+    Item { path, title, planned: "" }
+}
+
+const fn planned(path: &'static str, title: &'static str, planned: &'static str) -> Item {
+    Item { path, title, planned }
+}
+
+/// The whole menu.
+pub(in crate::web) const MENU: &[Section] = &[
+    Section { title: "System Overview", pages: &[built("/", "System Overview")] },
+    Section {
+        title: "Local Configuration",
+        pages: &[
+            planned(
+                "/local/hostname",
+                "Hostname & DNS",
+                "Host name and DNS servers are set by [network] in the configuration for now.",
+            ),
+            planned(
+                "/local/interfaces",
+                "Network Interface Configuration",
+                "Addresses are set by [[network.interface]] in the configuration for now; bonding and VLANs \
+                 cannot be set yet.",
+            ),
+            planned(
+                "/local/routing",
+                "Routing",
+                "The default gateway is set by default_gateway of [network] in the configuration for now; static \
+                 routes cannot be set yet.",
+            ),
+            planned(
+                "/local/time",
+                "System Date & Time",
+                "NTP servers are set by ntp_servers of [network] in the configuration for now; the time zone is UTC.",
+            ),
+            planned("/local/physical", "Physical - Advanced", "A smart host for mail cannot be set yet."),
+            planned("/local/portal", "Portal Management", "Centralised management is not offered yet."),
+            planned("/local/security", "Security", "The appliance is always in the mode \"secure\" for now."),
+            planned("/local/snmp", "SNMP Configuration", "SNMP is not offered yet."),
+            planned("/local/graphing", "Graphing", "Graphs over days are not recorded yet."),
+            planned("/local/licence", "License Key", "This version needs no licence key."),
+        ],
+    },
+    Section {
+        title: "Cluster Configuration",
+        pages: &[
+            planned(
+                "/cluster/guide",
+                "Set-up for DoseWatch",
+                "The guided set-up is not here yet; examples/datalink.toml shows the three pools.",
+            ),
+            planned("/cluster/services", "Layer 4 Virtual Services", "This page is not here yet."),
+            planned("/cluster/servers", "Layer 4 Real Servers", "This page is not here yet."),
+            planned("/cluster/checks", "Health Check Scripts", "This page is not here yet."),
+            planned("/cluster/advanced", "Layer 4 Advanced Configuration", "This page is not here yet."),
+            planned(
+                "/cluster/pair",
+                "High-Availability Configuration",
+                "A pair of appliances is not offered yet.",
+            ),
+            planned(
+                "/cluster/heartbeat",
+                "Heartbeat Configuration",
+                "Heartbeat belongs to a pair of appliances, which is not offered yet.",
+            ),
+        ],
+    },
+    Section {
+        title: "Maintenance",
+        pages: &[
+            planned(
+                "/maintenance/restart",
+                "Restart Services",
+                "Restarting is not offered here yet. Nothing needs it: every change takes effect at once.",
+            ),
+            built("/password", "Passwords"),
+            planned(
+                "/maintenance/backup",
+                "Backup & Restore",
+                "Backups are not made here yet. `GET /api/v1/config` gives the whole configuration; it can be sent back \
+                 with PUT.",
+            ),
+            planned("/maintenance/update", "Software Update", "Updates cannot be installed here yet."),
+            planned(
+                "/maintenance/firewall",
+                "Firewall Script",
+                "Own firewall rules cannot be added. The appliance lets in management and the virtual services only.",
+            ),
+            planned(
+                "/maintenance/lockdown",
+                "Firewall Lockdown Wizard",
+                "Which hosts may manage the appliance cannot be limited here yet.",
+            ),
+        ],
+    },
+    Section {
+        title: "View Configuration",
+        pages: &[planned("/configuration", "View Configuration", "This page is not here yet.")],
+    },
+    Section {
+        title: "Reports",
+        pages: &[planned(
+            "/reports",
+            "Reports",
+            "Reports over time are not recorded yet; the System Overview shows the figures of now.",
+        )],
+    },
+    Section {
+        title: "Logs",
+        pages: &[planned(
+            "/logs",
+            "Logs",
+            "The log is not shown here yet; lbd writes it to its standard error.",
+        )],
+    },
+    Section {
+        title: "Support",
+        pages: &[planned("/support", "Support", "A support download is not offered yet.")],
+    },
+];
+
+/// Every page of the menu.
+pub(in crate::web) fn items() -> impl Iterator<Item = &'static Item> {
+    MENU.iter().flat_map(|section| section.pages)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_menu_is_that_of_the_specification_and_every_page_has_its_own_address() {
+        let titles: Vec<_> = MENU.iter().map(|section| section.title).collect();
+        assert_eq!(
+            titles,
+            [
+                "System Overview",
+                "Local Configuration",
+                "Cluster Configuration",
+                "Maintenance",
+                "View Configuration",
+                "Reports",
+                "Logs",
+                "Support"
+            ]
+        );
+        let paths: BTreeSet<_> = items().map(|item| item.path).collect();
+        assert_eq!(paths.len(), items().count());
+    }
+}

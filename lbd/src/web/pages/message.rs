@@ -1,0 +1,52 @@
+//! Pages that say one thing.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::frame::Frame;
+use super::{menu, page_of};
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct Message<'a> {
+    frame: Frame,
+    title: &'a str,
+    text: &'a str,
+    command: &'a str,
+}
+
+/// A page of the menu that does not do its work yet.
+pub(super) async fn planned(frame: Frame) -> Response {
+    let Some(item) = menu::items().find(|item| item.path == frame.path) else { return not_found() };
+    page_of(StatusCode::OK, &Message { frame, title: item.title, text: item.planned, command: "" })
+}
+
+/// For an address that leads nowhere.
+pub(super) fn not_found() -> Response {
+    let text = "The address may be misspelt. The System Overview shows everything there is.";
+    let message = Message { frame: Frame::bare(), title: "There is no such page", text, command: "" };
+    page_of(StatusCode::NOT_FOUND, &message)
+}
+
+/// What everybody sees until a password is set.
+pub(in crate::web) fn no_password() -> Response {
+    let message = Message {
+        frame: Frame::bare(),
+        title: "No password is set yet",
+        text: "The WebUI and the API open when a password has been set. On the appliance, run:",
+        command: "lbd set-password --state-directory DIRECTORY",
+    };
+    page_of(StatusCode::SERVICE_UNAVAILABLE, &message)
+}
+
+/// The last page that the old password opens: what is asked for next, needs the new one.
+pub(in crate::web) fn password_changed() -> Response {
+    let message = Message {
+        frame: Frame::bare(),
+        title: "The password is changed",
+        text: "The new password is in force. The browser asks for it as soon as you go on.",
+        command: "",
+    };
+    page_of(StatusCode::OK, &message)
+}

@@ -1,0 +1,63 @@
+//! The pages: rendered on the server, usable without JavaScript, nothing loaded from elsewhere.
+//!
+//! [`frame`] is around every page, [`menu`] lists them, [`assets`] are their style and scripts; each further
+//! file is a page.
+
+pub(super) mod assets;
+pub(super) mod frame;
+pub(super) mod menu;
+mod message;
+mod overview;
+mod theme;
+mod words;
+
+use askama::Template;
+use axum::Router;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+
+pub(super) use assets::is_asset;
+pub(super) use frame::Frame;
+pub(super) use message::{no_password, password_changed};
+pub use words::ago;
+
+use super::Gateway;
+
+/// Every page of the menu, and what belongs to them.
+pub(super) fn routes() -> Router<Gateway> {
+    let planned = menu::items()
+        .filter(|item| !item.planned.is_empty())
+        .fold(Router::new(), |router, item| router.route(item.path, get(message::planned)));
+    planned
+        .merge(overview::routes())
+        .merge(theme::routes())
+        .merge(assets::routes())
+        .fallback(async || message::not_found())
+}
+
+/// Scripts and styles are our own files, never part of a page; nothing from elsewhere, no framing.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The policy, no guessing of types, no copies in caches, no word to other sites of where one was.
+fn page_headers() -> [(HeaderName, HeaderValue); 4] {
+    [
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    ]
+}
+
+/// A rendered page.
+pub(super) fn page_of(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => (status, page_headers(), Html(html)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "cannot render a page");
+            (StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be shown; see the log.").into_response()
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The System Overview: every service with its servers, in the colours, words and icons of their state.
+//!
+//! The whole choice (filter, order, which services are open) is in the address, so that it works without
+//! JavaScript and can be bookmarked. With JavaScript the table alone is fetched anew when something changed.
+
+mod selection;
+
+use std::convert::Infallible;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use futures_util::stream;
+use jiff::Timestamp;
+
+use self::selection::{Row, Selection, Show, Sort, Wish};
+use super::frame::Frame;
+use super::page_of;
+use super::words::{Badge, ago, bytes, counted, grouped, server_badge, service_badge, time};
+use crate::view::{ServerState, ServerView, ServiceState, ServiceView, TrafficView, View};
+use crate::web::Gateway;
+
+/// Without JavaScript the page asks for itself anew this often.
+const REFRESH_SECONDS: u32 = 5;
+
+/// `/`, also as `/lbadmin/`, and its table alone.
+pub(super) fn routes() -> Router<Gateway> {
+    Router::new()
+        .route("/", get(page))
+        .route("/lbadmin/", get(page))
+        .route("/overview/live", get(live))
+        .route("/overview/changes", get(changes))
+}
+
+/// Says `changed` whenever another picture is published (server-sent events); the page then fetches its table.
+async fn changes(State(gateway): State<Gateway>) -> Response {
+    let told = stream::unfold(gateway.watch(), async |mut published| {
+        published.changed().await.ok()?;
+        Some((Ok::<_, Infallible>(Event::default().data("changed")), published))
+    });
+    Sse::new(told).keep_alive(KeepAlive::default()).into_response()
+}
+
+async fn page(State(gateway): State<Gateway>, frame: Frame, Query(wish): Query<Wish>) -> Response {
+    let is_button = wish.is_button();
+    let selection = Selection::from(wish);
+    if is_button {
+        return Redirect::to(&selection.address()).into_response();
+    }
+    let published = gateway.latest();
+    let live = Live::new(&published.view, &selection);
+    page_of(StatusCode::OK, &Overview { frame, refresh: REFRESH_SECONDS, selection: &selection, live })
+}
+
+/// The address of the page that shows the same, for the browser's history.
+async fn live(State(gateway): State<Gateway>, Query(wish): Query<Wish>) -> Response {
+    let published = gateway.latest();
+    let selection = Selection::from(wish);
+    let answer = page_of(StatusCode::OK, &Live::new(&published.view, &selection));
+    ([(HeaderName::from_static("hx-replace-url"), selection.address())], answer).into_response()
+}
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Overview<'a> {
+    frame: Frame,
+    refresh: u32,
+    selection: &'a Selection,
+    live: Live<'a>,
+}
+
+/// What changes by itself.
+#[derive(Template)]
+#[template(path = "overview_live.html")]
+struct Live<'a> {
+    view: &'a View,
+    selection: &'a Selection,
+    rows: Vec<Row<'a>>,
+    now: Timestamp,
+}
+
+impl<'a> Live<'a> {
+    fn new(view: &'a View, selection: &'a Selection) -> Self {
+        Self { view, selection, rows: selection.rows(view), now: Timestamp::now() }
+    }
+
+    fn overall(&self) -> Badge {
+        service_badge(self.view.state)
+    }
+
+    fn service_badge(&self, service: &ServiceView) -> Badge {
+        service_badge(service.state)
+    }
+
+    fn grouped(&self, count: &u64) -> String {
+        grouped(*count)
+    }
+
+    fn ago(&self, since: &Timestamp) -> String {
+        ago(*since, self.now)
+    }
+
+    fn time(&self, instant: &Timestamp) -> String {
+        time(*instant)
+    }
+
+    fn count(&self, state: ServiceState) -> usize {
+        self.view.virtual_services.iter().filter(|service| service.state == state).count()
+    }
+
+    /// The answer within three seconds: is all well, and if not, how much is not.
+    fn summary(&self) -> String {
+        let all = self.view.virtual_services.len() - self.count(ServiceState::Off);
+        let parts: Vec<_> = [
+            (ServiceState::Down, "down"),
+            (ServiceState::Degraded, "degraded"),
+            (ServiceState::Checking, "being checked"),
+        ]
+        .into_iter()
+        .map(|(state, word)| (self.count(state), word))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+        match (parts.is_empty(), all) {
+            (true, 0) => "No virtual service is configured".into(),
+            (true, 1) => "The virtual service is up".into(),
+            (true, _) => format!("All {all} virtual services are up"),
+            (false, _) => format!("{} of {}", parts.join(", "), counted(all, "virtual service")),
+        }
+    }
+
+    fn servers_in_words(&self, service: &ServiceView) -> String {
+        let all = service.real_servers.len();
+        let up = service.real_servers.iter().filter(|server| server.state == ServerState::Up).count();
+        match (service.state, up) {
+            (ServiceState::Off, _) => "switched off".into(),
+            (_, 0) => format!("0 of {} up: {}", counted(all, "server"), service.without_server),
+            _ => format!("{up} of {} up", counted(all, "server")),
+        }
+    }
+
+    fn badge_of(&self, server: &ServerView) -> Badge {
+        server_badge(server.state)
+    }
+
+    /// Address and port where the servers are asked, `same port` where they have none of their own.
+    fn place(&self, server: &ServerView) -> String {
+        match server.port {
+            Some(port) => format!("{}:{port}", server.address),
+            None => server.address.to_string(),
+        }
+    }
+
+    /// Only of a server that is up: an old figure beside a failure would mislead.
+    fn check_time(&self, server: &ServerView) -> String {
+        let time = server.check_milliseconds.filter(|_| server.state == ServerState::Up);
+        time.map(|time| format!(", {time:.1} ms")).unwrap_or_default()
+    }
+
+    /// Open connections of all services; a dash while nobody has counted.
+    fn connections(&self) -> String {
+        let counts = self.view.virtual_services.iter().map(|service| service.traffic.connections_now);
+        counts.sum::<Option<u64>>().map_or_else(|| "-".into(), grouped)
+    }
+
+    fn per_second(&self) -> String {
+        let rates = self.view.virtual_services.iter().map(|service| service.traffic.connections_per_second);
+        format!("{:.1}", rates.sum::<f64>())
+    }
+
+    /// Open now, then new ones a second.
+    fn connections_of(&self, traffic: &TrafficView) -> String {
+        let now = traffic.connections_now.map_or_else(|| "-".into(), grouped);
+        format!("{now} / {:.1}", traffic.connections_per_second)
+    }
+
+    fn bytes(&self, traffic: &TrafficView) -> String {
+        format!("{} in, {} out", bytes(traffic.bytes_in), bytes(traffic.bytes_out))
+    }
+
+    /// On trial: until when, and whose it is.
+    fn trial(&self) -> Option<String> {
+        let pending = self.view.pending_confirmation.as_ref()?;
+        Some(format!(
+            "Configuration version {} of {} is on trial: it is taken back at {} unless it is confirmed, by \
+             \"lbd config confirm\" or POST /api/v1/config/confirm.",
+            pending.version,
+            pending.by,
+            time(pending.until)
+        ))
+    }
+}

@@ -1,0 +1,31 @@
+//! The choice of colours: a cookie, so that it works without JavaScript and a page never flashes.
+
+use axum::Router;
+use axum::extract::Form;
+use axum::http::header::SET_COOKIE;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::post;
+use serde::Deserialize;
+
+use super::frame::{THEME_COOKIE, Theme, local_path};
+use crate::web::Gateway;
+
+/// `/theme`
+pub(super) fn routes() -> Router<Gateway> {
+    Router::new().route("/theme", post(choose))
+}
+
+#[derive(Debug, Deserialize)]
+struct Choice {
+    theme: String,
+    #[serde(default)]
+    back: String,
+}
+
+/// Keeps the choice for a year.
+async fn choose(Form(choice): Form<Choice>) -> Response {
+    let theme = Theme::named(&choice.theme).name();
+    let cookie =
+        format!("{THEME_COOKIE}={theme}; Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=Strict");
+    ([(SET_COOKIE, cookie)], Redirect::to(local_path(&choice.back))).into_response()
+}

@@ -1,0 +1,123 @@
+//! How the pages say states, times and numbers.
+
+use jiff::{Timestamp, Unit};
+
+use crate::view::{ServerState, ServiceState};
+
+/// How a state is shown: the class gives colour and icon, the word says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Badge {
+    /// Of the style sheet.
+    pub(super) class: &'static str,
+    /// For people.
+    pub(super) word: &'static str,
+}
+
+/// Of a service, or of all of them.
+pub(super) fn service_badge(state: ServiceState) -> Badge {
+    let (class, word) = match state {
+        ServiceState::Up => ("up", "up"),
+        ServiceState::Checking => ("checking", "checking"),
+        ServiceState::Degraded => ("degraded", "degraded"),
+        ServiceState::Down => ("down", "down"),
+        ServiceState::Off => ("off", "off"),
+    };
+    Badge { class, word }
+}
+
+/// Of a real server.
+pub(super) fn server_badge(state: ServerState) -> Badge {
+    let (class, word) = match state {
+        ServerState::Up => ("up", "up"),
+        ServerState::Checking => ("checking", "checking"),
+        ServerState::Down => ("down", "down"),
+        ServerState::Drained => ("drained", "drained"),
+        ServerState::Halted => ("off", "halted"),
+        ServerState::Off => ("off", "off"),
+    };
+    Badge { class, word }
+}
+
+/// Date and time in UTC, to the second.
+pub(in crate::web) fn time(instant: Timestamp) -> String {
+    format!("{} UTC", instant.strftime("%Y-%m-%d %H:%M:%S"))
+}
+
+/// A length of time as people say it: its two largest units.
+pub fn ago(since: Timestamp, now: Timestamp) -> String {
+    let seconds = now.since((Unit::Second, since)).map_or(0, |span| span.get_seconds()).max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, _, _) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+/// A count with its digits in groups of three.
+pub(super) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let first = digits.len() % 3;
+    let (head, tail) = digits.split_at(first);
+    let groups = tail.as_bytes().chunks(3).map(|chunk| String::from_utf8_lossy(chunk).into_owned());
+    let head = (!head.is_empty()).then(|| head.to_owned());
+    head.into_iter().chain(groups).collect::<Vec<_>>().join("\u{202f}")
+}
+
+/// A number of bytes in its largest decimal unit (IEC 80000-13).
+pub(super) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = count as f64;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// `1 service`, `2 services`.
+pub(super) fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_told_in_two_units() {
+        let start = Timestamp::UNIX_EPOCH;
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (61, "1 min 1 s"),
+            (3_660, "1 h 1 min"),
+            (90_000, "1 d 1 h"),
+            (-5, "0 s"),
+        ] {
+            assert_eq!(ago(start, Timestamp::from_second(seconds).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn bytes_have_their_unit() {
+        for (count, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_500, "1.5 kB"),
+            (999_960, "1.0 MB"),
+            (7_000_000_000_000_000, "7000.0 TB"),
+        ] {
+            assert_eq!(bytes(count), text);
+        }
+    }
+
+    #[test]
+    fn large_counts_are_grouped() {
+        for (count, text) in [(0, "0"), (999, "999"), (1_000, "1 000"), (1_234_567, "1 234 567")] {
+            assert_eq!(grouped(count).replace('\u{202f}', " "), text);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The WebUI in Debian's Chromium, used as a person would, against real lbd and real DICOM peers.
+//!
+//! Pictures of every page are kept in `target/screenshots`.
+
+use std::time::Duration;
+
+use lab::browser::{Browser, Colours};
+use lab::lbd::wait_https;
+use lab::{Config, Lab, Mode, Scp, topology};
+
+const PASSWORD: &str = "a password of the stories";
+
+fn base() -> String {
+    format!("https://{}:9443", topology::MANAGEMENT)
+}
+
+/// lbd with this configuration and a password, and a browser on the administrator's host.
+fn appliance(lab: &Lab, config: &Config) -> Browser {
+    lab.lbd().start(config);
+    lab.lbd().set_password(PASSWORD);
+    wait_https(lab.administrator(), &base());
+    let browser = Browser::start(lab.administrator(), &base());
+    log_in(&browser);
+    browser
+}
+
+fn log_in(browser: &Browser) {
+    // "loadbalancer:" and the password, in Base64.
+    browser.authorise("Basic bG9hZGJhbGFuY2VyOmEgcGFzc3dvcmQgb2YgdGhlIHN0b3JpZXM=");
+}
+
+/// The pools of the example with their real peers; the checks of the first pool run every second.
+fn example(lab: &Lab) -> (Config, Vec<Scp>) {
+    let peers = [
+        ("NODE1", "DW_SCP", 2001),
+        ("NODE2", "DW_SCP", 2001),
+        ("POOL2_NODE1", "DW_MPPS_SCP", 2003),
+        ("POOL3_NODE1", "DW_RDSR_SCP", 2002),
+    ];
+    let start = |(host, title, port): (&str, &str, u16)| lab.server(host).scp(title, port, Mode::Good);
+    let config = Config::datalink().replacing_all("interval_seconds = 5", "interval_seconds = 1");
+    (config.replacing_all("timeout_seconds = 3", "timeout_seconds = 1"), peers.map(start).into())
+}
+
+/// No violation of axe-core, no error in the console; a picture in light and dark, wide and narrow.
+fn judge(browser: &Browser, name: &str) {
+    for (width, size) in [(1440, "desktop"), (1024, "1024")] {
+        browser.resize(width, 900);
+        for (colours, theme) in [(Colours::Light, "light"), (Colours::Dark, "dark")] {
+            browser.prefer(colours);
+            browser.screenshot(&format!("{name}-{size}-{theme}"));
+            let faults = browser.accessibility_faults();
+            assert!(faults.is_empty(), "{name}, {size}, {theme}:\n{}", faults.join("\n"));
+        }
+        let overflow = browser.evaluate("document.documentElement.scrollWidth - window.innerWidth");
+        assert!(overflow.as_i64() <= Some(0), "{name} is {overflow} pixels too wide for {width}");
+    }
+    browser.prefer(Colours::Light);
+    browser.resize(1440, 900);
+    assert_eq!(browser.console(), Vec::<String>::new(), "{name}");
+}
+
+#[test]
+fn a_server_dies_and_the_overview_tells_without_a_reload() {
+    let lab = Lab::single_arm();
+    let (config, peers) = example(&lab);
+    let browser = appliance(&lab, &config);
+    browser.open("/lbadmin/");
+    browser.wait_text(".overall", "All 3 virtual services are up");
+    judge(&browser, "overview");
+    browser.evaluate("window.sameDocument = true");
+    let service = "#s-DATALINK_POOL1 tr:first-child .state";
+    let green = browser.style(service, "color");
+    peers[0].process.kill();
+    lab.lbd().wait_server("DATALINK_POOL1", "DATALINK_POOL1_NODE1", "down");
+    let shown = browser.wait_text("#s-DATALINK_POOL1", "refused");
+    assert!(shown < Duration::from_secs(1), "on the screen only after {shown:?}");
+    assert_eq!(browser.text(service), "degraded");
+    assert_ne!(browser.style(service, "color"), green);
+    browser.wait_text(".overall", "1 degraded of 3 virtual services");
+    judge(&browser, "overview-degraded");
+    peers[1].process.kill();
+    browser.wait_text(".overall", "1 down of 3 virtual services");
+    judge(&browser, "overview-down");
+    let same = browser.evaluate("window.sameDocument === true");
+    assert_eq!(same, true, "the page was not loaded anew");
+}
+
+#[test]
+fn services_are_filtered_folded_and_ordered_with_and_without_scripts() {
+    let lab = Lab::single_arm();
+    let (config, _peers) = example(&lab);
+    let browser = appliance(&lab, &config);
+    for scripts in [true, false] {
+        browser.set_scripts(scripts);
+        browser.open("/");
+        browser.wait_text(".overview", "DATALINK_POOL3");
+        browser.fill("#q", "POOL2");
+        browser.click("#view button[type=submit]");
+        browser.wait_text(".overview tbody:first-of-type", "DATALINK_POOL2");
+        assert!(!browser.text(".overview").contains("DATALINK_POOL1"));
+        assert!(browser.text(".overview").contains("POOL2_NODE1"));
+        browser.click(".fold");
+        browser.wait_text(".overview .fold[aria-expanded=false]", "");
+        assert!(!browser.text(".overview").contains("POOL2_NODE1 "), "{}", browser.text(".overview"));
+        assert!(browser.path().contains("closed=DATALINK_POOL2"), "{}", browser.path());
+        browser.fill("#q", "nothing of this name");
+        browser.click("#view button[type=submit]");
+        browser.wait_text(".empty", "No service matches");
+        assert_eq!(browser.console(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn every_page_of_the_menu_is_there_readable_and_in_the_chosen_colours() {
+    let lab = Lab::single_arm();
+    let (config, _peers) = example(&lab);
+    let browser = appliance(&lab, &config);
+    browser.open("/");
+    let links = browser.evaluate("[...document.querySelectorAll('nav a')].map(a => a.getAttribute('href'))");
+    let links: Vec<_> = links.as_array().into_iter().flatten().filter_map(|link| link.as_str()).collect();
+    assert!(links.len() > 25, "{links:?}");
+    for link in &links {
+        browser.open(link);
+        let name = format!("page{}", link.replace('/', "-"));
+        if *link != "/" {
+            judge(&browser, &name);
+        }
+        assert!(!browser.text("h1").is_empty());
+        let foreign = browser.evaluate(
+            "performance.getEntriesByType('resource').map(r => r.name).filter(n => !n.startsWith(location.origin) && !n.startsWith('data:'))",
+        );
+        assert_eq!(foreign, serde_json::json!([]), "no request leaves the appliance");
+    }
+    for scripts in [true, false] {
+        browser.set_scripts(scripts);
+        browser.open("/reports");
+        browser.click("button[name=theme][value=dark]");
+        browser.wait_text("button[name=theme][aria-pressed=true]", "Dark");
+        assert_eq!(browser.path(), "/reports");
+        assert_eq!(browser.style("body", "background-color"), "rgba(16, 22, 27, 1)");
+        browser.click("button[name=theme][value=auto]");
+        browser.wait_text("button[name=theme][aria-pressed=true]", "Automatic");
+    }
+}
