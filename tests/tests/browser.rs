@@ -87,6 +87,25 @@ fn a_server_dies_and_the_overview_tells_without_a_reload() {
 }
 
 #[test]
+fn an_operator_drains_halts_and_brings_back_with_and_without_scripts() {
+    let lab = Lab::single_arm();
+    let (config, _peers) = example(&lab);
+    let browser = appliance(&lab, &config);
+    let row = "#s-DATALINK_POOL1 tr:nth-child(2)";
+    for scripts in [true, false] {
+        browser.set_scripts(scripts);
+        browser.open("/");
+        browser.wait_text(row, "up");
+        browser.click(&format!("{row} button[value=drain]"));
+        browser.wait_text(row, "drained by an operator");
+        assert!(lab.lbd().server("DATALINK_POOL1", "DATALINK_POOL1_NODE1")["state"] == "drained");
+        browser.click(&format!("{row} button[value=online]"));
+        lab.lbd().wait_server("DATALINK_POOL1", "DATALINK_POOL1_NODE1", "up");
+        assert_eq!(browser.console(), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn services_are_filtered_folded_and_ordered_with_and_without_scripts() {
     let lab = Lab::single_arm();
     let (config, _peers) = example(&lab);

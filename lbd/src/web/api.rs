@@ -58,6 +58,23 @@ impl ProblemDocument {
         }
     }
 
+    /// What is wrong, in a few words.
+    pub(super) fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// The HTTP status.
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// All of it as text for people.
+    pub(super) fn sentences(&self) -> String {
+        let problems = self.problems.iter().map(|problem| format!("{problem}."));
+        let changed = self.changed.iter().map(|line| format!("Meanwhile: {line}."));
+        std::iter::once(self.detail.clone()).chain(problems).chain(changed).collect::<Vec<_>>().join(" ")
+    }
+
     /// Fields that break rules.
     pub(super) fn invalid(problems: Vec<Problem>) -> Self {
         let detail = "Nothing was changed. Correct the fields below and send it again.";

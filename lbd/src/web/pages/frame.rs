@@ -51,6 +51,7 @@ impl Theme {
 }
 
 /// What surrounds the content of a page.
+#[derive(Clone)]
 pub(in crate::web) struct Frame {
     /// Path and query of the page, to come back to.
     pub(in crate::web) here: String,

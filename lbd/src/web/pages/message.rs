@@ -6,6 +6,7 @@ use axum::response::Response;
 
 use super::frame::Frame;
 use super::{menu, page_of};
+use crate::web::api::ProblemDocument;
 
 #[derive(Template)]
 #[template(path = "message.html")]
@@ -27,6 +28,12 @@ pub(super) fn not_found() -> Response {
     let text = "The address may be misspelt. The System Overview shows everything there is.";
     let message = Message { frame: Frame::bare(), title: "There is no such page", text, command: "" };
     page_of(StatusCode::NOT_FOUND, &message)
+}
+
+/// Why a form's wish was not carried out, each field in a sentence.
+pub(super) fn refused(frame: Frame, problem: &ProblemDocument) -> Response {
+    let text = problem.sentences();
+    page_of(problem.status(), &Message { frame, title: problem.title(), text: &text, command: "" })
 }
 
 /// What everybody sees until a password is set.

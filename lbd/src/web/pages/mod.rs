@@ -7,6 +7,7 @@ pub(super) mod assets;
 pub(super) mod frame;
 pub(super) mod menu;
 mod message;
+mod orders;
 mod overview;
 mod theme;
 mod words;
@@ -32,6 +33,7 @@ pub(super) fn routes() -> Router<Gateway> {
         .fold(Router::new(), |router, item| router.route(item.path, get(message::planned)));
     planned
         .merge(overview::routes())
+        .merge(orders::routes())
         .merge(theme::routes())
         .merge(assets::routes())
         .fallback(async || message::not_found())

@@ -83,6 +83,23 @@ struct Live<'a> {
     now: Timestamp,
 }
 
+/// A button of a server.
+struct Order {
+    /// As the configuration names it.
+    state: &'static str,
+    /// As the button does.
+    word: &'static str,
+    /// What follows.
+    effect: &'static str,
+}
+
+const ONLINE: Order =
+    Order { state: "online", word: "Online", effect: "takes new connections while it passes its check" };
+const DRAIN: Order =
+    Order { state: "drain", word: "Drain", effect: "takes no new connections; established ones go on" };
+const HALT: Order =
+    Order { state: "halt", word: "Halt", effect: "takes no new connections; established ones end" };
+
 impl<'a> Live<'a> {
     fn new(view: &'a View, selection: &'a Selection) -> Self {
         Self { view, selection, rows: selection.rows(view), now: Timestamp::now() }
@@ -143,6 +160,16 @@ impl<'a> Live<'a> {
         }
     }
 
+    /// What may be ordered of a server that is where it is.
+    fn orders(&self, server: &ServerView) -> &'static [Order] {
+        match server.state {
+            ServerState::Halted => &[ONLINE, DRAIN],
+            // One of weight 0 is brought back by its weight.
+            ServerState::Drained if server.weight > 0 => &[ONLINE, HALT],
+            _ => &[DRAIN, HALT],
+        }
+    }
+
     fn badge_of(&self, server: &ServerView) -> Badge {
         server_badge(server.state)
     }
@@ -186,8 +213,7 @@ impl<'a> Live<'a> {
     fn trial(&self) -> Option<String> {
         let pending = self.view.pending_confirmation.as_ref()?;
         Some(format!(
-            "Configuration version {} of {} is on trial: it is taken back at {} unless it is confirmed, by \
-             \"lbd config confirm\" or POST /api/v1/config/confirm.",
+            "Configuration version {} of {} is on trial: it is taken back at {} unless it is confirmed.",
             pending.version,
             pending.by,
             time(pending.until)
