@@ -6,16 +6,15 @@ PEERS := $(TARGET)/peers
 AXE := tests/browser/node_modules/axe-core/axe.min.js
 FUZZ_SECONDS ?= 60
 VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
-AGAIN := $(TARGET)/again
 ARTEFACT := $(TARGET)/evenkeel-$(VERSION)
 STATIC := x86_64-unknown-linux-gnu
 # Folders of this machine have no place in the product's bytes.
 STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom" \
 	--remap-path-prefix=$(CURDIR)=/evenkeel --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 # Debian 12 packages: the compiler's linker, the product's own nft, and the peers of tests and benchmark.
-PACKAGES := build-essential curl iproute2 procps util-linux nftables conntrack iputils-ping openssl \
+PACKAGES := build-essential git bsdextrautils curl iproute2 procps util-linux nftables conntrack iputils-ping openssl \
 	python3-venv dcmtk haproxy nginx-light libnginx-mod-stream iperf3 \
-	qemu-system-x86 qemu-utils ovmf libxml2-utils chromium chromium-driver
+	qemu-system-x86 qemu-utils ovmf libxml2-utils chromium chromium-driver busybox-static ipvsadm
 IMAGE := $(TARGET)/release/image --packages $(TARGET)/packages --apt $(TARGET)/apt
 export PATH := $(TOOLS)/bin:$(PATH):/usr/sbin:/sbin
 export EVENKEEL_LBD := $(TARGET)/debug/lbd
@@ -67,13 +66,8 @@ appliance: ## Build the OVA: target/evenkeel-VERSION.ova, .ova.sha256, .sbom.jso
 	$(TARGET)/release/ova pack --disk $(ARTEFACT).raw --version $(VERSION) --output $(ARTEFACT).ova
 	$(TARGET)/release/ova verify $(ARTEFACT).ova | tail -n 1
 
-reproducible: appliance ## Build the OVA again, in another folder, time zone, locale and umask: the same bytes
-	rm -rf $(AGAIN) && mkdir -p $(AGAIN)/source $(AGAIN)/target
-	git ls-files -z | xargs -0 cp --parents -t $(AGAIN)/source
-	cp -r $(TARGET)/packages $(AGAIN)/target/
-	cd $(AGAIN)/source && umask 077 && TZ=Pacific/Chatham LC_ALL=C.UTF-8 CARGO_TARGET_DIR=$(AGAIN)/target make appliance
-	cmp $(ARTEFACT).ova $(AGAIN)/target/$(notdir $(ARTEFACT)).ova
-	@echo "reproducible: both OVAs are the same, byte for byte"
+reproducible: appliance ## Build the OVA again as another user, elsewhere: the same bytes, without any privilege
+	.ci/reproducible $(ARTEFACT).ova
 
 lock: ## Take the newest Debian packages into packages.lock
 	cargo build --release -p evenkeel-image
@@ -103,7 +97,7 @@ guest-stories: appliance
 	@echo "test: stories with the appliance as a virtual machine"
 	cargo test -p evenkeel-tests $(call targets,$(filter tests/tests/guest_%,$(STORIES))) -- --test-threads 2
 
-bench: setup ## Compare with a direct route, HAProxy and nginx; writes target/bench/results.json
+bench: setup appliance ## Compare with a direct route, IPVS, HAProxy and nginx; writes target/bench/results.json
 	cargo build --release -p lbd
 	EVENKEEL_LBD=$(TARGET)/release/lbd cargo run --release -p evenkeel-tests --bin bench
 

@@ -12,7 +12,8 @@ use crate::lock::Lock;
 use crate::packages::{BOOT_LOADER, STUB};
 use crate::rootfs::{self, RootfsError};
 use crate::sbom;
-use crate::tree::Tree;
+use crate::toolchain::{self, Toolchain, ToolchainError};
+use crate::tree::{Clash, Tree};
 use crate::uki::{self, UkiError};
 use crate::unpacked::{Missing, Packages, kernel};
 use crate::version::Version;
@@ -52,7 +53,8 @@ pub fn run(inputs: &Inputs, say: &mut dyn FnMut(String)) -> Result<(), BuildErro
     let packages = unpack(&lock, &inputs.places)?;
     say(format!("packages  {} of packages.lock, checked and unpacked", packages.0.len()));
     let crates = crates::read(&inputs.cargo_lock)?;
-    let tree = root(inputs, &packages, &crates)?;
+    let toolchain = toolchain::read()?;
+    let tree = root(inputs, &packages, &crates, &toolchain)?;
     let archive = initramfs::archive(&tree).map_err(BuildError::Pack)?;
     let initrd = initramfs::compress(&archive).map_err(BuildError::Pack)?;
     say(format!(
@@ -66,7 +68,7 @@ pub fn run(inputs: &Inputs, say: &mut dyn FnMut(String)) -> Result<(), BuildErro
     write(&inputs.output.with_extension("efi"), &uki, say)?;
     write(
         &inputs.output.with_extension("sbom.json"),
-        sbom::document(&inputs.version, &packages, &crates).as_bytes(),
+        sbom::document(&inputs.version, &packages, &crates, &toolchain).as_bytes(),
         say,
     )?;
     write(&inputs.output.with_extension("files.txt"), tree.listing().as_bytes(), say)?;
@@ -89,13 +91,20 @@ pub fn unpack(lock: &Lock, places: &Places) -> Result<Packages, BuildError> {
     Ok(packages)
 }
 
-fn root(inputs: &Inputs, packages: &Packages, all: &[Crate]) -> Result<Tree, BuildError> {
+fn root(
+    inputs: &Inputs,
+    packages: &Packages,
+    all: &[Crate],
+    toolchain: &Toolchain,
+) -> Result<Tree, BuildError> {
     let mut tree = rootfs::assemble(packages, &inputs.version)?;
     for ((path, file), owner) in [("init", &inputs.init), ("bin/lbd", &inputs.lbd)].into_iter().zip(ROOTS) {
         let content = fs::read(file).map_err(BuildError::io("reading", file))?;
         rootfs::own_program(&mut tree, path, &format!("crate:{owner}"), &content)?;
     }
     licences::debian(&mut tree, packages)?;
+    licences::toolchain(&mut tree, toolchain)?;
+    licences::sources(&mut tree, packages, toolchain)?;
     let with_texts = |one: &Crate| Ok((one.clone(), crates::licence_texts(&one.folder)?));
     let with_texts: Vec<_> = all.iter().map(with_texts).collect::<Result<_, CratesError>>()?;
     licences::crates(&mut tree, &with_texts)?;
@@ -154,6 +163,8 @@ pub enum BuildError {
     Cache(CacheError),
     /// The crates cannot be listed.
     Crates(CratesError),
+    /// What the build machine adds is not known.
+    Toolchain(ToolchainError),
     /// A package cannot be unpacked.
     Package {
         /// Which one.
@@ -211,10 +222,12 @@ macro_rules! passed_on {
 passed_on! {
     CacheError => Self::Cache,
     CratesError => Self::Crates,
+    ToolchainError => Self::Toolchain,
     RootfsError => Self::Rootfs,
     UkiError => Self::Uki,
     DiskError => Self::Disk,
     Missing => |error| Self::Rootfs(RootfsError::Missing(error)),
+    Clash => |error| Self::Rootfs(RootfsError::Clash(error)),
 }
 
 impl fmt::Display for BuildError {
@@ -222,6 +235,7 @@ impl fmt::Display for BuildError {
         match self {
             Self::Cache(error) => error.fmt(f),
             Self::Crates(error) => error.fmt(f),
+            Self::Toolchain(error) => error.fmt(f),
             Self::Package { name, error } => write!(f, "unpacking package {name}: {error}"),
             Self::Other { name } => {
                 write!(

@@ -10,7 +10,7 @@
 //! licences, os-release ───┘        │            kernel ───┼─> uki ─> esp (fat32) ─> disk
 //!                                  └─> file list, sbom    stub
 //! ```
-//! Pure: everything but `apt`, `cache`, `crates` (they ask programs or read folders) and `build` (which
+//! Pure: everything but `apt`, `cache`, `crates`, `toolchain` (they ask programs or read folders) and `build` (which
 //! reads the inputs and writes the results).
 
 pub mod apt;
@@ -36,6 +36,7 @@ pub mod packages;
 pub mod rootfs;
 pub mod sbom;
 pub mod sources;
+pub mod toolchain;
 pub mod tree;
 pub mod uki;
 pub mod unpacked;

@@ -5,14 +5,15 @@ use crate::deb::Node;
 use crate::hash::Sha;
 use crate::packages::SUITE;
 use crate::rootfs::{RootfsError, owner};
-use crate::tree::{OWN, Tree};
+use crate::toolchain::Toolchain;
+use crate::tree::{Clash, OWN, Tree};
 use crate::unpacked::{Missing, Packages};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 const FOLDER: &str = "usr/share/licenses";
 
-/// Adds Debian's copyright files, the common texts they refer to, and the source offer.
+/// Adds Debian's copyright files and the common texts they refer to.
 pub fn debian(tree: &mut Tree, packages: &Packages) -> Result<(), RootfsError> {
     for (locked, _) in &packages.0 {
         let copyright = packages.find(&format!("usr/share/doc/{}/copyright", locked.name))?;
@@ -36,7 +37,24 @@ pub fn debian(tree: &mut Tree, packages: &Packages) -> Result<(), RootfsError> {
     if !found {
         return Err(Missing(format!("{COMMON}*")).into());
     }
-    Ok(tree.file(&format!("{FOLDER}/SOURCES.txt"), 0o644, OWN, sources(packages))?)
+    Ok(())
+}
+
+/// Adds the texts of what the build machine linked into our own programs.
+pub fn toolchain(tree: &mut Tree, toolchain: &Toolchain) -> Result<(), Clash> {
+    for one in &toolchain.linked {
+        let path = format!("{FOLDER}/linked/{}.txt", one.name);
+        tree.file(&path, 0o644, &owner(&one.name), one.copyright.as_str())?;
+    }
+    for (name, text) in &toolchain.standard.texts {
+        tree.file(&format!("{FOLDER}/linked/rust/{name}"), 0o644, OWN, text.as_str())?;
+    }
+    Ok(())
+}
+
+/// Adds the source offer.
+pub fn sources(tree: &mut Tree, packages: &Packages, toolchain: &Toolchain) -> Result<(), Clash> {
+    tree.file(&format!("{FOLDER}/SOURCES.txt"), 0o644, OWN, offer(packages, toolchain))
 }
 
 /// Adds the crates' texts, each distinct one once, and an index of which crate has which.
@@ -59,7 +77,7 @@ pub fn crates(tree: &mut Tree, crates: &[(Crate, Vec<String>)]) -> Result<(), Ro
 
 /// The source packages of what is shipped. `Built-Using` counts too: the signed kernel's source is a shell
 /// around the real one.
-fn sources(packages: &Packages) -> String {
+fn offer(packages: &Packages, toolchain: &Toolchain) -> String {
     let mut names = BTreeSet::new();
     for (locked, package) in &packages.0 {
         let own = package.field("source").unwrap_or(&locked.name);
@@ -67,6 +85,8 @@ fn sources(packages: &Packages) -> String {
         let built_using = package.field("built-using").unwrap_or_default().split(',').map(str::trim);
         names.extend(built_using.filter(|entry| !entry.is_empty()).map(|entry| source(entry, "")));
     }
+    let linked = toolchain.linked.iter().map(|one| one.source.clone()).collect::<BTreeSet<_>>();
+    let linked: String = linked.iter().map(|(name, version)| format!("  {name} {version}\n")).collect();
     let list: String = names.iter().map(|(name, version)| format!("  {name} {version}\n")).collect();
     format!(
         "How to get the source code of the free software in this appliance\n\n\
@@ -76,9 +96,12 @@ fn sources(packages: &Packages) -> String {
          Debian publishes each of them. On a machine with Debian, with a deb-src line for {SUITE} in apt's sources:\n\n\
          \x20 apt-get source --only-source NAME=VERSION\n\n\
          Versions that Debian has replaced since are kept in Debian's snapshot archive.\n\n\
-         The appliance's own programs, /init and /bin/lbd, are linked statically with the GNU C library of the Debian\n\
-         machine that built them (source package glibc, GNU Lesser General Public License). So that you can link them\n\
-         with a changed library, you get their object files on request, on the same terms as the sources:\n\n\
+         The appliance's own programs, /init and /bin/lbd, are linked statically with libraries of the Debian machine\n\
+         that built them: the GNU C library (GNU Lesser General Public License) and the compiler's own (GNU General Public\n\
+         License with the GCC Runtime Library Exception). Their licences are in linked/; their source packages are:\n\n\
+         {linked}\n\
+         So that you can link /init and /bin/lbd with a changed library, you get their object files on request, on the\n\
+         same terms as the sources:\n\n\
          You can ask whoever gave you this appliance: for at least three years after you received it you get, for\n\
          no more than the cost of the copy, the complete corresponding source code on a usual medium.\n\n\
          The crates that are linked into the appliance's own programs are listed in crates/INDEX.txt; the exact versions\n\
@@ -102,6 +125,7 @@ mod tests {
     use super::*;
     use crate::deb::Package;
     use crate::lock::Locked;
+    use crate::toolchain::{Linked, Standard};
 
     fn package(name: &str, fields: &[(&str, &str)], files: &[&str]) -> (Locked, Package) {
         let control = fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -124,15 +148,37 @@ mod tests {
         ])
     }
 
+    fn built() -> Toolchain {
+        let source = ("glibc".into(), "2-2".into());
+        let linked = vec![Linked {
+            name: "libc6-dev".into(),
+            version: "2-1".into(),
+            source,
+            copyright: "text".into(),
+        }];
+        Toolchain { linked, standard: Standard { version: "1".into(), texts: vec![("MIT", "text".into())] } }
+    }
+
     #[test]
     fn every_package_has_its_text_and_its_source() {
         let mut tree = Tree::default();
+        let built = built();
         debian(&mut tree, &two()).unwrap();
-        for path in ["debian/linux-image.txt", "debian/nftables.txt", "common/GPL-2", "SOURCES.txt"] {
+        toolchain(&mut tree, &built).unwrap();
+        sources(&mut tree, &two(), &built).unwrap();
+        for path in [
+            "debian/linux-image.txt",
+            "debian/nftables.txt",
+            "common/GPL-2",
+            "linked/libc6-dev.txt",
+            "linked/rust/MIT",
+            "SOURCES.txt",
+        ] {
             assert!(tree.get(&format!("{FOLDER}/{path}")).is_some(), "{path}");
         }
-        let text = sources(&two());
-        for line in ["  linux 1-1\n", "  linux-signed 1+1\n", "  nftables 1-1\n", "  x 2\n"] {
+        let text = offer(&two(), &built);
+        for line in ["  glibc 2-2\n", "  linux 1-1\n", "  linux-signed 1+1\n", "  nftables 1-1\n", "  x 2\n"]
+        {
             assert!(text.contains(line), "{line}");
         }
     }

@@ -1,7 +1,7 @@
 //! The kernel modules of the image, by purpose. What they depend on comes by itself.
 
 /// Names as the kernel knows them, with `_`. A name that is built into the kernel is passed over.
-pub const MODULES: &[&[&str]] = &[DISKS, FILE_SYSTEMS, ADAPTERS, TRAFFIC, LINKS, MACHINE, COMPARISON];
+pub const MODULES: &[&[&str]] = &[DISKS, FILE_SYSTEMS, ADAPTERS, TRAFFIC, LINKS, MACHINE];
 
 /// Disks: VMware's pvscsi and LSI Logic, AHCI and IDE (VirtualBox, the properties ISO), virtio, NVMe.
 const DISKS: &[&str] = &[
@@ -96,6 +96,3 @@ const MACHINE: &[&str] = &[
     "ptp_vmw",
     "qemu_fw_cfg",
 ];
-
-/// IPVS, which nothing of ours loads: the benchmark beside it runs on the same kernel.
-const COMPARISON: &[&str] = &["ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_lc", "ip_vs_wlc", "ip_vs_sh"];

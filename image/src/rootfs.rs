@@ -25,7 +25,7 @@ pub fn assemble(packages: &Packages, version: &Version) -> Result<Tree, RootfsEr
     }
     certificates(&mut tree, packages)?;
     zones(&mut tree, packages)?;
-    kernel_modules(&mut tree, packages)?;
+    kernel_modules(&mut tree, packages, &MODULES.concat())?;
     Ok(tree)
 }
 
@@ -131,8 +131,9 @@ fn zones(tree: &mut Tree, packages: &Packages) -> Result<(), RootfsError> {
     Ok(())
 }
 
-/// The chosen modules, uncompressed (the kernel's loader then needs no help), and their tables.
-fn kernel_modules(tree: &mut Tree, packages: &Packages) -> Result<(), RootfsError> {
+/// The modules with these names and what they depend on, uncompressed (the kernel's loader then needs no help), and
+/// their tables.
+pub fn kernel_modules(tree: &mut Tree, packages: &Packages, wanted: &[&str]) -> Result<(), RootfsError> {
     let (release, _) = kernel(packages)?;
     let folder = format!("usr/lib/modules/{release}/");
     let names = packages.below(&folder).filter_map(|(package, path, node)| match node {
@@ -147,7 +148,7 @@ fn kernel_modules(tree: &mut Tree, packages: &Packages) -> Result<(), RootfsErro
         let path = path[folder.len()..].trim_end_matches(".xz").to_owned();
         Ok(Some((path, unpack(name, packed)?)))
     };
-    let wanted: BTreeSet<&str> = MODULES.iter().flat_map(|group| group.iter().copied()).collect();
+    let wanted: BTreeSet<&str> = wanted.iter().copied().collect();
     let modules = Modules::choose(wanted, &builtin_names(&builtin), load)?;
     let package = files.values().next().map_or(OWN.to_owned(), |(package, _, _)| owner(package));
     let target = format!("lib/modules/{release}");

@@ -5,12 +5,13 @@ use crate::crates::{Crate, ROOTS};
 use crate::guid::derived_text;
 use crate::hash::Sha;
 use crate::packages::SUITE;
+use crate::toolchain::{Linked, Toolchain};
 use crate::unpacked::Packages;
 use crate::version::Version;
 use serde_json::{Value, json};
 
 /// The SBOM as text.
-pub fn document(version: &Version, packages: &Packages, crates: &[Crate]) -> String {
+pub fn document(version: &Version, packages: &Packages, crates: &[Crate], toolchain: &Toolchain) -> String {
     let mut components: Vec<Value> = packages
         .0
         .iter()
@@ -25,6 +26,8 @@ pub fn document(version: &Version, packages: &Packages, crates: &[Crate]) -> Str
         })
         .collect();
     components.extend(crates.iter().map(crate_component));
+    components.extend(toolchain.linked.iter().map(linked_component));
+    components.push(standard_component(&toolchain.standard.version));
     let content = Value::from(components.clone()).to_string();
     let document = json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -51,6 +54,21 @@ fn crate_component(one: &Crate) -> Value {
     value
 }
 
+/// Of the build machine's own Debian, whatever that is: no `distro`.
+fn linked_component(one: &Linked) -> Value {
+    let purl = format!("pkg:deb/debian/{}@{}?arch=amd64", encode(&one.name), encode(&one.version));
+    let mut value = component("library", &one.name, &one.version, &purl, None);
+    value["description"] = "linked statically into /init and /bin/lbd".into();
+    value
+}
+
+fn standard_component(version: &str) -> Value {
+    let purl = format!("pkg:generic/rust-std@{}", encode(version));
+    let mut value = component("library", "rust-std", version, &purl, None);
+    value["licenses"] = json!([{ "expression": "MIT OR Apache-2.0" }]);
+    value
+}
+
 fn component(kind: &str, name: &str, version: &str, purl: &str, sha256: Option<&Sha>) -> Value {
     let mut value = json!({ "type": kind, "bom-ref": purl, "name": name, "version": version, "purl": purl });
     if let Some(sha256) = sha256 {
@@ -70,6 +88,7 @@ mod tests {
     use super::*;
     use crate::deb::Package;
     use crate::lock::Locked;
+    use crate::toolchain::Standard;
 
     fn sample() -> String {
         let locked = Locked { name: "libstdc++6".into(), version: "1:2+b1".into(), sha256: Sha::of(b"deb") };
@@ -81,11 +100,19 @@ mod tests {
             sha256: Some(Sha::of(b"crate")),
             folder: "/anywhere".into(),
         };
-        document(&"1.0".parse().unwrap(), &Packages(vec![(locked, Package::default())]), &[one])
+        let linked = Linked {
+            name: "libc6-dev".into(),
+            version: "2.36-9".into(),
+            source: ("glibc".into(), "2.36-9".into()),
+            copyright: String::new(),
+        };
+        let standard = Standard { version: "1.95.0".into(), texts: Vec::new() };
+        let toolchain = Toolchain { linked: vec![linked], standard };
+        document(&"1.0".parse().unwrap(), &Packages(vec![(locked, Package::default())]), &[one], &toolchain)
     }
 
     #[test]
-    fn names_both_kinds_with_digest_and_purl() {
+    fn names_every_kind_with_purl_and_digest() {
         let bom: Value = serde_json::from_str(&sample()).unwrap();
         assert_eq!(
             bom["components"][0]["purl"],
@@ -94,6 +121,8 @@ mod tests {
         assert_eq!(bom["components"][0]["hashes"][0]["content"], Sha::of(b"deb").to_string());
         assert_eq!(bom["components"][1]["purl"], "pkg:cargo/serde@1.0.0");
         assert_eq!(bom["components"][1]["licenses"][0]["expression"], "MIT OR Apache-2.0");
+        assert_eq!(bom["components"][2]["purl"], "pkg:deb/debian/libc6-dev@2.36-9?arch=amd64");
+        assert_eq!(bom["components"][3]["purl"], "pkg:generic/rust-std@1.95.0");
     }
 
     #[test]

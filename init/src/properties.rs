@@ -13,6 +13,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 /// Real ones have a few KiB.
@@ -23,6 +24,9 @@ const DRIVE: Duration = Duration::from_secs(2);
 
 /// On the disc, and, where a tool wrote plain ISO 9660 names, with `_`.
 const FILE_NAMES: [&str; 2] = ["ovf-env.xml", "ovf_env.xml"];
+
+/// The hypervisor answers while the processor waits: it takes milliseconds, or something is wrong with it.
+const HYPERVISOR: Duration = Duration::from_secs(5);
 
 /// VMware's key for it.
 const GUEST_KEY: &[u8] = b"ovfEnv";
@@ -118,14 +122,41 @@ fn read_bounded(file: impl Read) -> std::io::Result<Vec<u8>> {
 
 /// From `guestinfo.ovfEnv`. The processor is asked first who it is: elsewhere the port is no place to speak to.
 fn from_vmware() -> Result<Option<Vec<u8>>, Failure> {
-    if !vmw_backdoor::is_vmware_cpu() {
-        return Ok(None);
+    match vmw_backdoor::is_vmware_cpu() {
+        true => within(HYPERVISOR, ask_vmware).and_then(usable),
+        false => Ok(None),
     }
-    let doing = || "asking VMware for the OVF environment";
-    let mut access = vmw_backdoor::probe_backdoor_privileged().doing(doing)?;
-    let mut channel = access.open_enhanced_chan().doing(doing)?;
-    let document = channel.get_guestinfo(GUEST_KEY).doing(doing)?;
-    Ok(document.filter(|document| !document.is_empty() && document.len() as u64 <= LARGEST))
+}
+
+const ASKING: &str = "asking VMware for the OVF environment";
+
+fn ask_vmware() -> Result<Option<Vec<u8>>, Failure> {
+    let mut access = vmw_backdoor::probe_backdoor_privileged().doing(|| ASKING)?;
+    let mut channel = access.open_enhanced_chan().doing(|| ASKING)?;
+    channel.get_guestinfo(GUEST_KEY).doing(|| ASKING)
+}
+
+/// Asks in a thread of its own, which is left behind when it gets no answer in time. The right to use ports ends with
+/// it too.
+fn within<T: Send + 'static>(
+    limit: Duration,
+    ask: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let (answer, wait) = channel();
+    std::thread::spawn(move || answer.send(ask()));
+    let silence =
+        |_| Err(Failure::new(ASKING, format!("it has not answered within {} s", limit.as_secs_f32())));
+    wait.recv_timeout(limit).unwrap_or_else(silence)
+}
+
+/// VMware answers with nothing, or with an empty text, where no property was given.
+fn usable(document: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, Failure> {
+    match document {
+        Some(document) if document.len() as u64 > LARGEST => {
+            Err(Failure::new(ASKING, "it is larger than 1 MiB"))
+        }
+        document => Ok(document.filter(|document| !document.is_empty())),
+    }
 }
 
 #[cfg(test)]
@@ -150,5 +181,31 @@ mod tests {
         fs::write(folder.path().join("OVF_ENV.XML"), "<Environment/>").unwrap();
         assert_eq!(read_below(folder.path()).unwrap().unwrap(), b"<Environment/>");
         assert!(read_bounded(std::io::repeat(0)).is_err());
+    }
+    #[test]
+    fn a_hypervisor_that_says_nothing_is_not_waited_for() {
+        let (never, wait) = channel::<()>();
+        let failure = within(Duration::from_millis(20), move || wait.recv().doing(|| ASKING)).unwrap_err();
+        drop(never);
+        assert_eq!(failure.to_string(), format!("{ASKING}: it has not answered within 0.02 s"));
+        assert_eq!(within(HYPERVISOR, || Ok(3)).unwrap(), 3);
+        let failure = within::<()>(HYPERVISOR, || Err(Failure::new(ASKING, "refused"))).unwrap_err();
+        assert!(failure.to_string().ends_with("refused"), "{failure}");
+    }
+
+    #[test]
+    fn no_document_an_empty_one_and_one_without_bound() {
+        assert_eq!(usable(None).unwrap(), None);
+        assert_eq!(usable(Some(Vec::new())).unwrap(), None);
+        assert_eq!(usable(Some(b"<Environment/>".to_vec())).unwrap().unwrap(), b"<Environment/>");
+        assert!(usable(Some(vec![b'x'; LARGEST as usize + 1])).is_err());
+    }
+
+    /// No build machine is VMware's: this is the way that every other hypervisor goes.
+    #[test]
+    fn elsewhere_nobody_is_asked() {
+        if !vmw_backdoor::is_vmware_cpu() {
+            assert_eq!(from_vmware().unwrap(), None);
+        }
     }
 }

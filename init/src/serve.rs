@@ -24,7 +24,6 @@ use crate::shutdown::How;
 use crate::signals::{self, Signals};
 use crate::watchdog::{MEAL, Watchdog};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
@@ -124,11 +123,9 @@ impl Server {
     fn take_signals(&mut self, signals: &Signals) -> Option<How> {
         let mut how = None;
         while let Some(signal) = signals.next() {
-            match signal {
-                Signal::SIGCHLD => self.reap(),
-                // Ctrl-Alt-Del.
-                Signal::SIGINT => how = Some(How::Restart),
-                _ => how = Some(How::PowerOff),
+            match How::asked_by(signal) {
+                None => self.reap(),
+                asked => how = asked,
             }
         }
         how

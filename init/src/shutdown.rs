@@ -29,6 +29,17 @@ pub enum How {
     PowerOff,
 }
 
+impl How {
+    /// What a signal to init asks for; the end of a child asks for nothing. The kernel makes SIGINT of Ctrl-Alt-Del.
+    pub fn asked_by(signal: Signal) -> Option<Self> {
+        match signal {
+            Signal::SIGCHLD => None,
+            Signal::SIGINT => Some(Self::Restart),
+            _ => Some(Self::PowerOff),
+        }
+    }
+}
+
 /// Ends everything in order. Returns only if the kernel refuses.
 pub fn in_order(how: How, lbd: Option<&Process>, signals: &Signals) {
     log::say(Level::Notice, format!("ending everything: {how:?}"));
@@ -89,5 +100,19 @@ fn unmount_data() -> nix::Result<()> {
         // Not mounted.
         Err(Errno::EINVAL) => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_each_signal_asks_for() {
+        assert_eq!(How::asked_by(Signal::SIGCHLD), None);
+        assert_eq!(How::asked_by(Signal::SIGINT), Some(How::Restart));
+        for signal in [Signal::SIGTERM, Signal::SIGPWR] {
+            assert_eq!(How::asked_by(signal), Some(How::PowerOff), "{signal}");
+        }
     }
 }

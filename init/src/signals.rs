@@ -55,3 +55,20 @@ pub fn reap() -> Vec<Ended> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::signal::raise;
+
+    #[test]
+    fn signals_are_read_and_harm_nobody() {
+        let signals = Signals::take().unwrap();
+        assert_eq!(signals.next(), None);
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGPWR] {
+            raise(signal).unwrap();
+            assert_eq!(signals.next(), Some(signal));
+        }
+        assert_eq!(signals.next(), None);
+    }
+}

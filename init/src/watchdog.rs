@@ -23,15 +23,41 @@ impl Watchdog {
         if !Path::new(DEVICE).exists() {
             modules.load(SOFT_WATCHDOG);
         }
-        OpenOptions::new()
-            .write(true)
-            .open(DEVICE)
-            .map(Self)
-            .doing(|| format!("starting the watchdog {DEVICE}"))
+        Self::open(Path::new(DEVICE))
+    }
+
+    fn open(device: &Path) -> Result<Self, Failure> {
+        let doing = || format!("starting the watchdog {}", device.display());
+        OpenOptions::new().write(true).open(device).map(Self).doing(doing)
     }
 
     /// Any byte but `V` will do.
     pub fn feed(&mut self) -> Result<(), Failure> {
         self.0.write_all(b"\0").doing(|| format!("feeding the watchdog {DEVICE}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn every_meal_is_one_byte_and_none_switches_it_off() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut watchdog = Watchdog::open(file.path()).unwrap();
+        for _ in 0..3 {
+            watchdog.feed().unwrap();
+        }
+        drop(watchdog);
+        let eaten = fs::read(file.path()).unwrap();
+        assert_eq!(eaten.len(), 3);
+        assert!(!eaten.contains(&b'V'), "the magic character would stop it at the end of init");
+    }
+
+    #[test]
+    fn a_machine_without_one_is_told() {
+        let failure = Watchdog::open(Path::new("/nowhere/watchdog")).unwrap_err();
+        assert!(failure.to_string().starts_with("starting the watchdog /nowhere/watchdog: "), "{failure}");
     }
 }

@@ -142,10 +142,13 @@ fn files_script(action: &str, folder: &Path, argument: &Path) -> Output {
     process::run(command)
 }
 
-/// Python with pynetdicom, made by `make setup`.
+/// The Python environment with pynetdicom and COT, made by `make setup`.
+pub fn folder() -> PathBuf {
+    std::env::var("EVENKEEL_PEERS").map_or_else(|_| root().join("target/peers"), PathBuf::from)
+}
+
 pub(crate) fn python() -> PathBuf {
-    let peers = std::env::var("EVENKEEL_PEERS").map_or_else(|_| root().join("target/peers"), PathBuf::from);
-    let python = peers.join("bin/python");
+    let python = folder().join("bin/python");
     assert!(python.exists(), "{} is missing: run `make setup` (or set EVENKEEL_PEERS)", python.display());
     python
 }

@@ -63,6 +63,16 @@ impl Lab {
         lab
     }
 
+    /// Adds a host to the first network whose cable leads to the first adapter of a virtual machine, which has all
+    /// addresses itself: another balancer beside a [`vm::Guest`].
+    pub fn plug_machine(&mut self, name: &str) {
+        let host = Host::create(&self.name, name, Ipv4Addr::UNSPECIFIED, self.folder.path());
+        cable((host.namespace(), "eth0"), (&self.switches[0], name));
+        self.switches[0].ip(format!("link set {name} master br0"));
+        vm::network::join(&host, "eth0");
+        self.hosts.insert(name.to_owned(), Arc::new(host));
+    }
+
     /// Clients on 172.16.1.0/24 (appliance's `eth1`), servers on 192.168.10.0/24 (`eth0`).
     ///
     /// The client has a route to the servers through the appliance, to try what must not work.

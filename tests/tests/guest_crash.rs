@@ -1,11 +1,8 @@
 //! lbd is killed in the guest, under load: no connection notices, and init has it back.
 
 use lab::Lab;
+use lab::vm::uki::WITH_SYSRQ;
 use lab::vm::{Disk, Guest, Hardware, Uki};
-
-/// The keyboard's way to kill all but the first process (`Documentation/admin-guide/sysrq.rst`, command `i`) is
-/// switched off in the product: this is the same system, with the kernel told to allow it.
-const WITH_SYSRQ: &str = "console=ttyS0 panic=10 loglevel=4 sysrq_always_enabled=1";
 
 #[test]
 fn not_one_connection_fails_when_lbd_is_killed_in_the_guest() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lab::vm::{Guest, artefacts};
-use lab::{Lab, process};
+use lab::{Lab, peers, process};
 
 /// Shells, interpreters, package managers, and tools that fetch or compile: the beginnings of their names.
 const UNWANTED: [&str; 30] = [
@@ -69,6 +69,59 @@ fn every_file_has_an_owner_and_none_is_a_shell_or_an_interpreter() {
     let programs: Vec<_> = files.iter().filter(|(path, mode, _)| is_program(path, mode)).collect();
     let programs: Vec<_> = programs.iter().map(|(path, _, owner)| (path.as_str(), owner.as_str())).collect();
     assert_eq!(programs, PROGRAMS);
+}
+
+#[test]
+fn the_ova_has_at_most_forty_megabytes() {
+    let size = std::fs::metadata(artefacts::ova()).expect("the OVA").len();
+    println!("the OVA has {:.1} MB", size as f64 / 1e6);
+    assert!(size <= 40_000_000, "{size}");
+}
+
+/// QEMU and COT, on the OVA that is delivered: the disk in it is the one that was built, byte for byte.
+#[test]
+fn others_read_the_finished_ova_as_we_do() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let vmdk = folder.path().join("disk.vmdk");
+    evenkeel_ova::extract::vmdk(&artefacts::ova(), &vmdk).expect("the OVA's disk");
+    let mut compare = Command::new("qemu-img");
+    compare.args(["compare", "-f", "vmdk", "-F", "raw"]).arg(&vmdk).arg(artefacts::raw_disk());
+    assert_eq!(process::run(compare).expect_ok().trim(), "Images are identical.");
+
+    let mut cot = Command::new(peers::folder().join("bin/cot"));
+    cot.args(["info", "-v"]).arg(artefacts::ova()).env("COLUMNS", "200");
+    let output = process::run(cot);
+    let text = format!("{}{}", output.stdout, output.stderr);
+    assert!(output.status.success() && text.contains("vmx-11") && text.contains("vUltimate"), "{text}");
+    for complaint in ["ERROR", "WARNING", "Traceback", "mismatch"] {
+        assert!(!text.contains(complaint), "COT complains:\n{text}");
+    }
+}
+
+#[test]
+fn every_owner_is_in_the_bill_of_materials_with_its_licence() {
+    let sbom = std::fs::read_to_string(artefacts::sbom()).expect("readable");
+    let sbom: serde_json::Value = serde_json::from_str(&sbom).expect("JSON");
+    let components = sbom["components"].as_array().expect("components");
+    let names: BTreeSet<_> = components.iter().filter_map(|one| one["name"].as_str()).collect();
+    let files = files();
+    let paths: BTreeSet<_> = files.iter().map(|(path, _, _)| path.as_str()).collect();
+    let owners: BTreeSet<_> = files.iter().map(|(_, _, owner)| owner.as_str()).collect();
+    for owner in owners {
+        let name = owner.split_once(':').map_or(owner, |(_, name)| name);
+        assert!(owner == "evenkeel" || names.contains(name), "{owner} is not in the SBOM");
+        let text = |folder| format!("/usr/share/licenses/{folder}/{name}.txt");
+        if owner.starts_with("deb:") {
+            let has_text = ["debian", "linked"].iter().any(|folder| paths.contains(text(folder).as_str()));
+            assert!(has_text, "{owner} has no licence text");
+        }
+    }
+    for linked in ["libc6-dev", "rust-std"] {
+        assert!(names.contains(linked), "{linked} is linked into our programs");
+    }
+    for path in ["SOURCES.txt", "crates/INDEX.txt", "common/GPL-2", "linked/rust/licenses/MIT.txt"] {
+        assert!(paths.contains(format!("/usr/share/licenses/{path}").as_str()), "{path}");
+    }
 }
 
 #[test]

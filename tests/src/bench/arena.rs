@@ -176,13 +176,15 @@ fn translate_by_two_rules(balancer: &Host) {
     balancer.run_with_input("nft -f -", &rules).expect_ok();
 }
 
-fn start_iperf(server: &Host) -> Arc<Process> {
+/// Serves `iperf3` on [`IPERF`].
+pub fn start_iperf(server: &Host) -> Arc<Process> {
     let mut command = server.command("iperf3");
     command.args(["--server", "--port", &IPERF.to_string()]);
     listening(server.start(command, "iperf3"), IPERF)
 }
 
-fn start_echo(server: &Host) -> Arc<Process> {
+/// Echoes bytes on [`ECHO`].
+pub fn start_echo(server: &Host) -> Arc<Process> {
     let mut command = server.command(&crate::own_program());
     command.args(["load", "serve", &ECHO.to_string()]);
     listening(server.start(command, "echo"), ECHO)

@@ -16,6 +16,8 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 /// For every connect, send and receive: far above what a working path needs.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// For one of many attempts to connect.
+const ATTEMPT: Duration = Duration::from_millis(200);
 /// Enough for all clients, and for a proxy that closes a little later than they do.
 const SERVER_THREADS: usize = 64;
 
@@ -27,9 +29,10 @@ pub fn run(arguments: &[&str]) -> io::Result<()> {
         ["connections", to, threads, seconds] => {
             connections(parsed(to)?, parsed(threads)?, seconds_of(seconds)?)
         }
+        ["reach", to, seconds] => reach(parsed(to)?, seconds_of(seconds)?)?,
         ["round-trips", to, seconds] => round_trips(parsed(to)?, seconds_of(seconds)?)?,
         ["cpu", count, program, arguments @ ..] => cpu(parsed(count)?, program, arguments)?,
-        _ => return Err(io::Error::other("usage: bench load serve|connections|round-trips|cpu ...")),
+        _ => return Err(io::Error::other("usage: bench load serve|connections|reach|round-trips|cpu ...")),
     };
     writeln!(io::stdout(), "{figures}")
 }
@@ -79,6 +82,19 @@ fn connect(to: SocketAddr) -> io::Result<TcpStream> {
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.connect(&to.into())?;
     Ok(socket.into())
+}
+
+/// Tries to connect until it works: a packet to a machine that is not there yet must not cost a second.
+fn reach(to: SocketAddr, period: Duration) -> io::Result<Value> {
+    let start = Instant::now();
+    loop {
+        match TcpStream::connect_timeout(&to, ATTEMPT) {
+            Ok(_) => return Ok(json!({ "seconds": start.elapsed().as_secs_f64() })),
+            Err(error) if start.elapsed() > period => return Err(error),
+            // An answer that says no comes at once.
+            Err(_) => thread::sleep(ATTEMPT / 10),
+        }
+    }
 }
 
 fn round_trip(mut connection: &TcpStream) -> io::Result<()> {

@@ -5,12 +5,15 @@
 //! does not make the program fail: the figures depend on the machine and on who else uses it.
 
 mod arena;
+mod boot;
 mod checks;
 mod daemon;
 mod farm;
+mod guest;
 mod load;
 mod proxies;
 mod report;
+mod systems;
 mod traffic;
 
 use std::cell::OnceCell;
@@ -19,11 +22,12 @@ use std::process::ExitCode;
 use arena::Arena;
 use report::Report;
 
-const USAGE: &str =
-    "usage: bench [--runs N] [NAME...]    with names of: throughput connections latency memory echo checks";
+const USAGE: &str = "usage: bench [--runs N] [NAME...]    with names of: throughput connections latency memory echo \
+     checks guest boot restart";
 /// Rounds where none are given.
 const ROUNDS: u32 = 5;
-const NAMES: [&str; 6] = ["throughput", "connections", "latency", "memory", "echo", "checks"];
+const NAMES: [&str; 9] =
+    ["throughput", "connections", "latency", "memory", "echo", "checks", "guest", "boot", "restart"];
 
 /// What was asked for on the command line.
 #[derive(Debug, PartialEq)]
@@ -66,24 +70,27 @@ fn main() -> ExitCode {
 fn benchmark(wanted: &Wanted) -> std::io::Result<()> {
     println!("bench: {} rounds; {}", wanted.rounds, machine());
     let arena = OnceCell::new();
-    let reports: Vec<_> = wanted.names.iter().map(|name| one(name, &arena, wanted.rounds)).collect();
+    let reports: Vec<_> = wanted.names.iter().flat_map(|name| one(name, &arena, wanted.rounds)).collect();
     let path = report::write_results(&lab::peers::root(), &reports)?;
     println!("bench: results in {}; {}", path.display(), machine());
     Ok(())
 }
 
-fn one(name: &str, arena: &OnceCell<Arena>, rounds: u32) -> Report {
+fn one(name: &str, arena: &OnceCell<Arena>, rounds: u32) -> Vec<Report> {
     let arena = || arena.get_or_init(Arena::new);
-    let report = match name {
-        "throughput" => traffic::throughput(arena(), rounds),
-        "connections" => traffic::connections(arena(), rounds),
-        "latency" => traffic::latency(arena(), rounds),
-        "memory" => daemon::memory(rounds),
-        "checks" => checks::checks(rounds),
-        _ => daemon::echo(rounds),
+    let reports = match name {
+        "throughput" => vec![traffic::throughput(arena(), rounds)],
+        "connections" => vec![traffic::connections(arena(), rounds)],
+        "latency" => vec![traffic::latency(arena(), rounds)],
+        "memory" => vec![daemon::memory(rounds)],
+        "echo" => vec![daemon::echo(rounds)],
+        "checks" => vec![checks::checks(rounds)],
+        "guest" => guest::guest(rounds).into(),
+        "boot" => vec![boot::boot(rounds)],
+        _ => vec![boot::restart(rounds)],
     };
-    println!("\n{report}");
-    report
+    reports.iter().for_each(|report| println!("\n{report}"));
+    reports
 }
 
 /// What a reader must know to judge the figures: CPUs, and how busy they are.

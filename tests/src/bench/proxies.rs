@@ -12,7 +12,7 @@ use lab::process::Process;
 use nix::sys::signal::Signal;
 
 /// Where Debian's libnginx-mod-stream puts it.
-const NGINX_STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+pub const NGINX_STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 /// A proxy that is asked to end has nothing left to do.
 const END_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -76,7 +76,8 @@ impl Drop for Proxy {
     }
 }
 
-fn haproxy_configuration(frontends: &[Frontend]) -> String {
+/// The text of HAProxy's configuration.
+pub fn haproxy_configuration(frontends: &[Frontend]) -> String {
     let mut text = "global\n  maxconn 4000\ndefaults\n  mode tcp\n  option splice-auto\n  \
         timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
         .to_owned();
@@ -89,7 +90,8 @@ fn haproxy_configuration(frontends: &[Frontend]) -> String {
     text
 }
 
-fn nginx_configuration(folder: &Path, frontends: &[Frontend]) -> String {
+/// The text of nginx's configuration; its files are in `folder`.
+pub fn nginx_configuration(folder: &Path, frontends: &[Frontend]) -> String {
     let folder = folder.display();
     let mut text = format!(
         "load_module {NGINX_STREAM_MODULE};\nuser root;\ndaemon off;\nworker_processes auto;\n\

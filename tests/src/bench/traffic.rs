@@ -1,5 +1,7 @@
 //! Benchmarks of traffic: bits and new connections per second, and the latency of a round trip.
 
+use std::net::Ipv4Addr;
+
 use lab::Host;
 use serde_json::Value;
 
@@ -14,11 +16,11 @@ const LATENCY_SECONDS: u32 = 3;
 const CONNECTING_THREADS: u32 = 16;
 
 /// What was measured on each system, round by round.
-struct Measured<T>(Vec<(System, Vec<T>)>);
+pub(crate) struct Measured<S, T>(Vec<(S, Vec<T>)>);
 
-impl<T> Measured<T> {
+impl<S: Copy + PartialEq, T> Measured<S, T> {
     /// Measures each system in turn, so many rounds, after one round to warm up.
-    fn interleaved(systems: &[System], rounds: u32, mut measure: impl FnMut(System) -> T) -> Self {
+    pub(crate) fn interleaved(systems: &[S], rounds: u32, mut measure: impl FnMut(S) -> T) -> Self {
         let mut series: Vec<_> = systems.iter().map(|system| (*system, Vec::new())).collect();
         for round in 0..=rounds {
             for (system, samples) in &mut series {
@@ -31,12 +33,12 @@ impl<T> Measured<T> {
         Self(series)
     }
 
-    fn of(&self, system: System, value: impl Fn(&T) -> f64) -> Samples {
+    pub(crate) fn of(&self, system: S, value: impl Fn(&T) -> f64) -> Samples {
         let samples = self.0.iter().filter(|(other, _)| *other == system).flat_map(|(_, samples)| samples);
         samples.map(value).collect()
     }
 
-    fn systems(&self) -> impl Iterator<Item = System> {
+    pub(crate) fn systems(&self) -> impl Iterator<Item = S> {
         self.0.iter().map(|(system, _)| *system)
     }
 }
@@ -57,18 +59,19 @@ pub fn throughput(arena: &Arena, rounds: u32) -> Report {
         (System::Haproxy, Goal::RatioAtLeast(2.3)),
         (System::Nginx, Goal::Context),
     ];
-    let measured = Measured::interleaved(&System::ALL, rounds, |system| iperf(arena.client(), system));
+    let measured =
+        Measured::interleaved(&System::ALL, rounds, |system| iperf(arena.client(), system.address()));
     let mut report = Report::new(format!("Throughput: iperf3, 2 streams, {IPERF_SECONDS} s, Gbit/s"));
     higher_is_better(&mut report, ("throughput", "Gbit/s"), &measured, |bits| bits / 1e9, &goals);
     report
 }
 
-fn iperf(client: &Host, system: System) -> f64 {
-    let to = system.address();
+/// Bits per second through the service at `to`.
+pub(crate) fn iperf(client: &Host, to: Ipv4Addr) -> f64 {
     let output = client.run(format!("iperf3 --json -P 2 -t {IPERF_SECONDS} -p {IPERF} -c {to}"));
     let figures: Value = serde_json::from_str(&output.stdout).unwrap_or_default();
     let bits = figures["end"]["sum_received"]["bits_per_second"].as_f64();
-    bits.unwrap_or_else(|| panic!("iperf3 through {system:?}: {output:?}"))
+    bits.unwrap_or_else(|| panic!("iperf3 through {to}: {output:?}"))
 }
 
 /// New connections per second.
@@ -82,7 +85,7 @@ pub fn connections(arena: &Arena, rounds: u32) -> Report {
     let mut failed = 0;
     let measured = Measured::interleaved(&System::ALL, rounds, |system| {
         let arguments = format!("{CONNECTING_THREADS} {CONNECTION_SECONDS}");
-        let figures = load(arena.client(), "connections", system, &arguments);
+        let figures = load(arena.client(), "connections", system.address(), &arguments);
         failed += figures["failed"].as_u64().unwrap_or_default();
         figures["per_second"].as_f64().unwrap_or_default()
     });
@@ -98,7 +101,7 @@ pub fn connections(arena: &Arena, rounds: u32) -> Report {
 fn higher_is_better<T>(
     report: &mut Report,
     named: (&'static str, &'static str),
-    measured: &Measured<T>,
+    measured: &Measured<System, T>,
     value: impl Fn(&T) -> f64,
     goals: &[(System, Goal)],
 ) {
@@ -114,7 +117,7 @@ fn higher_is_better<T>(
 /// Microseconds of a one-byte round trip, and what each system adds to the direct route.
 pub fn latency(arena: &Arena, rounds: u32) -> Report {
     let measured = Measured::interleaved(&System::ALL, rounds, |system| {
-        load(arena.client(), "round-trips", system, &LATENCY_SECONDS.to_string())
+        load(arena.client(), "round-trips", system.address(), &LATENCY_SECONDS.to_string())
     });
     let median = |system| measured.of(system, |figures| figures["p50"].as_f64().unwrap_or(f64::NAN));
     let tail = |system| measured.of(system, |figures| figures["p99"].as_f64().unwrap_or(f64::NAN));
@@ -142,8 +145,8 @@ pub fn latency(arena: &Arena, rounds: u32) -> Report {
     report
 }
 
-fn load(client: &Host, kind: &str, system: System, arguments: &str) -> Value {
-    let to = system.address();
+/// What the helper measures on connections to the service at `to`.
+pub(crate) fn load(client: &Host, kind: &str, to: Ipv4Addr, arguments: &str) -> Value {
     let output = client.run(format!("{} load {kind} {to}:{ECHO} {arguments}", crate::own_program()));
     serde_json::from_str(output.expect_ok()).expect("the helper prints JSON")
 }

@@ -23,6 +23,21 @@ pub fn file_list() -> PathBuf {
     beside("files.txt")
 }
 
+/// The disk that was packed into the OVA.
+pub fn raw_disk() -> PathBuf {
+    beside("raw")
+}
+
+/// Its bill of materials.
+pub fn sbom() -> PathBuf {
+    beside("sbom.json")
+}
+
+/// The folder of the Debian packages that it is made of.
+pub fn packages() -> PathBuf {
+    ova().with_file_name("packages")
+}
+
 fn beside(extension: &str) -> PathBuf {
     let path = ova().with_extension(extension);
     assert!(path.is_file(), "{} is missing: run `make appliance`", path.display());

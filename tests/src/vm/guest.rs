@@ -103,7 +103,8 @@ impl<'lab> Guest<'lab> {
         self.machine.lock().expect("not poisoned").clone().expect("the guest was switched on")
     }
 
-    fn disc(&self) -> PathBuf {
+    /// Where the disc with the settings is looked for, when the machine is switched on.
+    pub fn disc(&self) -> PathBuf {
         self.folder.join("settings.iso")
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::artefacts;
@@ -27,7 +27,7 @@ pub struct LossyDisk {
 struct State {
     /// What is safe.
     file: File,
-    size: u64,
+    size: AtomicU64,
     /// Sectors in the write cache, by number.
     cache: Mutex<BTreeMap<u64, [u8; SECTOR as usize]>>,
     broken: AtomicBool,
@@ -41,7 +41,7 @@ impl LossyDisk {
         let size = evenkeel_ova::extract::disk(&ova, &raw)
             .unwrap_or_else(|error| panic!("{}: {error}", ova.display()));
         let file = File::options().read(true).write(true).open(&raw).expect("own file");
-        let (cache, broken) = (Mutex::default(), AtomicBool::new(false));
+        let (size, cache, broken) = (AtomicU64::new(size), Mutex::default(), AtomicBool::new(false));
         let state = Arc::new(State { file, size, cache, broken });
         let listener = UnixListener::bind(&socket).expect("a socket in the lab's folder");
         let shared = Arc::clone(&state);
@@ -86,6 +86,12 @@ impl LossyDisk {
         }
     }
 
+    /// Makes it larger, in bytes, as an administrator does in vSphere. The machine must be off.
+    pub fn grow(&self, size: u64) {
+        self.state.file.set_len(size).expect("room for a sparse file");
+        self.state.size.store(size, Ordering::SeqCst);
+    }
+
     /// The file with what is safe.
     pub fn file(&self) -> &File {
         &self.state.file
@@ -99,7 +105,7 @@ fn serve(mut client: UnixStream, state: &State) {
 
 impl State {
     fn check(&self, offset: u64, length: usize) -> io::Result<()> {
-        let is_inside = offset.checked_add(length as u64).is_some_and(|end| end <= self.size);
+        let is_inside = offset.checked_add(length as u64).is_some_and(|end| end <= self.size());
         let is_whole = offset.is_multiple_of(SECTOR) && (length as u64).is_multiple_of(SECTOR);
         match self.broken.load(Ordering::SeqCst) || !is_inside || !is_whole {
             true => Err(io::Error::other("the disk fails")),
@@ -110,7 +116,7 @@ impl State {
 
 impl Store for State {
     fn size(&self) -> u64 {
-        self.size
+        self.size.load(Ordering::SeqCst)
     }
 
     fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {

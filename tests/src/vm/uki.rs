@@ -2,6 +2,10 @@
 
 use super::artefacts;
 
+/// A command line that lets the keyboard kill all but the first process (`Documentation/admin-guide/sysrq.rst`,
+/// command `i`), which is switched off in the product.
+pub const WITH_SYSRQ: &str = "console=ttyS0 panic=10 loglevel=4 sysrq_always_enabled=1";
+
 /// The UKI that `make appliance` built, to be changed. Texts in it are replaced by others of the same length, so
 /// that nothing moves.
 #[derive(Debug, Clone)]
