@@ -65,11 +65,14 @@ fn record(level: Level, who: &str, text: &str) -> Vec<u8> {
     record.into_bytes()
 }
 
-/// The level of a line that lbd wrote: the second word of its log lines, or what its end looks like.
+/// The level of a line that lbd wrote: the second word of its log lines, or what its end looks like. Its banner, which
+/// has the third word to itself (`lbd/src/run.rs`), is for the console.
 pub fn level_of(line: &str) -> Level {
-    match line.split_whitespace().nth(1) {
+    let mut words = line.split_whitespace().skip(1);
+    match words.next() {
         Some("ERROR") => Level::Error,
         Some("WARN") => Level::Warning,
+        Some("INFO") if words.next() == Some("lbd::banner:") => Level::Notice,
         _ if line.starts_with("lbd: ") || line.contains("panicked at") => Level::Error,
         _ => Level::Info,
     }
@@ -96,6 +99,8 @@ mod tests {
             ("2026-11-23T07:00:00.1Z ERROR lbd::run: x", Level::Error),
             ("2026-11-23T07:00:00.1Z  WARN lbd::run: x", Level::Warning),
             ("2026-11-23T07:00:00.1Z  INFO lbd::run: ERROR", Level::Info),
+            ("2026-11-23T07:00:00.1Z  INFO lbd::banner: WebUI: https://192.168.2.21:9443/", Level::Notice),
+            ("2026-11-23T07:00:00.1Z  INFO lbd::run: lbd::banner:", Level::Info),
             ("lbd: cannot listen", Level::Error),
             ("thread 'main' (1) panicked at x.rs:1:1:", Level::Error),
             ("", Level::Info),

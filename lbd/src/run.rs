@@ -59,7 +59,8 @@ pub async fn run(paths: Paths) -> Result<(), String> {
     start.problems.extend(problems);
     let password_is_set = vault.passwords().stored().is_ok_and(|stored| stored.is_some());
     for line in banner::lines(&start.config, password_is_set) {
-        tracing::info!("{line}");
+        // init shows lines of this target on the console (`init/src/log.rs`).
+        tracing::info!(target: "lbd::banner", "{line}");
     }
     let dataplane = Dataplane::new(netlink, start.listing.clone());
     let clock = Clock::start();
