@@ -201,6 +201,7 @@ fn rules<'a>(
         addresses: &service.addresses,
         ports: &service.ports,
         protocol: service.protocol,
+        scheduler: service.scheduler,
         persistence: service.persistence,
         fallback: service.fallback,
         servers: in_service.collect(),

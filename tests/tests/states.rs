@@ -15,6 +15,34 @@ fn with_node1(lab: &Lab, state: &str) -> Config {
     lab.config([&lab.pool()]).replacing("weight = 100", &format!("weight = 100\nstate = \"{state}\""))
 }
 
+/// Without persistence a client keeps its server by its address alone, and keeps it when another server leaves.
+#[test]
+fn by_source_hash_a_server_that_leaves_moves_only_its_own_clients() {
+    let lab = Lab::single_arm();
+    for node in ["NODE1", "NODE2", "POOL2_NODE1"] {
+        lab.server(node).named_server(node, 2001);
+    }
+    let pool = lab.pool().persistence(None).server("THREE", lab.server("POOL2_NODE1").address());
+    let config = lab
+        .config([&pool])
+        .replacing("protocol = \"tcp\"", "protocol = \"tcp\"\nscheduler = \"source-hash\"");
+    lab.lbd().start(&config);
+    lab.lbd().wait_service("POOL", "up");
+    lab.client().use_addresses("10.77.0.0/16");
+    lab.appliance().ip("route add 10.77.0.0/16 via 192.168.10.50");
+    let clients: Vec<_> = (1..=30).map(|last| std::net::Ipv4Addr::new(10, 77, 0, last)).collect();
+    let ask = || lab.client().ask_as(&clients, lab.vip(0), 2001);
+    let before = ask();
+    let names: std::collections::BTreeSet<_> = before.iter().map(|reply| reply.server.as_str()).collect();
+    assert_eq!(names.len(), 3, "{before:?}");
+    assert_eq!(ask(), before);
+    lab.lbd().put(&config.replacing("weight = 100", "weight = 0")).expect(200);
+    for (before, after) in before.iter().zip(ask()) {
+        assert!(*before == after || before.server == "NODE1", "{before:?} moved to {after:?}");
+        assert_ne!(after.server, "NODE1");
+    }
+}
+
 #[test]
 fn a_drained_server_keeps_its_connections_and_gets_no_new_ones_not_even_of_clients_that_know_it() {
     let lab = Lab::single_arm();

@@ -85,6 +85,8 @@ pub struct VirtualService {
     pub interface: Option<InterfaceName>,
     /// Which source address the real servers see.
     pub snat_source: SnatSource,
+    /// Which server a new client gets.
+    pub scheduler: Scheduler,
     /// How long a client keeps its server after its last new connection; `None` means no persistence.
     pub persistence: Option<Duration>,
     /// What clients meet when no server is left.
@@ -209,6 +211,16 @@ pub enum Fallback {
     /// lbd accepts the connection and rejects the association as "temporary congestion" (DICOM PS3.8 section 9.3.4),
     /// so that modalities queue and try again.
     DicomReject,
+}
+
+/// Which server a new client gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheduler {
+    /// In turn, by weight.
+    WeightedRoundRobin,
+    /// By its address: the same client always gets the same server while that one takes connections, without any
+    /// entry; a server that leaves moves its own clients only.
+    SourceHash,
 }
 
 /// A named health check, shared by the services that name it.

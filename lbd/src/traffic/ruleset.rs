@@ -12,9 +12,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::numbering::{Mark, Numbering};
-use super::shares::turns;
+use super::shares::{slots, turns};
 use super::table::{Chain, MAPS, Map, MapKind, Rule, STICKY6_PREFIX, Table};
-use crate::config::{Fallback, Management, Ports, Protocol};
+use crate::config::{Fallback, Management, Ports, Protocol, Scheduler};
 use crate::fallback;
 use crate::network::topology::Family;
 
@@ -42,6 +42,8 @@ pub struct Service<'a> {
     pub protocol: Protocol,
     /// Its ports.
     pub ports: &'a Ports,
+    /// See [`crate::config::VirtualService::scheduler`].
+    pub scheduler: Scheduler,
     /// See [`crate::config::VirtualService::persistence`].
     pub persistence: Option<Duration>,
     /// See [`crate::config::VirtualService::fallback`].
@@ -331,14 +333,22 @@ fn service_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
 fn share_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
     let servers = service.servers.iter().filter(|server| Family::of(server.address) == family);
     let weights: Vec<_> = servers.map(|server| (server.mark.get(), server.weight)).collect();
-    let turns = turns(&weights);
-    let text = match turns.as_slice() {
+    let (marks, choice) = match service.scheduler {
+        Scheduler::WeightedRoundRobin => (turns(&weights), "numgen inc".to_owned()),
+        Scheduler::SourceHash => (slots(&weights), format!("jhash {} saddr", family.keyword())),
+    };
+    let text = match marks.as_slice() {
         [] => return Vec::new(),
-        [only] => format!("meta mark set 0x{only:08x}"),
+        [only, others @ ..] if others.iter().all(|mark| mark == only) => {
+            format!("meta mark set 0x{only:08x}")
+        }
         many => {
-            let turns: Vec<_> =
-                many.iter().enumerate().map(|(turn, mark)| format!("{turn} : 0x{mark:08x}")).collect();
-            format!("meta mark set numgen inc mod {} map {{ {} }}", many.len(), turns.join(", "))
+            let elements: Vec<_> =
+                many.iter().enumerate().map(|(index, mark)| format!("{index} : 0x{mark:08x}")).collect();
+            // A fixed seed, without which nft makes one up at each change and every client moves.
+            let seed = if service.scheduler == Scheduler::SourceHash { " seed 0x45766b6c" } else { "" };
+            let length = many.len();
+            format!("meta mark set {choice} mod {length}{seed} map {{ {} }}", elements.join(", "))
         }
     };
     vec![Rule(text)]

@@ -39,6 +39,30 @@ fn shortened(weights: &[(u32, u16)]) -> Vec<(u32, u16)> {
     weights.iter().map(|(mark, weight)| (*mark, scaled(*weight))).collect()
 }
 
+/// Slots of the table that a hash of the client's address is looked up in; with 1,024 the shares of ten servers are
+/// right to a few percent, and the rule stays small.
+const SLOTS: u32 = 1024;
+
+/// A server for each slot, in proportion to the weights (weighted rendezvous hashing, Highest Random Weight): a server
+/// that leaves gives up its own slots and no others move; one that comes takes only what becomes its own.
+pub fn slots(weights: &[(u32, u16)]) -> Vec<u32> {
+    let there: Vec<_> = weights.iter().filter(|(_, weight)| *weight > 0).collect();
+    let best = |slot| {
+        let score = |(mark, weight): &(u32, u16)| f64::from(*weight) / -fraction(*mark, slot).ln();
+        there.iter().max_by(|a, b| score(a).total_cmp(&score(b))).map(|(mark, _)| *mark)
+    };
+    (0..SLOTS).filter_map(best).collect()
+}
+
+/// Between 0 and 1, both excluded, and as good as random for each pair (the finaliser of SplitMix64).
+fn fraction(mark: u32, slot: u32) -> f64 {
+    let mut bits = (u64::from(mark) << 32 | u64::from(slot)).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let top = u32::try_from((bits ^ bits >> 31) >> 32).unwrap_or_default();
+    (f64::from(top) + 0.5) / (f64::from(u32::MAX) + 1.0)
+}
+
 fn next_turn(shares: &BTreeMap<u32, i64>, credit: &mut BTreeMap<u32, i64>, total: i64) -> Option<u32> {
     for (mark, share) in shares {
         *credit.entry(*mark).or_default() += share;
@@ -75,7 +99,27 @@ mod tests {
         assert!(weights.iter().all(|(mark, _)| sequence.contains(mark)));
     }
 
+    #[test]
+    fn slots_follow_the_weights() {
+        let slots = slots(&[(0x10001, 100), (0x10002, 100), (0x10003, 200), (0x10004, 0)]);
+        let count = |mark| slots.iter().filter(|slot| **slot == mark).count();
+        assert_eq!((slots.len(), count(0x10004)), (1024, 0));
+        assert!((412..=612).contains(&count(0x10003)), "{}", count(0x10003));
+        assert!((186..=326).contains(&count(0x10001)), "{}", count(0x10001));
+        assert!(super::slots(&[]).is_empty());
+    }
+
     proptest! {
+        #[test]
+        fn a_server_that_leaves_moves_only_its_own_clients(weights in prop::collection::vec(1_u16..=256, 2..12), gone in 0_usize..12) {
+            let all: Vec<_> = weights.iter().enumerate().map(|(i, w)| (0x10001 + i as u32, *w)).collect();
+            let left = all[gone % all.len()].0;
+            let rest: Vec<_> = all.iter().copied().filter(|(mark, _)| *mark != left).collect();
+            for (before, after) in slots(&all).into_iter().zip(slots(&rest)) {
+                prop_assert!(before == after || before == left);
+            }
+        }
+
         #[test]
         fn each_has_its_share_of_every_prefix(weights in prop::collection::vec(0_u16..=200, 1..6)) {
             let weights: Vec<_> = weights.into_iter().enumerate().map(|(i, w)| (i as u32 + 1, w)).collect();

@@ -9,8 +9,8 @@ use super::{Collector, host_address, port};
 use crate::config::document::{PersistenceDocument, RealServerDocument, VirtualServiceDocument};
 use crate::config::values::{Fault, quoted};
 use crate::config::{
-    Fallback, InterfaceName, Label, OnServerFailure, OperatorState, Ports, Protocol, RealServer, SnatSource,
-    VirtualService, Weight,
+    Fallback, InterfaceName, Label, OnServerFailure, OperatorState, Ports, Protocol, RealServer, Scheduler,
+    SnatSource, VirtualService, Weight,
 };
 use crate::network::topology::Family;
 
@@ -66,6 +66,7 @@ fn service(
     let fallback = check.take(format!("{field}.fallback"), fallback(document.fallback.as_deref()));
     let on_server_failure = check
         .take(format!("{field}.on_server_failure"), on_server_failure(document.on_server_failure.as_deref()));
+    let scheduler = check.take(format!("{field}.scheduler"), scheduler(document.scheduler.as_deref()));
     let persistence = persistence(check, field, document.persistence.as_ref());
     let health_check = match checks.get(&document.health_check) {
         Some(known) => known.clone(),
@@ -97,6 +98,7 @@ fn service(
         ports: ports?,
         interface: interface?,
         snat_source: snat_source?,
+        scheduler: scheduler?,
         persistence: persistence?,
         fallback: fallback?,
         on_server_failure: on_server_failure?,
@@ -201,6 +203,17 @@ fn on_server_failure(text: Option<&str>) -> Result<OnServerFailure, Fault> {
         Some(other) => Err(Fault::new(
             format!("the choice {} is not known", quoted(other)),
             "use \"reset\" to end the connections of a failed server, or \"keep\" to leave them alone",
+        )),
+    }
+}
+
+fn scheduler(text: Option<&str>) -> Result<Scheduler, Fault> {
+    match text {
+        None | Some("weighted-round-robin") => Ok(Scheduler::WeightedRoundRobin),
+        Some("source-hash") => Ok(Scheduler::SourceHash),
+        Some(other) => Err(Fault::new(
+            format!("the scheduler {} is not known", quoted(other)),
+            "use \"weighted-round-robin\" or \"source-hash\"",
         )),
     }
 }
