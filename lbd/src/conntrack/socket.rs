@@ -147,6 +147,8 @@ impl Table {
                     Reply::Part(_) => part(&message),
                 }
             }
+            // A large table is always ready to be read on: checks that are due come first.
+            tokio::task::yield_now().await;
         }
     }
 }
