@@ -1,7 +1,7 @@
 //! What the console says when lbd has started: what this is, and where to go from here.
 
 use crate::config::Config;
-use crate::web::auth::USER;
+use crate::web::users::FIRST_USER;
 
 /// A line each.
 pub fn lines(config: &Config, password_is_set: bool) -> Vec<String> {
@@ -9,7 +9,7 @@ pub fn lines(config: &Config, password_is_set: bool) -> Vec<String> {
     let address = format!("https://{}:{}/", management.address, management.https_port);
     let mut lines = vec![format!("Evenkeel {}, load balancer", env!("CARGO_PKG_VERSION"))];
     match password_is_set {
-        true => lines.push(format!("WebUI: {address} (user {USER})")),
+        true => lines.push(format!("WebUI: {address} (user {FIRST_USER})")),
         false => {
             lines.push(format!("WebUI: {address}, locked: no password is set"));
             lines.push(

@@ -249,7 +249,7 @@ mod tests {
         assert_eq!((version, config.services.len()), (1, 3));
         assert!(problems[0].contains("rescue partition"), "{problems:?}");
         assert_eq!(vault.passwords().stored().unwrap(), stored);
-        std::fs::remove_file(machine.path("data/secrets/password")).unwrap();
+        std::fs::remove_file(machine.path("data/secrets/users.json")).unwrap();
         vault.mirror().unwrap();
         let (_, saved) = vault.rescued().unwrap().unwrap();
         assert_eq!(saved.password(), stored, "the copy does not forget what the disk lost");

@@ -1,6 +1,7 @@
 //! The load-balancer daemon: decides which real server takes which connection, and tells the kernel.
 
 pub mod appliance;
+pub mod audit;
 pub mod banner;
 pub mod begin;
 pub mod cli;

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::appliance;
+use crate::audit::Audit;
 use crate::banner;
 use crate::begin::{self, Paths};
 use crate::conntrack::lookup::Lookup;
@@ -33,6 +34,7 @@ use crate::plan::Desired;
 use crate::store::Stamp;
 use crate::traffic::nft;
 use crate::vault::Vault;
+use crate::web::access::Access;
 use crate::web::{self, Gateway, Published, Request, Wish};
 
 /// Events that may wait; their senders wait when there are more.
@@ -66,7 +68,8 @@ pub async fn run(paths: Paths) -> Result<(), String> {
     let clock = Clock::start();
     let (engine, effects) = Engine::new(start, clock.now());
     let vault = Arc::new(vault);
-    let (gateway, sides) = gateway(&engine, vault.clone(), &paths);
+    let access = Access::new(&paths.state_directory, Audit::below(&paths.state_directory));
+    let (gateway, sides) = gateway(&engine, vault.clone(), &paths, access);
     let mut driver = Driver::new(engine, clock, vault, sides, paths);
     // First the orders, then the tasks: so the first look at the network knows which routes matter.
     driver.perform(effects);
@@ -94,15 +97,15 @@ struct Sides {
     names: watch::Sender<Names>,
 }
 
-fn gateway(engine: &Engine, vault: Arc<Vault>, paths: &Paths) -> (Gateway, Sides) {
+fn gateway(engine: &Engine, vault: Arc<Vault>, paths: &Paths, access: Access) -> (Gateway, Sides) {
     let names = watch::Sender::default();
     let lookup = Lookup::new(names.subscribe(), closed_connections(paths));
     let (published, watch) = watch::channel(Arc::new(picture(engine)));
     let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
-    (Gateway::new(watch, sender, vault, lookup), Sides { published, requests, names })
+    (Gateway::new(watch, sender, vault, lookup, access), Sides { published, requests, names })
 }
 
-fn closed_connections(paths: &Paths) -> PathBuf {
+fn closed_connections(paths: &Paths, access: Access) -> PathBuf {
     paths.state_directory.join("closed-connections")
 }
 

@@ -12,6 +12,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::{Config, Document};
@@ -47,7 +48,7 @@ impl fmt::Display for StoreError {
 impl std::error::Error for StoreError {}
 
 /// Whether a version counts after a restart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// It was accepted.
@@ -57,7 +58,7 @@ pub enum Standing {
 }
 
 /// A line of the history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct VersionInfo {
     /// Its number: a later one is higher.
     pub version: u64,

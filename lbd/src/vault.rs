@@ -11,13 +11,13 @@ use crate::config::{Config, Document, Format, validate};
 use crate::rescue::Rescue;
 use crate::rescue::slot::Saved;
 use crate::store::{Loaded, Stamp, Standing, Store, StoreError, StoredVersion, VersionInfo};
-use crate::web::password::PasswordFile;
+use crate::web::users::UserFile;
 
 /// All that is kept. Every method waits for the disk.
 #[derive(Debug)]
 pub struct Vault {
     store: Store,
-    passwords: PasswordFile,
+    passwords: UserFile,
     rescue: Option<Mutex<Rescue>>,
     /// The text that was stored last, for the copy.
     current: Mutex<Option<String>>,
@@ -52,7 +52,7 @@ impl Vault {
                 (None, vec![format!("There is no rescue copy of the configuration: {error}.")])
             }
         };
-        let passwords = PasswordFile::below(state_directory);
+        let passwords = UserFile::below(state_directory);
         Ok((Self { store, passwords, rescue, current: Mutex::default(), _lock: lock }, problems))
     }
 
@@ -79,7 +79,7 @@ impl Vault {
     }
 
     /// Where the password is kept.
-    pub fn passwords(&self) -> &PasswordFile {
+    pub fn passwords(&self) -> &UserFile {
         &self.passwords
     }
 

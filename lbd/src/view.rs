@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The whole state as shown to people and programs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct View {
     /// Name of the appliance.
     pub host_name: String,
@@ -36,7 +37,7 @@ pub struct View {
 }
 
 /// A configuration on trial.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PendingConfirmation {
     /// Its stored version.
     pub version: u64,
@@ -49,7 +50,7 @@ pub struct PendingConfirmation {
 }
 
 /// Whether established connections take the kernel's short cut (flowtable).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FastPath {
     /// True when the running kernel offers flowtables.
     pub available: bool,
@@ -58,7 +59,7 @@ pub struct FastPath {
 }
 
 /// How the health checks run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChecksView {
     /// Different checks: services that ask the same of a server share one.
     pub different: usize,
@@ -67,7 +68,7 @@ pub struct ChecksView {
 }
 
 /// State of a virtual service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ServiceState {
     /// Every server passes its checks.
@@ -83,7 +84,7 @@ pub enum ServiceState {
 }
 
 /// A virtual service and its servers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceView {
     /// Its name.
     pub label: String,
@@ -129,7 +130,7 @@ impl ServiceView {
 }
 
 /// A virtual address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AddressView {
     /// The address.
     pub address: IpAddr,
@@ -139,7 +140,7 @@ pub struct AddressView {
 
 /// What passes through a service, or to one of its servers. Bytes and packets since lbd started, with IP and TCP
 /// headers.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TrafficView {
     /// Open connections; `None` while they have not been counted.
     pub connections_now: Option<u64>,
@@ -156,7 +157,7 @@ pub struct TrafficView {
 }
 
 /// State of a real server in one service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ServerState {
     /// Takes new connections.
@@ -174,7 +175,7 @@ pub enum ServerState {
 }
 
 /// A real server as one service sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerView {
     /// Its name, unique within the service.
     pub label: String,

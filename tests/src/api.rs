@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -25,7 +25,7 @@ pub struct Api {
 #[derive(Debug)]
 enum Way {
     Socket(PathBuf),
-    Https { from: Arc<Host>, url: String, password: String },
+    Https { from: Arc<Host>, url: String, password: String, cookie: Mutex<Option<String>> },
 }
 
 /// What the API answered.
@@ -55,7 +55,7 @@ impl Api {
 
     /// Over HTTPS from another host; whatever is waited for may take `patience`.
     pub fn over_https(from: Arc<Host>, url: String, password: String, patience: Duration) -> Self {
-        Self { way: Way::Https { from, url, password }, patience }
+        Self { way: Way::Https { from, url, password, cookie: Mutex::default() }, patience }
     }
 
     /// What `GET /api/v1/status` says.
@@ -116,8 +116,23 @@ impl Api {
                 command.arg("--unix-socket").arg(socket);
                 curl(command, method, &format!("http://lbd{path}"), body)
             }
-            Way::Https { from, url, password } => {
-                https(from, method, &format!("{url}{path}"), Some(password), body)
+            Way::Https { from, url, password, cookie } => {
+                let url = format!("{url}{path}");
+                // Log in once, and again when the session has ended, by a reboot for example.
+                let known = cookie.lock().expect("not poisoned").clone();
+                if let Some(known) = known {
+                    let answer = with_cookie(from, method, &url, &known, body);
+                    if answer.status != 401 {
+                        return answer;
+                    }
+                }
+                match log_in(from, &url, password) {
+                    Ok(new) => {
+                        *cookie.lock().expect("not poisoned") = Some(new.clone());
+                        with_cookie(from, method, &url, &new, body)
+                    }
+                    Err(answer) => answer,
+                }
             }
         }
     }
@@ -138,15 +153,48 @@ pub fn wait_https(host: &Host, url: &str) {
     wait::until(SOON, format!("an answer from {url}"), || https(host, "GET", url, None, None).status != 0);
 }
 
-/// An HTTPS request from `host`, with the password of user `loadbalancer` if given. The certificate is the
-/// appliance's own and not verified.
+/// An HTTPS request from `host`, logged in as user `loadbalancer` if a password is given; a refused log-in is the
+/// answer. The certificate is the appliance's own and not verified.
 pub fn https(host: &Host, method: &str, url: &str, password: Option<&str>, body: Option<&str>) -> Answer {
+    match password.map(|password| log_in(host, url, password)) {
+        None => curl(insecure(host), method, url, body),
+        Some(Ok(cookie)) => with_cookie(host, method, url, &cookie, body),
+        Some(Err(answer)) => answer,
+    }
+}
+
+fn insecure(host: &Host) -> Command {
     let mut command = host.command("curl");
     command.arg("--insecure");
-    if let Some(password) = password {
-        command.args(["--user", &format!("loadbalancer:{password}")]);
-    }
+    command
+}
+
+fn with_cookie(host: &Host, method: &str, url: &str, cookie: &str, body: Option<&str>) -> Answer {
+    let mut command = insecure(host);
+    command.args(["--header", &format!("Cookie: {cookie}"), "--header", "Sec-Fetch-Site: same-origin"]);
     curl(command, method, url, body)
+}
+
+/// The cookie of a new session, or why there is none.
+fn log_in(host: &Host, url: &str, password: &str) -> Result<String, Answer> {
+    let base: String = url.split('/').take(3).collect::<Vec<_>>().join("/");
+    let mut command = insecure(host);
+    command.args(["--include", "--silent", "--show-error", "--max-time", "20", "--header"]);
+    command.args(["Content-Type: application/json", "--data-binary", "@-", "--write-out", "\n%{http_code}"]);
+    command.arg(format!("{base}/api/v1/session"));
+    let credentials = serde_json::json!({"user": "loadbalancer", "password": password}).to_string();
+    let output = process::run_with_input(command, &credentials);
+    let (answer, status) = output.stdout.rsplit_once('\n').expect("curl writes the status last");
+    let status: u16 = status.parse().expect("a number");
+    let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: "));
+    match (status, cookie.and_then(|cookie| cookie.split(';').next())) {
+        (200, Some(cookie)) => Ok(cookie.to_owned()),
+        _ => {
+            let text =
+                answer.split_once("\r\n\r\n").map_or(output.stderr.as_str(), |(_, body)| body).to_owned();
+            Err(Answer { status, json: serde_json::from_str(&text).unwrap_or_default(), text })
+        }
+    }
 }
 
 fn curl(mut command: Command, method: &str, url: &str, toml: Option<&str>) -> Answer {

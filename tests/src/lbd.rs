@@ -112,8 +112,8 @@ impl Lbd {
         &self.state
     }
 
-    /// Every file that it has stored, with its content, in the order of names; not the control socket, and not the
-    /// record of closed connections.
+    /// Every file that it has stored, with its content, in the order of names; not the control socket, nor what grows
+    /// by itself: the record of closed connections and the audit log.
     pub fn stored_files(&self) -> Vec<(String, Vec<u8>)> {
         let mut files = Vec::new();
         let mut folders = vec![self.state.clone()];
@@ -121,8 +121,8 @@ impl Lbd {
             for entry in std::fs::read_dir(&folder).expect("state folder").map(|entry| entry.expect("entry"))
             {
                 let kind = entry.file_type().expect("type of an entry");
-                // Clients that go away are recorded at any time.
-                let is_record = entry.file_name() == "closed-connections";
+                // Clients go away and people log in at any time.
+                let is_record = ["closed-connections", "audit"].iter().any(|name| entry.file_name() == *name);
                 if kind.is_dir() && !is_record {
                     folders.push(entry.path());
                 } else if kind.is_file() {

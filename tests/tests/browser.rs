@@ -25,8 +25,10 @@ fn appliance(lab: &Lab, config: &Config) -> Browser {
 }
 
 fn log_in(browser: &Browser) {
-    // "loadbalancer:" and the password, in Base64.
-    browser.authorise("Basic bG9hZGJhbGFuY2VyOmEgcGFzc3dvcmQgb2YgdGhlIHN0b3JpZXM=");
+    browser.open("/login");
+    browser.fill("#password", PASSWORD);
+    browser.click("main form button[type=submit]");
+    browser.wait_text("h1", "System Overview");
 }
 
 /// The pools of the example with their real peers; the checks of the first pool run every second.

@@ -16,7 +16,7 @@ use crate::engine::Accepted;
 use crate::privileges::{self, Account};
 use crate::run;
 use crate::view::View;
-use crate::web::auth::PasswordFile;
+use crate::web::users::UserFile;
 
 /// The load-balancer daemon of Evenkeel.
 #[derive(Debug, Parser)]
@@ -203,7 +203,7 @@ fn set_password(state_directory: &Path, user: &str) -> Result<(), String> {
         .lock()
         .read_line(&mut password)
         .map_err(|error| format!("reading the password: {error}"))?;
-    PasswordFile::below(state_directory).set(password.trim_end_matches(['\r', '\n']))?;
+    UserFile::below(state_directory).set(password.trim_end_matches(['\r', '\n']))?;
     println!("The password of the user loadbalancer is set.");
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! Values are kept as they were given, so that every wrong one can be named by [`super::validate`], all of
 //! them in one go. Unknown fields are refused: a misspelt setting must not be silently without effect.
 
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
@@ -24,7 +26,7 @@ pub enum Format {
 }
 
 /// The whole configuration as text mirrors it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
     /// Version of this format: 1.
@@ -43,7 +45,7 @@ pub struct Document {
 }
 
 /// Where the management ports answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ManagementDocument {
     /// Interface name.
@@ -56,7 +58,7 @@ pub struct ManagementDocument {
 }
 
 /// The appliance's own network.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkDocument {
     /// Name of the appliance.
@@ -80,7 +82,7 @@ pub struct NetworkDocument {
 }
 
 /// The addresses of an interface.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InterfaceDocument {
     /// Interface name.
@@ -92,7 +94,7 @@ pub struct InterfaceDocument {
 
 /// A named health check. Which fields a type takes is said in `validate/checks.rs`; a field that has no meaning
 /// for the type is refused.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HealthCheckDocument {
     /// Unique name.
@@ -155,7 +157,7 @@ pub struct HealthCheckDocument {
 }
 
 /// A virtual service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VirtualServiceDocument {
     /// Unique name.
@@ -196,7 +198,7 @@ pub struct VirtualServiceDocument {
 }
 
 /// Source-IP persistence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PersistenceDocument {
     /// On where nothing is given.
@@ -208,7 +210,7 @@ pub struct PersistenceDocument {
 }
 
 /// A real server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RealServerDocument {
     /// Unique within its service.
@@ -266,7 +268,8 @@ fn toml_syntax(text: &str, error: &toml::de::Error) -> Problem {
     }
 }
 
-fn parse_json(text: &str) -> Result<Document, Problem> {
+/// JSON text as any type; the error names the field.
+pub(crate) fn parse_json<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let document = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();

@@ -259,7 +259,7 @@ pub struct Thresholds {
 }
 
 /// Why a configuration was refused: one field, what is wrong with it, and what to write instead.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Problem {
     /// Path of the field, for example `virtual_service[1].real_server[0].weight`.
     pub field: String,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Ending, Findings};
@@ -214,7 +215,7 @@ pub struct Proposal {
 }
 
 /// What is in force after a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Accepted {
     /// The stored version.
     pub version: u64,
@@ -250,6 +251,10 @@ pub enum Refusal {
     NothingOnTrial,
     /// There is no such version, or it cannot be read.
     NoVersion(String),
+    /// The part of the configuration that should change is not there.
+    NoEntry(String),
+    /// What should be added is there already.
+    Exists(String),
     /// lbd ends, or does not answer.
     Ending,
     /// The kernel did not take it.

@@ -4,6 +4,7 @@
 //! change, as JSON in a comment; then comes the document in TOML.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -16,7 +17,7 @@ const CHANGE: &str = "# change ";
 pub const LONGEST_COMMENT: usize = 200;
 
 /// Who asked for something, and from where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Author {
     /// Name of the user.
     pub user: String,
@@ -38,7 +39,7 @@ impl std::fmt::Display for Author {
 }
 
 /// Who made a version, when and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stamp {
     /// When it was stored.
     pub time: Timestamp,

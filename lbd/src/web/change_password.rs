@@ -5,19 +5,20 @@
 //! from elsewhere, it is refused before that.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{DefaultBodyLimit, Form, State};
-use axum::http::header::{HOST, ORIGIN};
+use axum::extract::{DefaultBodyLimit, Extension, Form, State};
+use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Extension, Router};
 use serde::Deserialize;
 
+use super::access::PasswordChange;
 use super::api::ProblemDocument;
-use super::auth::{Guard, Outcome, USER};
 use super::pages::{self, Frame};
 use super::password::{LONGEST_PASSWORD, check_password};
+use super::{Caller, Gateway, origin};
 
 /// Where the form is, and where it is sent to.
 pub(super) const PATH: &str = "/password";
@@ -25,12 +26,12 @@ pub(super) const PATH: &str = "/password";
 const LARGEST_FORM: usize = 3 * LONGEST_PASSWORD * 4 * 3 + 256;
 
 /// The form, and what is done with it.
-pub(super) fn routes() -> Router<Guard> {
+pub(super) fn routes() -> Router<Gateway> {
     Router::new().route(PATH, get(by_choice).post(change)).layer(DefaultBodyLimit::max(LARGEST_FORM))
 }
 
 /// What who knows the one-time password gets instead of everything else.
-pub(super) fn demand(path: &str) -> Response {
+pub(super) fn demand(path: &str, caller: &Caller) -> Response {
     if path.starts_with("/api/") {
         let detail = format!(
             "The password in use may be used once only, to set another one. Do so in a browser, or send a form \
@@ -39,25 +40,26 @@ pub(super) fn demand(path: &str) -> Response {
         return ProblemDocument::new(StatusCode::FORBIDDEN, "The password must be changed first", detail)
             .into_response();
     }
-    page(StatusCode::FORBIDDEN, &Errors::default(), Reason::OneTime)
+    page(StatusCode::FORBIDDEN, &Errors::default(), Reason::OneTime, &caller.user)
 }
 
-async fn by_choice() -> Response {
-    page(StatusCode::OK, &Errors::default(), Reason::Choice)
+async fn by_choice(Extension(caller): Extension<Caller>) -> Response {
+    page(StatusCode::OK, &Errors::default(), Reason::Choice, &caller.user)
 }
 
 async fn change(
-    State(guard): State<Guard>,
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
     reason: Option<Extension<Reason>>,
     headers: HeaderMap,
     form: Result<Form<Fields>, FormRejection>,
 ) -> Response {
     let reason = reason.map_or(Reason::Choice, |Extension(reason)| reason);
-    let refused = |errors: Errors| page(StatusCode::UNPROCESSABLE_ENTITY, &errors, reason);
-    if !comes_from_our_own_page(&headers) {
+    let refused = |errors: Errors| page(StatusCode::UNPROCESSABLE_ENTITY, &errors, reason, &caller.user);
+    if !origin::is_ours_or_unknown(&headers) {
         let error =
             format!("The form was sent by another page. Open https://this-appliance{PATH} and use it.");
-        return page(StatusCode::FORBIDDEN, &Errors::general(error), reason);
+        return page(StatusCode::FORBIDDEN, &Errors::general(error), reason, &caller.user);
     }
     let Ok(Form(fields)) = form else {
         let error =
@@ -67,31 +69,20 @@ async fn change(
     if let Err(errors) = fields.check() {
         return refused(errors);
     }
-    match guard.change(fields.current, fields.new).await {
-        Outcome::Changed => {
-            tracing::info!("the password of the WebUI was changed in the WebUI");
-            pages::password_changed()
+    match gateway.access().change_password(&caller, fields.current, fields.new).await {
+        PasswordChange::Changed => {
+            // All sessions have ended, this one too.
+            let cookie = gateway.access().log_out(&headers, &caller.author());
+            ([(SET_COOKIE, cookie)], pages::password_changed()).into_response()
         }
-        Outcome::WrongPassword => {
+        PasswordChange::WrongPassword => {
             refused(Errors { current: Some("This is not the present password.".into()), ..Errors::default() })
         }
-        Outcome::Failed(why) => {
+        PasswordChange::Failed(why) => {
             let error = format!("The password is not changed: {why}.");
-            page(StatusCode::INTERNAL_SERVER_ERROR, &Errors::general(error), reason)
+            page(StatusCode::INTERNAL_SERVER_ERROR, &Errors::general(error), reason, &caller.user)
         }
     }
-}
-
-/// `Sec-Fetch-Site` (W3C Fetch Metadata) is what browsers say of a request, `Origin` (RFC 6454 section 7) what
-/// older ones say. Programs send neither; what protects from them is the password.
-fn comes_from_our_own_page(headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let site_is_ours = text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
-    let origin_is_ours = text(ORIGIN.as_str()).is_none_or(|origin| {
-        let host = text(HOST.as_str()).filter(|host| !host.is_empty());
-        host.is_some_and(|host| origin.strip_prefix("https://") == Some(host))
-    });
-    site_is_ours && origin_is_ours
 }
 
 /// As sent. Passwords: neither shown nor logged.
@@ -156,7 +147,7 @@ struct PasswordPage<'a> {
     frame: Frame,
     title: &'static str,
     text: String,
-    user: &'static str,
+    user: &'a str,
     general: Option<&'a str>,
     fields: [Field<'a>; 3],
 }
@@ -170,7 +161,7 @@ struct Field<'a> {
     error: Option<&'a str>,
 }
 
-fn page(status: StatusCode, errors: &Errors, reason: Reason) -> Response {
+fn page(status: StatusCode, errors: &Errors, reason: Reason, user: &str) -> Response {
     let field = |name, label, hint, autocomplete, error| Field { name, label, hint, autocomplete, error };
     let (current, new, again) = (errors.current.as_deref(), errors.new.as_deref(), errors.again.as_deref());
     let fields = [
@@ -182,15 +173,12 @@ fn page(status: StatusCode, errors: &Errors, reason: Reason) -> Response {
         Reason::OneTime => (
             "Choose a password of your own",
             format!(
-                "You logged in as {USER} with a one-time password. It stays readable where the appliance was \
+                "You logged in as {user} with a one-time password. It stays readable where the appliance was \
                  deployed, so it opens nothing but this page. WebUI and API open with the new one."
             ),
         ),
-        Reason::Choice => ("Change the password", format!("The password of the user {USER}.")),
+        Reason::Choice => ("Change the password", format!("The password of the user {user}.")),
     };
     let general = errors.general.as_deref();
-    pages::page_of(status, &PasswordPage { frame: Frame::bare(), title, text, user: USER, general, fields })
+    pages::page_of(status, &PasswordPage { frame: Frame::bare(), title, text, user, general, fields })
 }
-
-#[cfg(test)]
-mod tests;

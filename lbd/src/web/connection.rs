@@ -11,22 +11,39 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Peer;
+use super::room::Activity;
 
 /// For the head of a request: who needs longer is not a browser.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// For the head of a request; a cookie and a long address take little of it.
+const LARGEST_HEAD: usize = 32 << 10;
 /// For a whole connection with all its requests; browsers open another one without a word.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Serves requests until the peer leaves, breaks the rules or the time is up. Every request carries where it comes
 /// from.
-pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router, peer: Peer) {
+pub(super) async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    router: Router,
+    peer: Peer,
+    activity: Activity,
+) {
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        router.call(request)
+        let busy = activity.begin();
+        let answer = router.call(request);
+        async move {
+            let _busy = busy;
+            answer.await
+        }
     });
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    server
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(LARGEST_HEAD)
+        .max_headers(64);
     let connection = server.serve_connection(TokioIo::new(stream), service);
     match tokio::time::timeout(CONNECTION_TIMEOUT, connection).await {
         Ok(Ok(())) | Err(_) => {}

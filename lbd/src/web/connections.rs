@@ -2,25 +2,29 @@
 
 use std::net::IpAddr;
 
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::routing::get;
-use axum::{Json, Router};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::Gateway;
-use super::api::ProblemDocument;
+use super::api::{Operation, ProblemDocument};
 use crate::conntrack::list::{self, ConnectionList, LONGEST};
 use crate::conntrack::lookup::ClosedList;
 use crate::conntrack::ring;
 
 /// `/api/v1/connections` and `/api/v1/closed-connections`.
-pub(super) fn routes() -> Router<Gateway> {
-    Router::new()
-        .route("/api/v1/connections", get(open_connections))
-        .route("/api/v1/closed-connections", get(closed_connections))
+pub(super) fn operations() -> Vec<Operation> {
+    let operation = |path, summary, handler| {
+        Operation::read(path, summary, handler).gives_text("application/json").fails(&[400])
+    };
+    vec![
+        operation("/api/v1/connections", "Open connections", get(open_connections)),
+        operation("/api/v1/closed-connections", "Closed connections", get(closed_connections)),
+    ]
 }
 
 /// What the question says; everything in it is text, so that each mistake can be named.

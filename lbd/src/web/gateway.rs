@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
 
+use super::access::Access;
 use crate::config::difference::difference;
 use crate::config::{Document, Problem};
 use crate::conntrack::lookup::Lookup;
@@ -64,6 +65,7 @@ pub struct Gateway {
     waiting: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     connections: Lookup,
+    access: Access,
 }
 
 impl Gateway {
@@ -73,14 +75,20 @@ impl Gateway {
         requests: mpsc::Sender<Request>,
         vault: Arc<Vault>,
         connections: Lookup,
+        access: Access,
     ) -> Self {
         let [turn, waiting, reads] = [1, WAITING_CHANGES, READS].map(|room| Arc::new(Semaphore::new(room)));
-        Self { published, requests, vault, turn, waiting, reads, connections }
+        Self { published, requests, vault, turn, waiting, reads, connections, access }
     }
 
     /// The way to connections, open and closed.
     pub fn connections(&self) -> &Lookup {
         &self.connections
+    }
+
+    /// Users, tokens, sessions and the audit log.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     /// The latest picture.
@@ -137,14 +145,14 @@ impl Gateway {
     /// Keeps the configuration on trial.
     pub async fn confirm(&self, by: &Author) -> Result<Accepted, Refusal> {
         let accepted = self.ask(Wish::Confirm).await?;
-        tracing::info!(%by, version = accepted.version, "the configuration on trial is confirmed");
+        self.access.audit().change(by, &[format!("version {} confirmed", accepted.version)]);
         Ok(accepted)
     }
 
     /// Takes the configuration on trial back now; returns the version that is in force then.
     pub async fn revert(&self, by: &Author) -> Result<Accepted, Refusal> {
         let accepted = self.ask(Wish::Revert).await?;
-        tracing::info!(%by, version = accepted.version, "the configuration on trial is taken back");
+        self.access.audit().change(by, &[format!("trial ended: back to version {}", accepted.version)]);
         Ok(accepted)
     }
 
@@ -184,7 +192,16 @@ impl Gateway {
             Refusal::Invalid(vec![Problem { field, problem: fault.problem, remedy: fault.remedy }])
         })?;
         let based_on = proposal.based_on;
+        let by = proposal.by.clone();
+        let before = self.latest();
+        let differences = difference(&before.document, &proposal.document);
         match self.ask(Wish::Change(Box::new(proposal))).await {
+            Ok(accepted) => {
+                let lines =
+                    differences.into_iter().map(|line| format!("version {}: {line}", accepted.version));
+                self.access.audit().change(&by, &lines.collect::<Vec<_>>());
+                Ok(accepted)
+            }
             Err(Refusal::Outdated { in_force, .. }) => {
                 let changed = self.changed_since(based_on.unwrap_or(in_force)).await;
                 Err(Refusal::Outdated { in_force, changed })

@@ -3,21 +3,19 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
-use super::auth::{Guard, PasswordFile, guarded};
+use super::guard::guarded;
+use super::room::{Activity, Room};
 use super::{Gateway, Peer, certificate, connection, router};
 use crate::engine::Event;
 
-/// Connections at the same time; further ones wait in the kernel's queue, idle ones end by their time-outs.
-const CONNECTIONS: usize = 256;
 /// For the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The kernel's queue of connections that wait to be accepted.
@@ -32,9 +30,9 @@ pub async fn serve(
     state_directory: PathBuf,
     report: mpsc::Sender<Event>,
 ) -> String {
-    let guard = Guard::new(PasswordFile::below(&state_directory));
-    let router = guarded(router(gateway), guard);
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let access = gateway.access().clone();
+    let router = guarded(router(gateway), access);
+    let room = Room::default();
     // The certificate in use: a disk that fails later must not end the WebUI, which tells of it.
     let mut certificate = None;
     loop {
@@ -94,14 +92,16 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Ends when the listener fails, which is then opened anew.
-async fn accept(listener: TcpListener, tls: TlsAcceptor, router: &Router, room: &Arc<Semaphore>) {
+/// Ends when the listener fails, which is then opened anew. Whoever comes is let in; where there are too many, the
+/// idlest of those with the most connections goes.
+async fn accept(listener: TcpListener, tls: TlsAcceptor, router: &Router, room: &Room) {
     loop {
-        let Ok(place) = room.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
+                let place = room.take(peer.ip());
                 let peer = Peer::Network(peer.ip());
-                tokio::spawn(serve_one(stream, peer, tls.clone(), router.clone(), place));
+                let serving = serve_one(stream, peer, tls.clone(), router.clone(), place.activity());
+                place.fill(tokio::spawn(serving).abort_handle());
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept management connections");
@@ -112,15 +112,9 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, router: &Router, room: 
     }
 }
 
-async fn serve_one(
-    stream: TcpStream,
-    peer: Peer,
-    tls: TlsAcceptor,
-    router: Router,
-    _place: OwnedSemaphorePermit,
-) {
+async fn serve_one(stream: TcpStream, peer: Peer, tls: TlsAcceptor, router: Router, activity: Activity) {
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection::serve(stream, router, peer).await,
+        Ok(Ok(stream)) => connection::serve(stream, router, peer, activity).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }

@@ -11,6 +11,7 @@ use axum::response::Response;
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 
+use super::room::Activity;
 use super::{Caller, Gateway, Peer, connection, router};
 
 /// Connections at the same time: only people and scripts on the machine itself.
@@ -34,7 +35,7 @@ pub async fn serve(gateway: Gateway, path: PathBuf) -> String {
                 // Nobody's number where the kernel does not say.
                 let user = stream.peer_cred().map_or(u32::MAX, |credentials| credentials.uid());
                 tokio::spawn(async move {
-                    connection::serve(stream, router, Peer::Local(user)).await;
+                    connection::serve(stream, router, Peer::Local(user), Activity::default()).await;
                     drop(place);
                 });
             }

@@ -1,24 +1,32 @@
-//! WebUI and REST API. Over the local socket for who may open it, over HTTPS for who knows the password.
+//! WebUI and REST API. Over the local socket for who may open it, over HTTPS for who shows who they are.
 //!
-//! [`api`] and [`pages`] answer requests, [`auth`] stands before them, [`https`] and [`local`] listen. All read
-//! the published picture and nothing else; a change goes through the [`Gateway`] as one request with one answer.
-//! Every handler finds who asks in `Extension<Caller>`. The password alone is no part of either: [`password`]
-//! keeps it.
+//! [`api`] and [`pages`] answer requests, [`guard`] stands before them, [`access`] knows users, tokens and sessions,
+//! [`https`] and [`local`] listen. All read the published picture and nothing else; a change goes through the
+//! [`Gateway`] as one request with one answer. Every handler finds who asks in `Extension<Caller>`.
 
+pub mod access;
 pub mod api;
-pub mod auth;
 pub mod certificate;
+pub mod guard;
 pub mod https;
 pub mod local;
 pub mod pages;
 pub mod password;
 pub mod probe;
+pub mod tokens;
+pub mod users;
 
+mod attempts;
 mod caller;
 mod change_password;
 mod connection;
 mod connections;
 mod gateway;
+mod login;
+mod origin;
+mod room;
+mod secret;
+mod sessions;
 
 use axum::Router;
 
@@ -28,8 +36,8 @@ pub use gateway::{Gateway, Published, Request, Wish};
 /// Pages and API, without any check of who asks.
 pub fn router(gateway: Gateway) -> Router {
     api::routes()
+        .merge(login::routes())
+        .merge(change_password::routes())
         .merge(pages::routes())
-        .merge(probe::routes())
-        .merge(connections::routes())
         .with_state(gateway)
 }

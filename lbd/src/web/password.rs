@@ -1,17 +1,15 @@
-//! The stored password: which passwords and hashes are taken, and how they lie on disk.
+//! Passwords: which passwords and hashes are taken, and what is stored of one.
 //!
-//! A password is kept as an argon2id hash in a file of its own. Where the first login must change it, a line
-//! above the hash says so: marker and hash are one file, replaced by one rename, so that neither is ever there
-//! without the other. An lbd that does not know the marker cannot read the file, and lets nobody in.
+//! A password is kept as an argon2id hash, and whether the first log-in must change it beside it: neither is ever
+//! there without the other.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::ops::RangeInclusive;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, Version};
+use serde::{Deserialize, Serialize};
 
 use crate::config::values::Fault;
 
@@ -32,8 +30,6 @@ const MOST_LANES: u32 = 16;
 const SHORTEST_SALT: usize = 8;
 /// RFC 9106 section 4 recommends at least 128 bits of tag.
 const SHORTEST_OUTPUT: usize = 16;
-/// The line above a hash that the first login must change.
-const MUST_CHANGE: &str = "must-change";
 
 /// The argon2id parameters of the OWASP password storage cheat sheet with the least memory but one: 9 MiB, 4
 /// passes, 1 lane.
@@ -88,29 +84,17 @@ pub fn check_hash(phc: &str) -> Result<(), Fault> {
 }
 
 /// What is stored of a password.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredPassword {
     /// In PHC format.
+    #[serde(rename = "password_hash")]
     pub hash: String,
     /// Good for one thing only: to set another one.
+    #[serde(default)]
     pub must_change: bool,
 }
 
 impl StoredPassword {
-    fn to_text(&self) -> String {
-        match self.must_change {
-            true => format!("{MUST_CHANGE}\n{}", self.hash),
-            false => self.hash.clone(),
-        }
-    }
-
-    fn from_text(text: &str) -> Self {
-        match text.split_once('\n') {
-            Some((MUST_CHANGE, hash)) => Self { hash: hash.trim_end().to_owned(), must_change: true },
-            _ => Self { hash: text.trim_end().to_owned(), must_change: false },
-        }
-    }
-
     /// Takes a tenth of a second with our own parameters, more with a given hash.
     pub(super) fn verify(&self, password: &str) -> io::Result<bool> {
         let hash = PasswordHash::new(&self.hash).map_err(|error| io::Error::other(error.to_string()))?;
@@ -124,106 +108,15 @@ impl fmt::Debug for StoredPassword {
     }
 }
 
-/// Where the password is kept.
-#[derive(Debug, Clone)]
-pub struct PasswordFile(PathBuf);
-
-impl PasswordFile {
-    /// Below the state directory.
-    pub fn below(state_directory: &Path) -> Self {
-        Self(state_directory.join("secrets").join("password"))
-    }
-
-    /// Sets a password. The error names what is wrong with it, or with the disk.
-    pub fn set(&self, password: &str) -> Result<(), String> {
-        self.hash_and_store(password, false)
-    }
-
-    /// Sets a password that lets in nobody but to change it.
-    pub fn set_one_time(&self, password: &str) -> Result<(), String> {
-        self.hash_and_store(password, true)
-    }
-
-    /// Sets the password of which this is the hash.
-    pub fn set_hash(&self, phc: &str) -> Result<(), String> {
-        self.restore(&StoredPassword { hash: phc.to_owned(), must_change: false })
-    }
-
-    /// Puts back what [`Self::stored`] returned.
-    pub fn restore(&self, stored: &StoredPassword) -> Result<(), String> {
-        check_hash(&stored.hash).map_err(|fault| format!("{}; {}", fault.problem, fault.remedy))?;
-        self.write(&stored.to_text()).map_err(|error| format!("cannot write {}: {error}", self.0.display()))
-    }
-
-    /// What is stored; `None` while no password is set.
-    pub fn stored(&self) -> io::Result<Option<StoredPassword>> {
-        match std::fs::read_to_string(&self.0) {
-            Ok(text) => Ok(Some(StoredPassword::from_text(&text))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn hash_and_store(&self, password: &str, must_change: bool) -> Result<(), String> {
-        check_password(password).map_err(|fault| format!("{}; {}", fault.problem, fault.remedy))?;
-        let hash = hasher().hash_password(password.as_bytes()).map_err(|error| error.to_string())?;
-        self.restore(&StoredPassword { hash: hash.to_string(), must_change })
-    }
-
-    fn write(&self, text: &str) -> io::Result<()> {
-        let folder = self.0.parent().unwrap_or(Path::new("."));
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o600))?;
-        file.as_file().sync_all()?;
-        file.persist(&self.0).map_err(|error| error.error)?;
-        std::fs::File::open(folder)?.sync_all()
-    }
+/// Takes a tenth of a second. The error is for people.
+pub(super) fn hash(password: &str) -> Result<String, String> {
+    let hash = hasher().hash_password(password.as_bytes()).map_err(|error| error.to_string())?;
+    Ok(hash.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn file() -> (tempfile::TempDir, PasswordFile) {
-        let folder = tempfile::tempdir().unwrap();
-        let file = PasswordFile::below(folder.path());
-        (folder, file)
-    }
-
-    #[test]
-    fn the_password_itself_is_nowhere_on_disk() {
-        let (_folder, file) = file();
-        file.set("correct horse").unwrap();
-        let hash = std::fs::read_to_string(&file.0).unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=9216,t=4,p=1$"), "{hash}");
-        assert_eq!(std::fs::metadata(&file.0).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn the_marker_is_part_of_what_is_stored() {
-        let (_folder, file) = file();
-        assert_eq!(file.stored().unwrap(), None);
-        file.set_one_time("only once").unwrap();
-        let one_time = file.stored().unwrap().unwrap();
-        assert!(one_time.must_change && one_time.verify("only once").unwrap());
-        file.set("for good!").unwrap();
-        assert!(!file.stored().unwrap().unwrap().must_change);
-        file.restore(&one_time).unwrap();
-        assert_eq!(file.stored().unwrap(), Some(one_time));
-    }
-
-    #[test]
-    fn a_given_hash_is_as_good_as_its_password() {
-        let (_folder, file) = file();
-        // Made by the reference implementation, as the remedy of a wrong hash says.
-        let hash = "$argon2id$v=19$m=65536,t=3,p=1$MDEyMzQ1Njc4OWFiY2RlZg$klmcZ/I/HZ3Om28M+1qbGM4RAzbeAHmZR0ckZe3Z5Jo";
-        file.set_hash(hash).unwrap();
-        let stored = file.stored().unwrap().unwrap();
-        assert!(stored.verify("correct horse").unwrap() && !stored.verify("wrong").unwrap());
-        assert!(!stored.must_change && !format!("{stored:?}").contains("argon2"));
-    }
 
     #[test]
     fn hashes_that_are_none_or_too_costly_or_too_cheap_are_refused() {

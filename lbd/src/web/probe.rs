@@ -4,16 +4,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::routing::post;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Gateway;
-use super::api::ProblemDocument;
+use super::api::{Least, Operation, ProblemDocument};
+use super::{Gateway, Role};
 use crate::config::document::HealthCheckDocument;
 use crate::config::{AeTitle, CheckKind, Config, HealthCheck, Problem, Question, check_problems, validate};
 use crate::health::titles::{self, candidates};
@@ -29,8 +29,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const USUAL_CALLING: &str = "LOADBALANCER";
 
 /// `/api/v1/probe...`
-pub(super) fn routes() -> Router<Gateway> {
-    Router::new().route("/api/v1/probe", post(probe)).route("/api/v1/probe/ae-titles", post(ae_titles))
+pub(super) fn operations() -> Vec<Operation> {
+    const JSON: &str = "application/json";
+    let operation = |path, summary, handler| {
+        Operation::new(Method::POST, path, Least::Role(Role::Operator), summary, handler)
+            .takes_text(JSON)
+            .gives_text(JSON)
+            .fails(&[400, 413, 415, 422])
+    };
+    vec![
+        operation("/api/v1/probe", "Check a server once, step by step", post(probe)),
+        operation("/api/v1/probe/ae-titles", "Find the AE titles to which a server answers", post(ae_titles)),
+    ]
 }
 
 /// Either a server of a service, or an address with a check by its label or as a definition.

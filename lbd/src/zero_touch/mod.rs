@@ -57,9 +57,9 @@ pub struct Settings {
 /// How the first login is made.
 #[derive(Clone, PartialEq, Eq)]
 pub enum GivenPassword {
-    /// Hash of a lasting password, for [`crate::web::auth::PasswordFile::set_hash`].
+    /// Hash of a lasting password, for [`crate::web::users::UserFile::set_hash`].
     Hash(String),
-    /// For [`crate::web::auth::PasswordFile::set_one_time`].
+    /// For [`crate::web::users::UserFile::set_one_time`].
     OneTime(String),
 }
 

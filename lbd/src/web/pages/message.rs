@@ -52,7 +52,7 @@ pub(in crate::web) fn password_changed() -> Response {
     let message = Message {
         frame: Frame::bare(),
         title: "The password is changed",
-        text: "The new password is in force. The browser asks for it as soon as you go on.",
+        text: "The new password is in force. Log in with it to go on.",
         command: "",
     };
     page_of(StatusCode::OK, &message)

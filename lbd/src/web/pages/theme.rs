@@ -10,9 +10,12 @@ use serde::Deserialize;
 use super::frame::{THEME_COOKIE, Theme, local_path};
 use crate::web::Gateway;
 
-/// `/theme`
+/// Where the choice is sent to.
+pub(in crate::web) const THEME_PATH: &str = "/theme";
+
+/// The choice.
 pub(super) fn routes() -> Router<Gateway> {
-    Router::new().route("/theme", post(choose))
+    Router::new().route(THEME_PATH, post(choose))
 }
 
 #[derive(Debug, Deserialize)]

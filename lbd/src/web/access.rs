@@ -1,0 +1,379 @@
+//! Who may use WebUI and API over the network: users with passwords and sessions, programs with tokens.
+//!
+//! There is no default password: until one is set, every answer only says how to set it. Users and tokens are read
+//! anew for every request, so that whatever is revoked opens nothing from then on; while the disk fails they count
+//! as last read, as a disk that fails must not lock out who comes to see about it.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, COOKIE};
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use super::attempts::Attempts;
+use super::password::{LONGEST_PASSWORD, StoredPassword};
+use super::secret::{Fingerprint, fingerprint, random};
+use super::sessions::Sessions;
+use super::tokens::{TokenFault, TokenFile, Tokens};
+use super::users::{FIRST_USER, UserFile, Users};
+use super::{Caller, Peer};
+use crate::audit::Audit;
+use crate::store::Author;
+
+/// The cookie of a session. With this prefix browsers take it over TLS only, for this host and all of its paths
+/// (RFC 6265bis section 4.1.3.2).
+const COOKIE_NAME: &str = "__Host-evenkeel";
+/// Passwords that are verified at the same time: each takes 9 MiB and a tenth of a second.
+const AT_ONCE: usize = 1;
+/// Log-ins that may wait for their turn; further ones are told to come back.
+const WAITING: usize = 8;
+/// Reads of the secrets at the same time; on a disk that hangs each keeps a thread.
+const READS: usize = 16;
+/// A healthy disk answers within milliseconds.
+const LONGEST_READ: Duration = Duration::from_secs(2);
+
+/// Users, tokens and sessions. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Access(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    users: UserFile,
+    tokens: TokenFile,
+    audit: Audit,
+    start: Instant,
+    sessions: Mutex<Sessions>,
+    attempts: Mutex<Attempts>,
+    turn: Semaphore,
+    queue: Semaphore,
+    reads: Arc<Semaphore>,
+    last: Mutex<Option<Secrets>>,
+}
+
+/// What was read of the disk.
+#[derive(Debug, Clone)]
+struct Secrets {
+    users: Users,
+    tokens: Tokens,
+}
+
+/// What a request may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// No password is set: nobody can log in.
+    NoPassword,
+    /// Nobody is logged in, for this reason.
+    Nobody(&'static str),
+    /// Somebody.
+    Somebody {
+        /// Who.
+        caller: Caller,
+        /// They may do one thing only: choose another password.
+        must_change: bool,
+        /// A browser's session, which another page might misuse.
+        by_session: bool,
+    },
+    /// Users and tokens cannot be read, for this reason.
+    Unreadable(String),
+}
+
+/// Why somebody was not logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogInRefusal {
+    /// Name or password are wrong.
+    Wrong,
+    /// Too many failures; after this time it may be tried again.
+    Wait(Duration),
+    /// Too many log-ins are under way.
+    Busy,
+    /// No password is set: nobody can log in.
+    NoPassword,
+    /// It failed for this reason.
+    Failed(String),
+}
+
+/// Somebody who has just logged in.
+#[derive(Debug, Clone)]
+pub struct LoggedIn {
+    /// Who.
+    pub caller: Caller,
+    /// They may do one thing only: choose another password.
+    pub must_change: bool,
+    /// The value of `Set-Cookie`.
+    pub cookie: String,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Access {
+    /// For users and tokens below this directory.
+    pub fn new(state_directory: &Path, audit: Audit) -> Self {
+        let (users, tokens) = (UserFile::below(state_directory), TokenFile::below(state_directory));
+        let last = read(&users, &tokens).ok();
+        Self(Arc::new(Inner {
+            users,
+            tokens,
+            audit,
+            start: Instant::now(),
+            sessions: Mutex::default(),
+            attempts: Mutex::default(),
+            turn: Semaphore::new(AT_ONCE),
+            queue: Semaphore::new(WAITING),
+            reads: Arc::new(Semaphore::new(READS)),
+            last: Mutex::new(last),
+        }))
+    }
+
+    /// The log of changes and log-ins.
+    pub fn audit(&self) -> &Audit {
+        &self.0.audit
+    }
+
+    /// Who sends these headers, and what they may do.
+    pub async fn admit(&self, headers: &HeaderMap, from: Peer) -> Admission {
+        let secrets = match self.secrets().await {
+            Ok(secrets) => secrets,
+            Err(error) => return Admission::Unreadable(error.to_string()),
+        };
+        if secrets.users.iter().next().is_none() {
+            return Admission::NoPassword;
+        }
+        match bearer(headers) {
+            Some(text) => by_token(&secrets.tokens, text, from),
+            None => self.by_session(&secrets.users, headers, from),
+        }
+    }
+
+    fn by_session(&self, users: &Users, headers: &HeaderMap, from: Peer) -> Admission {
+        let nobody = Admission::Nobody("you are not logged in, or were idle for too long");
+        let Some(id) = session_cookie(headers).map(fingerprint) else { return nobody };
+        let Some(session) = lock(&self.0.sessions).find(&id, self.now()) else { return nobody };
+        // A user who has gone, or has another password, has no session any more.
+        let user = users.find(&session.user).filter(|user| credential(&user.password) == session.credential);
+        let Some(user) = user else {
+            lock(&self.0.sessions).close(&id);
+            return nobody;
+        };
+        let caller = Caller { user: user.name.clone(), role: user.role, from };
+        Admission::Somebody { caller, must_change: user.password.must_change, by_session: true }
+    }
+
+    /// Verifies a password and opens a session: always a new one, so that nobody can log in to a session that
+    /// somebody else knows.
+    pub async fn log_in(&self, user: &str, password: String, from: Peer) -> Result<LoggedIn, LogInRefusal> {
+        let source = match from {
+            Peer::Network(address) => address,
+            Peer::Local(_) => IpAddr::from([127, 0, 0, 1]),
+        };
+        let wait = lock(&self.0.attempts).wait(source, user, self.now());
+        if !wait.is_zero() {
+            return Err(LogInRefusal::Wait(wait));
+        }
+        let secrets = self.secrets().await.map_err(|error| LogInRefusal::Failed(error.to_string()))?;
+        let first = secrets.users.find(FIRST_USER).ok_or(LogInRefusal::NoPassword)?;
+        let found = secrets.users.find(user);
+        // An unknown user costs the same time as a wrong password.
+        let stored = found.unwrap_or(first).password.clone();
+        let is_right = password.len() <= 4 * LONGEST_PASSWORD
+            && self.in_turn(move || stored.verify(&password)).await?.map_err(|error| {
+                LogInRefusal::Failed(format!("the stored password cannot be used: {error}"))
+            })?;
+        let Some(found) = found.filter(|_| is_right) else {
+            if lock(&self.0.attempts).failed(source, user, self.now()) {
+                self.0.audit.log_in(&author(user, from), "log-in refused: wrong name or password");
+            }
+            return Err(LogInRefusal::Wrong);
+        };
+        lock(&self.0.attempts).succeeded(source, user);
+        let id = random().map_err(LogInRefusal::Failed)?;
+        lock(&self.0.sessions).open(fingerprint(&id), user, credential(&found.password), self.now());
+        self.0.audit.log_in(&author(user, from), "logged in");
+        Ok(LoggedIn {
+            caller: Caller { user: found.name.clone(), role: found.role, from },
+            must_change: found.password.must_change,
+            cookie: format!("{COOKIE_NAME}={id}; Path=/; Secure; HttpOnly; SameSite=Strict"),
+        })
+    }
+
+    /// Ends the session of these headers; returns the value of `Set-Cookie` that makes the browser forget it.
+    pub fn log_out(&self, headers: &HeaderMap, by: &Author) -> String {
+        if let Some(id) = session_cookie(headers) {
+            lock(&self.0.sessions).close(&fingerprint(id));
+            self.0.audit.log_in(by, "logged out");
+        }
+        format!("{COOKIE_NAME}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0")
+    }
+
+    /// Sets another password for who knows the present one. All sessions of the user end.
+    pub async fn change_password(&self, by: &Caller, current: String, new: String) -> PasswordChange {
+        let inner = self.0.clone();
+        let (user, peer) = (by.user.clone(), by.from);
+        let source = if let Peer::Network(address) = peer { address } else { IpAddr::from([127, 0, 0, 1]) };
+        let wait = lock(&inner.attempts).wait(source, &user, self.now());
+        if !wait.is_zero() {
+            let seconds = wait.as_secs() + 1;
+            return PasswordChange::Failed(format!("too many wrong passwords; try again in {seconds} s"));
+        }
+        let change = move || {
+            let users = inner.users.load()?;
+            let stored =
+                users.find(&user).ok_or_else(|| io::Error::other("there is no such user any more"))?;
+            if !stored.password.verify(&current)? {
+                return Ok(PasswordChange::WrongPassword);
+            }
+            inner.users.set_password(&user, &new, false).map_err(io::Error::other)?;
+            Ok(PasswordChange::Changed)
+        };
+        let outcome = match self.in_turn(change).await {
+            Ok(outcome) => outcome.unwrap_or_else(|error| PasswordChange::Failed(error.to_string())),
+            Err(_) => {
+                PasswordChange::Failed("several log-ins are under way; try again in some seconds".into())
+            }
+        };
+        match outcome {
+            PasswordChange::Changed => {
+                lock(&self.0.sessions).close_all_of(&by.user);
+                self.0.audit.change(&by.author(), &[format!("password of {} changed", by.user)]);
+            }
+            PasswordChange::WrongPassword => {
+                lock(&self.0.attempts).failed(source, &by.user, self.now());
+            }
+            PasswordChange::Failed(_) => {}
+        }
+        outcome
+    }
+
+    /// All users. The error is for people.
+    pub async fn users(&self) -> Result<Users, String> {
+        self.secrets().await.map(|secrets| secrets.users).map_err(|error| error.to_string())
+    }
+
+    /// All tokens. The error is for people.
+    pub async fn tokens(&self) -> Result<Tokens, String> {
+        self.secrets().await.map(|secrets| secrets.tokens).map_err(|error| error.to_string())
+    }
+
+    /// Changes the users, and says in the log that `by` did what `what` says. The error is for people.
+    pub async fn change_users(
+        &self,
+        by: &Author,
+        what: String,
+        change: impl FnOnce(&UserFile) -> Result<(), String> + Send + 'static,
+    ) -> Result<(), String> {
+        let inner = self.0.clone();
+        let changed = self.in_turn(move || change(&inner.users).map_err(io::Error::other)).await;
+        changed
+            .map_err(|_| "several log-ins are under way; try again in some seconds".to_owned())?
+            .map_err(|error| error.to_string())?;
+        self.0.audit.change(by, &[what]);
+        Ok(())
+    }
+
+    /// The same for tokens.
+    pub async fn change_tokens<T: Send + 'static>(
+        &self,
+        by: &Author,
+        what: String,
+        change: impl FnOnce(&TokenFile) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        let inner = self.0.clone();
+        let changed = self.in_turn(move || change(&inner.tokens).map_err(io::Error::other)).await;
+        let changed =
+            changed.map_err(|_| "several log-ins are under way; try again in some seconds".to_owned())?;
+        let result = changed.map_err(|error| error.to_string())?;
+        self.0.audit.change(by, &[what]);
+        Ok(result)
+    }
+
+    /// Read in a thread of its own: a dying disk must not hold up those that serve.
+    async fn secrets(&self) -> io::Result<Secrets> {
+        let last = lock(&self.0.last).clone();
+        let Ok(place) = Arc::clone(&self.0.reads).try_acquire_owned() else {
+            return last.ok_or_else(|| io::ErrorKind::ResourceBusy.into());
+        };
+        let inner = self.0.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            read(&inner.users, &inner.tokens)
+        });
+        let eio = nix::errno::Errno::EIO;
+        let read = match tokio::time::timeout(LONGEST_READ, read).await {
+            Ok(read) => read.map_err(io::Error::other).flatten(),
+            Err(_) => Err(io::Error::from(eio)),
+        };
+        match (read, last) {
+            (Err(error), Some(last)) if error.raw_os_error() == Some(eio as i32) => Ok(last),
+            (read, _) => read.inspect(|secrets| *lock(&self.0.last) = Some(secrets.clone())),
+        }
+    }
+
+    /// One after the other, and outside the threads that serve: hashing is work.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<io::Result<T>, LogInRefusal> {
+        let _place = self.0.queue.try_acquire().map_err(|_| LogInRefusal::Busy)?;
+        let _turn = self.0.turn.acquire().await.map_err(|_| LogInRefusal::Busy)?;
+        Ok(tokio::task::spawn_blocking(work).await.map_err(io::Error::other).flatten())
+    }
+
+    fn now(&self) -> Duration {
+        self.0.start.elapsed()
+    }
+}
+
+/// What became of a change of the password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PasswordChange {
+    /// The new one is in force.
+    Changed,
+    /// What was given as the present one is not.
+    WrongPassword,
+    /// Why the old one is still in force.
+    Failed(String),
+}
+
+fn read(users: &UserFile, tokens: &TokenFile) -> io::Result<Secrets> {
+    Ok(Secrets { users: users.load()?, tokens: tokens.load()? })
+}
+
+fn author(user: &str, from: Peer) -> Author {
+    // Somebody may have typed the password into the field of the name, or a whole book.
+    let known = super::users::check_name(user).is_ok();
+    Author { user: if known { user.to_owned() } else { "(no valid name)".into() }, from: from.to_string() }
+}
+
+fn credential(password: &StoredPassword) -> Fingerprint {
+    fingerprint(&password.hash)
+}
+
+fn by_token(tokens: &Tokens, text: &str, from: Peer) -> Admission {
+    match tokens.find(text, Timestamp::now()) {
+        Ok(token) => {
+            let caller = Caller { user: format!("token {}", token.name), role: token.role, from };
+            Admission::Somebody { caller, must_change: false, by_session: false }
+        }
+        Err(TokenFault::Unknown) => Admission::Nobody("the token is not known, or was revoked"),
+        Err(TokenFault::Expired) => Admission::Nobody("the token has expired; ask for a new one"),
+    }
+}
+
+/// RFC 6750 section 2.1.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs =
+        cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| value)
+}

@@ -1,0 +1,65 @@
+//! REST API, version 1. Every operation stands in one table ([`operations`]), from which come the routes, what each
+//! role may do, and the OpenAPI document, so that none of the three can forget one.
+
+mod config;
+mod live;
+mod openapi;
+mod operation;
+mod people;
+mod problem;
+mod resource;
+mod services;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, StatusCode};
+
+use super::Gateway;
+use crate::config::document::LARGEST_DOCUMENT;
+pub use operation::{Least, Operation};
+pub use problem::ProblemDocument;
+
+/// A little more than the parser takes, so that the parser's error is the one that is read.
+const LARGEST_BODY: usize = LARGEST_DOCUMENT + 1024;
+
+/// `/api/v1/...`, `/metrics` and what describes them.
+pub(super) fn routes() -> Router<Gateway> {
+    let router = operations()
+        .into_iter()
+        .fold(Router::new(), |router, operation| router.route(operation.path, operation.handler));
+    router
+        .method_not_allowed_fallback(async || {
+            ProblemDocument::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "This resource does not take that method",
+                "See /api/v1/openapi.json for what it takes.",
+            )
+        })
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+}
+
+/// Everything there is.
+pub fn operations() -> Vec<Operation> {
+    [
+        live::operations(),
+        config::operations(),
+        services::operations(),
+        people::operations(),
+        super::probe::operations(),
+        super::connections::operations(),
+        openapi::operations_of(),
+    ]
+    .concat()
+}
+
+/// Who may use a route at least; `None` for what is no route of the API.
+pub(super) fn least(method: &Method, path: &str) -> Option<Least> {
+    static TABLE: std::sync::LazyLock<Vec<(Method, &'static str, Least)>> = std::sync::LazyLock::new(|| {
+        operations()
+            .into_iter()
+            .map(|operation| (operation.method, operation.path, operation.least))
+            .collect()
+    });
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    TABLE.iter().find(|(known, at, _)| known == method && *at == path).map(|(.., least)| *least)
+}

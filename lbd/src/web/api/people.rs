@@ -1,0 +1,391 @@
+//! Who may use the appliance: sessions, users, tokens; and who did.
+
+use axum::Json;
+use axum::extract::{Extension, State};
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post, put};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::resource::{Asked, Body, Named};
+use super::{Operation, ProblemDocument};
+use crate::audit::{Entry, MOST_ENTRIES};
+use crate::web::access::LogInRefusal;
+use crate::web::tokens::Token;
+use crate::web::users::{Users, hashed};
+use crate::web::{Caller, Gateway, Peer, Role};
+
+pub(super) fn operations() -> Vec<Operation> {
+    [session_operations(), user_operations(), token_operations()].concat()
+}
+
+fn session_operations() -> Vec<Operation> {
+    const SESSION: &str = "/api/v1/session";
+    vec![
+        Operation::read(SESSION, "Who you are", get(who)).gives::<WhoDocument>(),
+        Operation::new(
+            Method::POST,
+            SESSION,
+            super::Least::Public,
+            "Log in; the answer sets the cookie of a session",
+            post(log_in),
+        )
+        .takes::<Credentials>()
+        .gives::<WhoDocument>()
+        .fails(&[401, 403, 429, 500, 503]),
+        Operation::new(Method::DELETE, SESSION, super::Least::Role(Role::Viewer), "Log out", delete(log_out))
+            .status(204),
+        Operation::read("/api/v1/audit", "Who did what, the newest first", get(audit))
+            .least(Role::Administrator)
+            .query("most", true, "so many lines at most; 100 where nothing is given")
+            .gives::<Vec<Entry>>()
+            .fails(&[500]),
+    ]
+}
+
+fn user_operations() -> Vec<Operation> {
+    const USERS: &str = "/api/v1/users";
+    const USER: &str = "/api/v1/users/{user}";
+    vec![
+        Operation::read(USERS, "All users", get(users))
+            .least(Role::Administrator)
+            .gives::<Vec<UserDocument>>(),
+        Operation::write(Method::POST, USERS, "Add a user", post(add_user))
+            .takes::<NewUser>()
+            .gives::<UserDocument>()
+            .status(201),
+        Operation::write(Method::PUT, USER, "Give a user another role, password, or both", put(change_user))
+            .takes::<UserChange>()
+            .status(204),
+        Operation::write(Method::DELETE, USER, "Remove a user, and end their sessions", delete(remove_user))
+            .status(204)
+            .fails(&[422]),
+    ]
+}
+
+fn token_operations() -> Vec<Operation> {
+    const TOKENS: &str = "/api/v1/tokens";
+    vec![
+        Operation::read(TOKENS, "All API tokens, without what they open with", get(tokens))
+            .least(Role::Administrator)
+            .gives::<Vec<TokenDocument>>(),
+        Operation::write(
+            Method::POST,
+            TOKENS,
+            "Make an API token; it is shown this once",
+            post(create_token),
+        )
+        .takes::<NewToken>()
+        .gives::<CreatedToken>()
+        .status(201),
+        Operation::write(
+            Method::DELETE,
+            "/api/v1/tokens/{token}",
+            "End a token at once",
+            delete(revoke_token),
+        )
+        .status(204)
+        .fails(&[422]),
+    ]
+}
+
+/// Name and password.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Credentials {
+    user: String,
+    password: String,
+}
+
+/// Somebody, and what they may do.
+#[derive(Debug, Serialize, JsonSchema)]
+struct WhoDocument {
+    user: String,
+    role: Role,
+    /// Where they come from.
+    from: String,
+    /// They have to choose another password before anything else: POST /password.
+    must_change_password: bool,
+}
+
+fn who_document(caller: &Caller, must_change_password: bool) -> WhoDocument {
+    let from = caller.from.to_string();
+    WhoDocument { user: caller.user.clone(), role: caller.role, from, must_change_password }
+}
+
+async fn who(Extension(caller): Extension<Caller>) -> Json<WhoDocument> {
+    Json(who_document(&caller, false))
+}
+
+async fn log_in(
+    State(gateway): State<Gateway>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Body(Credentials { user, password }): Body<Credentials>,
+) -> Result<Response, ProblemDocument> {
+    if !super::super::origin::is_ours_or_unknown(&headers) {
+        return Err(super::super::origin::problem());
+    }
+    let logged_in = gateway.access().log_in(&user, password, peer).await.map_err(refused)?;
+    let who = who_document(&logged_in.caller, logged_in.must_change);
+    Ok(([(SET_COOKIE, logged_in.cookie)], Json(who)).into_response())
+}
+
+/// Why nobody is logged in.
+fn refused(refusal: LogInRefusal) -> ProblemDocument {
+    match refusal {
+        LogInRefusal::Wrong => ProblemDocument::new(
+            StatusCode::UNAUTHORIZED,
+            "Name or password are wrong",
+            "Type them in again. The first user is loadbalancer.",
+        ),
+        LogInRefusal::Wait(wait) => ProblemDocument::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many wrong passwords",
+            "From your address too many wrong passwords came. Wait, or use the console of the appliance.",
+        )
+        .retry_after(wait.as_secs() + 1),
+        LogInRefusal::Busy => ProblemDocument::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many log-ins at once",
+            "Several log-ins are under way. Try again in some seconds.",
+        )
+        .retry_after(2),
+        LogInRefusal::NoPassword => no_password(),
+        LogInRefusal::Failed(why) => ProblemDocument::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Log-in is not possible",
+            format!("{why}."),
+        ),
+    }
+}
+
+fn no_password() -> ProblemDocument {
+    ProblemDocument::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "No password is set yet",
+        "Set one on the appliance with `lbd set-password`.",
+    )
+}
+
+async fn log_out(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Response {
+    let cookie = gateway.access().log_out(&headers, &caller.author());
+    (StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]).into_response()
+}
+
+#[derive(Deserialize)]
+struct Most {
+    most: Option<usize>,
+}
+
+async fn audit(
+    State(gateway): State<Gateway>,
+    Asked(Most { most }): Asked<Most>,
+) -> Result<Json<Vec<Entry>>, ProblemDocument> {
+    let audit = gateway.access().audit().clone();
+    let most = most.unwrap_or(100).min(MOST_ENTRIES);
+    let read = tokio::task::spawn_blocking(move || audit.read(most)).await;
+    let read = read.map_err(std::io::Error::other).flatten();
+    read.map(Json).map_err(|error| failed(&format!("the audit log cannot be read: {error}")))
+}
+
+fn failed(why: &str) -> ProblemDocument {
+    ProblemDocument::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "The disk does not do its work",
+        format!("{why}."),
+    )
+}
+
+fn not_done(why: String) -> ProblemDocument {
+    ProblemDocument::field("", why, "correct it and send it again")
+}
+
+/// A user, without password.
+#[derive(Debug, Serialize, JsonSchema)]
+struct UserDocument {
+    name: String,
+    role: Role,
+    /// The password is a one-time one.
+    must_change_password: bool,
+}
+
+async fn users(State(gateway): State<Gateway>) -> Result<Json<Vec<UserDocument>>, ProblemDocument> {
+    let users = gateway.access().users().await.map_err(|why| failed(&why))?;
+    let document = |user: &crate::web::users::User| UserDocument {
+        name: user.name.clone(),
+        role: user.role,
+        must_change_password: user.password.must_change,
+    };
+    Ok(Json(users.iter().map(document).collect()))
+}
+
+/// A user who is to be.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NewUser {
+    /// At most 32 of a-z, 0-9, dot, - and _, beginning with a letter.
+    name: String,
+    role: Role,
+    /// 8 to 256 characters.
+    password: String,
+    /// The first log-in must change it.
+    #[serde(default)]
+    must_change_password: bool,
+}
+
+async fn add_user(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    Body(new): Body<NewUser>,
+) -> Result<Response, ProblemDocument> {
+    let NewUser { name, role, password, must_change_password } = new;
+    let document = UserDocument { name: name.clone(), role, must_change_password };
+    let what = format!("user {name} added as {role}");
+    let change = move |file: &crate::web::users::UserFile| {
+        let password = hashed(&password, must_change_password)?;
+        file.update(|users: &mut Users| users.add(&name, role, password))
+    };
+    gateway.access().change_users(&caller.author(), what, change).await.map_err(not_done)?;
+    Ok((StatusCode::CREATED, Json(document)).into_response())
+}
+
+/// What is to change of a user.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct UserChange {
+    /// Unchanged where it is omitted.
+    role: Option<Role>,
+    /// Unchanged where it is omitted. 8 to 256 characters.
+    password: Option<String>,
+}
+
+async fn change_user(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    Named(name): Named<String>,
+    Body(UserChange { role, password }): Body<UserChange>,
+) -> Result<StatusCode, ProblemDocument> {
+    known_user(&gateway, &name).await?;
+    let what = match (role, &password) {
+        (Some(role), Some(_)) => format!("user {name}: role {role}, another password"),
+        (Some(role), None) => format!("user {name}: role {role}"),
+        (None, _) => format!("user {name}: another password"),
+    };
+    let change = move |file: &crate::web::users::UserFile| {
+        let password = password.map(|password| hashed(&password, false)).transpose()?;
+        file.update(|users: &mut Users| {
+            if let Some(role) = role {
+                users.set_role(&name, role)?;
+            }
+            if let Some(password) = password {
+                users.set(&name, password);
+            }
+            Ok(())
+        })
+    };
+    gateway.access().change_users(&caller.author(), what, change).await.map_err(not_done)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn remove_user(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    Named(name): Named<String>,
+) -> Result<StatusCode, ProblemDocument> {
+    known_user(&gateway, &name).await?;
+    let what = format!("user {name} removed");
+    let change =
+        move |file: &crate::web::users::UserFile| file.update(|users: &mut Users| users.remove(&name));
+    gateway.access().change_users(&caller.author(), what, change).await.map_err(not_done)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn known_user(gateway: &Gateway, name: &str) -> Result<(), ProblemDocument> {
+    let users = gateway.access().users().await.map_err(|why| failed(&why))?;
+    let missing = || ProblemDocument::missing("There is no such user; they may have been removed.");
+    users.find(name).map(|_| ()).ok_or_else(missing)
+}
+
+/// A token, without what it opens with.
+#[derive(Debug, Serialize, JsonSchema)]
+struct TokenDocument {
+    name: String,
+    role: Role,
+    created: Timestamp,
+    expires: Timestamp,
+    created_by: String,
+}
+
+fn token_document(token: &Token) -> TokenDocument {
+    TokenDocument {
+        name: token.name.clone(),
+        role: token.role,
+        created: token.created,
+        expires: token.expires,
+        created_by: token.created_by.clone(),
+    }
+}
+
+async fn tokens(State(gateway): State<Gateway>) -> Result<Json<Vec<TokenDocument>>, ProblemDocument> {
+    let tokens = gateway.access().tokens().await.map_err(|why| failed(&why))?;
+    Ok(Json(tokens.iter().map(token_document).collect()))
+}
+
+/// A token that is to be.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NewToken {
+    /// At most 32 of a-z, 0-9, dot, - and _, beginning with a letter.
+    name: String,
+    role: Role,
+    /// Days until it ends, 1 to 1826.
+    days: u32,
+}
+
+/// A token, this once.
+#[derive(Serialize, JsonSchema)]
+struct CreatedToken {
+    #[serde(flatten)]
+    document: TokenDocument,
+    /// For `Authorization: Bearer ...`.
+    token: String,
+}
+
+async fn create_token(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    Body(NewToken { name, role, days }): Body<NewToken>,
+) -> Result<Response, ProblemDocument> {
+    let by = caller.author();
+    let what = format!("token {name} made for a {role}, {days} days");
+    let made_by = by.user.clone();
+    let create = move |file: &crate::web::tokens::TokenFile| {
+        file.create(&name, role, days, &made_by, Timestamp::now())
+    };
+    let (token, text) = gateway.access().change_tokens(&by, what, create).await.map_err(not_done)?;
+    let created = CreatedToken { document: token_document(&token), token: text };
+    Ok((StatusCode::CREATED, Json(created)).into_response())
+}
+
+async fn revoke_token(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    Named(name): Named<String>,
+) -> Result<StatusCode, ProblemDocument> {
+    let tokens = gateway.access().tokens().await.map_err(|why| failed(&why))?;
+    if !tokens.iter().any(|token| token.name == name) {
+        return Err(ProblemDocument::missing("There is no such token; it may have been revoked."));
+    }
+    let what = format!("token {name} revoked");
+    let revoke = move |file: &crate::web::tokens::TokenFile| file.revoke(&name);
+    gateway.access().change_tokens(&caller.author(), what, revoke).await.map_err(not_done)?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,175 @@
+//! Errors as problem documents (RFC 9457).
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::config::Problem;
+use crate::engine::Refusal;
+
+/// What is wrong, and where the request breaks rules, each field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ProblemDocument {
+    /// The same for every occurrence.
+    title: &'static str,
+    /// HTTP status.
+    status: u16,
+    /// What happened this time, and what to do about it.
+    detail: String,
+    /// Each field that breaks a rule.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Problem>,
+    /// What changed meanwhile, in words, and by whom.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changed: Vec<String>,
+    /// Seconds after which it may be tried again.
+    #[serde(skip)]
+    retry_after: Option<u64>,
+}
+
+impl ProblemDocument {
+    /// Without fields.
+    pub fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            problems: Vec::new(),
+            changed: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// What is wrong, in a few words.
+    pub(in crate::web) fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// The HTTP status.
+    pub(in crate::web) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// All of it as text for people.
+    pub(in crate::web) fn sentences(&self) -> String {
+        let problems = self.problems.iter().map(|problem| format!("{problem}."));
+        let changed = self.changed.iter().map(|line| format!("Meanwhile: {line}."));
+        std::iter::once(self.detail.clone()).chain(problems).chain(changed).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Fields break rules.
+    pub fn invalid(problems: Vec<Problem>) -> Self {
+        let detail = "Nothing was changed. Correct the fields below and send it again.";
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self { problems, ..Self::new(status, "The configuration breaks rules", detail) }
+    }
+
+    /// One field breaks a rule.
+    pub(super) fn field(field: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::invalid(vec![Problem { field: field.into(), problem: problem.into(), remedy: remedy.into() }])
+    }
+
+    /// There is nothing of that name.
+    pub(super) fn missing(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "There is nothing of that name", detail)
+    }
+
+    /// It may be tried again after so many seconds.
+    pub(super) fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// For an entry of the document, whose fields are named within the entry: `virtual_service[1].ports` becomes
+    /// `ports`.
+    pub(super) fn within(mut self, prefix: &str) -> Self {
+        for problem in &mut self.problems {
+            if let Some(rest) = problem.field.strip_prefix(prefix) {
+                problem.field = rest.trim_start_matches('.').to_owned();
+            }
+        }
+        self
+    }
+}
+
+impl IntoResponse for ProblemDocument {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let retry = self.retry_after.map(|seconds| [(RETRY_AFTER, seconds.to_string())]);
+        let kind = [(CONTENT_TYPE, "application/problem+json")];
+        match retry {
+            Some(retry) => (status, kind, retry, Json(self)).into_response(),
+            None => (status, kind, Json(self)).into_response(),
+        }
+    }
+}
+
+impl From<Refusal> for ProblemDocument {
+    fn from(refusal: Refusal) -> Self {
+        let unchanged = "The configuration before it is in force.";
+        match refusal {
+            Refusal::Invalid(problems) => Self::invalid(problems),
+            Refusal::Busy => Self::new(
+                StatusCode::CONFLICT,
+                "Another change is under way",
+                "Look at the configuration again in a second, then repeat your change.",
+            ),
+            Refusal::Outdated { in_force, changed } => Self {
+                changed,
+                ..Self::new(
+                    StatusCode::PRECONDITION_FAILED,
+                    "The configuration was changed meanwhile",
+                    format!(
+                        "Nothing was changed. Version {in_force} is in force now. Look at what changed, read the \
+                         configuration again, and repeat your change."
+                    ),
+                )
+            },
+            Refusal::OnTrial { version, by, until } => Self::new(
+                StatusCode::CONFLICT,
+                "A configuration is on trial",
+                format!(
+                    "Nothing was changed. Version {version} of {by} waits to be confirmed until {until:.0}; confirm \
+                     it or take it back, then repeat your change."
+                ),
+            ),
+            Refusal::NothingOnTrial => Self::new(
+                StatusCode::CONFLICT,
+                "No configuration is on trial",
+                "It was confirmed or taken back already. The history shows what is in force.",
+            ),
+            Refusal::NoVersion(why) => {
+                Self::new(StatusCode::NOT_FOUND, "The version cannot be read", format!("{why}."))
+            }
+            Refusal::NoEntry(what) => Self::missing(format!("There is no {what}; it may have been removed.")),
+            Refusal::Exists(what) => Self::new(
+                StatusCode::CONFLICT,
+                "There is one of that name already",
+                format!("There is a {what} already. Choose another label, or change that one."),
+            ),
+            Refusal::Ending => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "lbd is ending", "Try again in some seconds.")
+            }
+            Refusal::NotApplied(why) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The kernel did not take the configuration",
+                format!("{why}. {unchanged}"),
+            ),
+            Refusal::NotRestored { why, meanwhile } => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The change failed, and what was before it is not fully back",
+                format!(
+                    "{why}. Putting the previous configuration back has met a failure too: {meanwhile}. It is tried \
+                     again by itself; the System Overview shows when it is done."
+                ),
+            ),
+            Refusal::NotStored(why) => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "The configuration could not be stored",
+                format!("{why}. {unchanged}"),
+            ),
+        }
+    }
+}

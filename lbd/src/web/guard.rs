@@ -1,0 +1,154 @@
+//! Stands before every route that is reached over the network: who asks, and may they?
+//!
+//! What a role may do says the table of the API; every other route is a page, which viewers may read, and whose forms
+//! are for administrators, but for those of [`OPERATOR_FORMS`].
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, RETRY_AFTER,
+    STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+
+use super::access::{Access, Admission};
+use super::api::{self, Least, ProblemDocument};
+use super::{Peer, Role, change_password, login, origin, pages};
+
+/// Paths of forms, as they are registered, that operators may send.
+pub const OPERATOR_FORMS: &[&str] = &[pages::SERVER_ORDER_PATH];
+/// Forms that everybody who is logged in may send: they concern nobody else.
+const EVERYBODYS_FORMS: &[&str] = &[change_password::PATH, login::LOG_OUT_PATH, pages::THEME_PATH];
+/// For a whole request, with its body: longer than the slowest change, which waits a minute.
+const LONGEST_REQUEST: Duration = Duration::from_secs(75);
+
+/// Puts the guard before all routes.
+pub fn guarded(router: Router, access: Access) -> Router {
+    router.layer(from_fn_with_state(access, guard)).layer(from_fn(within_time)).layer(from_fn(with_headers))
+}
+
+/// Who may use a route at least.
+fn least(method: &Method, path: &str) -> Least {
+    if let Some(least) = api::least(method, path) {
+        return least;
+    }
+    if path == login::LOG_IN_PATH || pages::is_asset(path) {
+        return Least::Public;
+    }
+    let role = match () {
+        () if origin::is_safe(method) || EVERYBODYS_FORMS.contains(&path) => Role::Viewer,
+        () if OPERATOR_FORMS.contains(&path) => Role::Operator,
+        () => Role::Administrator,
+    };
+    Least::Role(role)
+}
+
+/// Middleware: lets a request pass, or answers it.
+async fn guard(State(access): State<Access>, mut request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let path = matched.unwrap_or_else(|| request.uri().path().to_owned());
+    let Least::Role(least) = least(request.method(), &path) else { return next.run(request).await };
+    let from = request.extensions().get().copied().unwrap_or(Peer::Network(IpAddr::from([0; 4])));
+    let (caller, must_change, by_session) = match access.admit(request.headers(), from).await {
+        Admission::Somebody { caller, must_change, by_session } => (caller, must_change, by_session),
+        Admission::NoPassword => return pages::no_password(),
+        Admission::Nobody(why) => return log_in_first(&request, why),
+        Admission::Unreadable(why) => return unreadable(&why),
+    };
+    if by_session && !origin::is_safe(request.method()) && !origin::is_ours(request.headers()) {
+        return origin::problem().into_response();
+    }
+    if must_change {
+        if !EVERYBODYS_FORMS.contains(&path.as_str()) || origin::is_safe(request.method()) {
+            return change_password::demand(request.uri().path(), &caller);
+        }
+        request.extensions_mut().insert(change_password::Reason::OneTime);
+    }
+    if caller.role < least {
+        return too_little(&caller.user, caller.role, least);
+    }
+    request.extensions_mut().insert(caller);
+    next.run(request).await
+}
+
+fn is_for_programs(request: &Request) -> bool {
+    request.uri().path().starts_with("/api/v1/") || request.uri().path() == "/metrics"
+}
+
+/// Programs are told, people are led to the form.
+fn log_in_first(request: &Request, why: &str) -> Response {
+    if is_for_programs(request) {
+        let detail = format!("{}. Send Authorization: Bearer TOKEN, or log in.", capitalised(why));
+        let problem = ProblemDocument::new(StatusCode::UNAUTHORIZED, "Who are you?", detail);
+        return ([(WWW_AUTHENTICATE, "Bearer realm=\"Evenkeel\"")], problem).into_response();
+    }
+    let next = match origin::is_safe(request.method()) {
+        true => request.uri().path_and_query().map_or("/", |path| path.as_str()),
+        // What was sent is lost; the page that it was sent to may not be one to read.
+        false => "/",
+    };
+    (StatusCode::SEE_OTHER, [(LOCATION, login::location(next))]).into_response()
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().collect::<String>() + letters.as_str())
+        .unwrap_or_default()
+}
+
+fn too_little(user: &str, role: Role, least: Role) -> Response {
+    let detail = format!("{user} is a {role}; this is for a {least}. Ask an administrator to do it.");
+    ProblemDocument::new(StatusCode::FORBIDDEN, "You may not do this", detail).into_response()
+}
+
+fn unreadable(why: &str) -> Response {
+    let detail =
+        format!("The stored users cannot be read: {why}. Set the password anew with `lbd set-password`.");
+    ProblemDocument::new(StatusCode::INTERNAL_SERVER_ERROR, "Log-in is not possible", detail).into_response()
+}
+
+/// Middleware: a body that does not come holds up nothing for long.
+async fn within_time(request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(LONGEST_REQUEST, next.run(request)).await;
+    answer.unwrap_or_else(|_| {
+        let detail = "The request took too long. Send it again, faster.";
+        let problem = ProblemDocument::new(StatusCode::REQUEST_TIMEOUT, "Too slow", detail);
+        ([(RETRY_AFTER, "1")], problem).into_response()
+    })
+}
+
+/// What every answer carries, unless the page says it more exactly.
+const HEADERS: [(HeaderName, HeaderValue); 6] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+    ),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    // A year; heeded where the certificate is trusted (RFC 6797 section 8.1).
+    (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000")),
+    // With less, browsers would not name the origin of our own forms.
+    (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+];
+
+/// Middleware.
+async fn with_headers(request: Request, next: Next) -> Response {
+    let mut answer = next.run(request).await;
+    for (name, value) in HEADERS {
+        answer.headers_mut().entry(name).or_insert(value);
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests;

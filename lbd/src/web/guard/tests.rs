@@ -1,0 +1,426 @@
+//! Every route with no, wrong, expired and lesser credentials, and what a session is worth to a page from elsewhere.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::Request;
+use http_body_util::BodyExt;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, watch};
+
+use super::*;
+use crate::audit::Audit;
+use crate::config::{Document, Format, validate};
+use crate::conntrack::lookup::Lookup;
+use crate::engine::{Engine, Now, Start};
+use crate::network::topology::Topology;
+use crate::traffic::listing::Listing;
+use crate::vault::Vault;
+use crate::web::tokens::TokenFile;
+use crate::web::users::{FIRST_USER, UserFile};
+use crate::web::{Gateway, Published, router};
+
+const EXAMPLE: &str = include_str!("../../../../examples/datalink.toml");
+const PASSWORD: &str = "correct horse";
+const ROLES: [Role; 3] = [Role::Viewer, Role::Operator, Role::Administrator];
+
+/// The appliance's web side, without an engine that would answer.
+struct Appliance {
+    router: Router,
+    folder: tempfile::TempDir,
+    _published: watch::Sender<Arc<Published>>,
+}
+
+struct Answer {
+    status: u16,
+    headers: axum::http::HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    fn cookie(&self) -> String {
+        self.header("set-cookie").split(';').next().unwrap().to_owned()
+    }
+}
+
+impl Appliance {
+    fn without_password() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = validate(Document::parse(EXAMPLE, Format::Toml).unwrap()).unwrap();
+        let start = Start {
+            config,
+            version: 1,
+            listing: Listing::default(),
+            topology: Topology::default(),
+            fast_path_missing: None,
+            problems: Vec::new(),
+            host_name: "lbmaster".into(),
+        };
+        let now = Now { monotonic: Duration::ZERO, wall: Timestamp::UNIX_EPOCH };
+        let (engine, _) = Engine::new(start, now);
+        let picture = Published { view: engine.view(), document: engine.document().clone() };
+        let (published, pictures) = watch::channel(Arc::new(picture));
+        let (vault, _) = Vault::open(folder.path(), None).unwrap();
+        let access = Access::new(folder.path(), Audit::below(folder.path()));
+        let lookup = Lookup::new(watch::Sender::default().subscribe(), folder.path().join("closed"));
+        let gateway = Gateway::new(pictures, mpsc::channel(1).0, Arc::new(vault), lookup, access.clone());
+        Self { router: guarded(router(gateway), access), folder, _published: published }
+    }
+
+    /// With a user of each role, whose names are those of the roles.
+    fn new() -> Self {
+        let appliance = Self::without_password();
+        let users = UserFile::below(appliance.folder.path());
+        users.set(PASSWORD).unwrap();
+        users
+            .update(|users| {
+                let password = users.find(FIRST_USER).unwrap().password.clone();
+                ROLES.iter().try_for_each(|role| users.add(&role.to_string(), *role, password.clone()))
+            })
+            .unwrap();
+        appliance
+    }
+
+    fn token(&self, role: Role, made: Timestamp) -> String {
+        let name = format!("t{}", made.as_nanosecond() % 1_000_000_007);
+        let file = TokenFile::below(self.folder.path());
+        let (_, text) = file.create(&name, role, 1, "test", made).unwrap();
+        format!("Bearer {text}")
+    }
+
+    async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("host", "lb:9443");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Body::from(body.to_owned())).unwrap();
+        request.extensions_mut().insert(Peer::Network(IpAddr::from([192, 0, 2, 1])));
+        let answer = TowerToHyperService::new(self.router.clone()).call(request).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        // A stream of events has no end that would be worth waiting for.
+        let is_stream = parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let text = match is_stream {
+            true => String::new(),
+            false => String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap(),
+        };
+        Answer { status: parts.status.as_u16(), headers: parts.headers, text }
+    }
+
+    async fn log_in(&self, user: &str, password: &str) -> Answer {
+        let body = format!(r#"{{"user":"{user}","password":"{password}"}}"#);
+        self.ask("POST", "/api/v1/session", &[("content-type", "application/json")], &body).await
+    }
+}
+
+/// Every route of the API, with its parameters filled in.
+fn routes() -> Vec<(String, String, Least)> {
+    let filled = |path: &str| path.replace("{version}", "1").replace(['{', '}'], "");
+    let operations = api::operations().into_iter();
+    operations.map(|one| (one.method.to_string(), filled(one.path), one.least)).collect()
+}
+
+const PAGES: [(&str, &str); 6] = [
+    ("GET", "/"),
+    ("GET", "/lbadmin/"),
+    ("GET", "/password"),
+    ("POST", "/password"),
+    ("POST", "/logout"),
+    ("GET", "/nowhere"),
+];
+
+#[tokio::test]
+async fn every_route_refuses_who_has_no_wrong_or_expired_credentials() {
+    let appliance = Appliance::new();
+    let expired = appliance.token(Role::Administrator, Timestamp::now() - SignedDuration::from_hours(25));
+    let revoked = appliance.token(Role::Administrator, Timestamp::now());
+    let tokens = TokenFile::below(appliance.folder.path());
+    let last = tokens.load().unwrap().iter().last().unwrap().name.clone();
+    tokens.revoke(&last).unwrap();
+    let wrong = [
+        ("accept", "*/*"),
+        ("authorization", "Bearer evk_wrong"),
+        ("authorization", expired.as_str()),
+        ("authorization", revoked.as_str()),
+        ("authorization", "Basic bG9hZGJhbGFuY2VyOmNvcnJlY3QgaG9yc2U="),
+        ("cookie", "__Host-evenkeel=wrong"),
+        ("cookie", "__Host-evenkeel="),
+    ];
+    let ours = ("sec-fetch-site", "same-origin");
+    for credentials in wrong {
+        for (method, path, least) in routes() {
+            let answer = appliance.ask(&method, &path, &[credentials, ours], "").await;
+            match least {
+                Least::Public => assert_ne!(answer.status, 403, "{method} {path}"),
+                Least::Role(_) if path == "/api/" => assert_eq!(answer.status, 303),
+                Least::Role(_) => {
+                    assert_eq!(answer.status, 401, "{method} {path} with {credentials:?}: {}", answer.text);
+                    assert!(answer.header("www-authenticate").starts_with("Bearer"));
+                }
+            }
+        }
+        for (method, path) in PAGES {
+            let answer = appliance.ask(method, path, &[credentials, ours], "").await;
+            assert_eq!(answer.status, 303, "{method} {path} with {credentials:?}");
+            assert!(answer.header("location").starts_with("/login"), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_route_refuses_who_may_too_little_and_no_other() {
+    let appliance = Appliance::new();
+    for role in ROLES {
+        let token = appliance.token(role, Timestamp::now());
+        let mut refused = 0;
+        for (method, path, least) in routes() {
+            let Least::Role(least) = least else { continue };
+            let answer = appliance.ask(&method, &path, &[("authorization", &token)], "").await;
+            let is_refused = answer.status == 403;
+            assert_eq!(is_refused, role < least, "{method} {path} for {role}: {}", answer.text);
+            assert_ne!(answer.status, 401, "{method} {path}");
+            refused += usize::from(is_refused);
+        }
+        assert_eq!(refused == 0, role == Role::Administrator, "{refused} for {role}");
+        let unknown =
+            appliance.ask("POST", "/a/form/nobody/thought/of", &[("authorization", &token)], "").await;
+        assert_eq!(
+            unknown.status == 403,
+            role != Role::Administrator,
+            "unknown routes are for administrators"
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_the_log_in_and_its_description_are_public() {
+    let public = routes().into_iter().filter(|(.., least)| *least == Least::Public);
+    let public: BTreeSet<_> = public.map(|(method, path, _)| format!("{method} {path}")).collect();
+    assert_eq!(Vec::from_iter(public), ["GET /api/v1/openapi.json", "POST /api/v1/session"]);
+}
+
+#[tokio::test]
+async fn without_a_password_every_route_only_says_how_to_set_it() {
+    let appliance = Appliance::without_password();
+    for (method, path, least) in routes().into_iter().filter(|(.., least)| *least != Least::Public) {
+        let answer = appliance.ask(&method, &path, &[], "").await;
+        assert_eq!(answer.status, 503, "{method} {path} {least:?}");
+        assert!(answer.text.contains("lbd set-password"));
+    }
+    assert_eq!(appliance.log_in(FIRST_USER, "").await.status, 503);
+    assert_eq!(appliance.ask("GET", "/login", &[], "").await.status, 503);
+}
+
+#[tokio::test]
+async fn a_session_is_new_at_each_log_in_and_ends_with_log_out_or_another_password() {
+    let appliance = Appliance::new();
+    let [first, second] =
+        [appliance.log_in(FIRST_USER, PASSWORD).await, appliance.log_in(FIRST_USER, PASSWORD).await];
+    assert_eq!((first.status, first.cookie() == second.cookie()), (200, false));
+    let attributes: Vec<_> = first.header("set-cookie").split("; ").skip(1).collect();
+    assert_eq!(attributes, ["Path=/", "Secure", "HttpOnly", "SameSite=Strict"]);
+    // A cookie that somebody else has planted never becomes a session.
+    let planted = ("cookie", "__Host-evenkeel=planted");
+    let body = format!(r#"{{"user":"{FIRST_USER}","password":"{PASSWORD}"}}"#);
+    let json = ("content-type", "application/json");
+    let answer = appliance.ask("POST", "/api/v1/session", &[planted, json], &body).await;
+    assert!(answer.status == 200 && !answer.cookie().contains("planted"));
+    assert_eq!(appliance.ask("GET", "/api/v1/status", &[planted], "").await.status, 401);
+
+    let ours = ("sec-fetch-site", "same-origin");
+    let cookie = first.cookie();
+    assert_eq!(appliance.ask("GET", "/api/v1/session", &[("cookie", &cookie)], "").await.status, 200);
+    let out = appliance.ask("DELETE", "/api/v1/session", &[("cookie", &cookie), ours], "").await;
+    assert!(out.status == 204 && out.header("set-cookie").contains("Max-Age=0"));
+    assert_eq!(appliance.ask("GET", "/api/v1/session", &[("cookie", &cookie)], "").await.status, 401);
+    UserFile::below(appliance.folder.path()).set("another password").unwrap();
+    let cookie = second.cookie();
+    assert_eq!(appliance.ask("GET", "/api/v1/session", &[("cookie", &cookie)], "").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_page_from_elsewhere_cannot_use_a_session() {
+    let appliance = Appliance::new();
+    let cookie = appliance.log_in(FIRST_USER, PASSWORD).await.cookie();
+    let cookie = ("cookie", cookie.as_str());
+    for (method, path, _) in routes().into_iter().filter(|(method, ..)| method != "GET") {
+        if path == "/api/v1/session" {
+            continue;
+        }
+        let elsewhere: [&[(&str, &str)]; 7] = [
+            &[],
+            &[("origin", "https://evil.example")],
+            &[("origin", "http://lb:9443")],
+            &[("origin", "null")],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "cross-site"), ("origin", "https://lb:9443")],
+        ];
+        for headers in elsewhere {
+            let answer = appliance.ask(&method, &path, &[&[cookie], headers].concat(), "").await;
+            assert_eq!(answer.status, 403, "{method} {path} with {headers:?}");
+        }
+        let ours = ("origin", "https://lb:9443");
+        let answer = appliance.ask(&method, &path, &[cookie, ours], "").await;
+        assert!(![401, 403].contains(&answer.status), "{method} {path}: {}", answer.text);
+    }
+    let form = format!("user={FIRST_USER}&password=correct+horse");
+    let kind = ("content-type", "application/x-www-form-urlencoded");
+    let planted = appliance.ask("POST", "/login", &[kind, ("sec-fetch-site", "cross-site")], &form).await;
+    assert_eq!((planted.status, planted.cookie().as_str()), (403, ""), "nobody is logged in by another page");
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down_and_the_user_elsewhere_is_not() {
+    let appliance = Appliance::new();
+    let mut statuses = Vec::new();
+    for _ in 0..8 {
+        statuses.push(appliance.log_in(FIRST_USER, "wrong one").await.status);
+    }
+    assert_eq!(statuses, [401, 401, 401, 401, 401, 429, 429, 429]);
+    let locked = appliance.log_in(FIRST_USER, PASSWORD).await;
+    assert!(locked.status == 429 && !locked.header("retry-after").is_empty());
+    assert_eq!(appliance.log_in("operator", PASSWORD).await.status, 200, "others behind the same address");
+    for unknown in ["nobody", "x y", "' OR 1=1 --"] {
+        assert_eq!(appliance.log_in(unknown, PASSWORD).await.status, 401, "{unknown}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_headers_that_protect_browsers() {
+    let appliance = Appliance::new();
+    let cookie = appliance.log_in(FIRST_USER, PASSWORD).await.cookie();
+    for (headers, path) in [
+        (vec![("cookie", cookie.as_str())], "/"),
+        (vec![], "/login"),
+        (vec![], "/api/v1/status"),
+        (vec![], "/nowhere"),
+    ] {
+        let answer = appliance.ask("GET", path, &headers, "").await;
+        let policy = answer.header("content-security-policy");
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
+        assert!(!policy.contains("unsafe-"), "{policy}");
+        assert!(answer.header("strict-transport-security").starts_with("max-age="), "{path}");
+        assert_eq!(
+            (answer.header("x-content-type-options"), answer.header("cache-control")),
+            ("nosniff", "no-store")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_path_leads_to_no_file_and_a_large_body_is_not_read() {
+    let appliance = Appliance::new();
+    let token = appliance.token(Role::Administrator, Timestamp::now());
+    let credentials = ("authorization", token.as_str());
+    for path in [
+        "/../secrets/users.json",
+        "/assets/../../secrets/users.json",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/api/v1/services/..%2f..%2fsecrets",
+        "/api/v1/config/versions/..%2f00000001.toml",
+        "/style.css/../secrets/users.json",
+    ] {
+        let answer = appliance.ask("GET", path, &[credentials], "").await;
+        assert!([400, 404].contains(&answer.status), "{path}: {} {}", answer.status, answer.text);
+        assert!(!answer.text.contains("argon2"), "{path}");
+    }
+    let large = "x".repeat(5 << 20);
+    for (method, path) in [("PUT", "/api/v1/config"), ("POST", "/api/v1/services")] {
+        let json = ("content-type", "application/json");
+        assert_eq!(appliance.ask(method, path, &[credentials, json], &large).await.status, 413, "{path}");
+        assert_eq!(appliance.ask(method, path, &[json], &large).await.status, 401, "{path}");
+    }
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    assert_eq!(appliance.ask("POST", "/login", &[form], &large).await.status, 422);
+}
+
+#[tokio::test]
+async fn secrets_are_in_no_answer() {
+    let appliance = Appliance::new();
+    let token = appliance.token(Role::Administrator, Timestamp::now());
+    let text = token.strip_prefix("Bearer ").unwrap();
+    for (method, path, _) in routes().into_iter().filter(|(method, ..)| method == "GET") {
+        let answer = appliance.ask(&method, &path, &[("authorization", &token)], "").await;
+        for secret in ["argon2", "password_hash", "digest", PASSWORD, text] {
+            // The description of the API speaks of passwords, not of theirs.
+            assert!(!answer.text.contains(secret), "{path}: {secret}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_one_time_password_opens_nothing_but_the_form() {
+    let appliance = Appliance::new();
+    UserFile::below(appliance.folder.path()).set_one_time("only once").unwrap();
+    let logged_in = appliance.log_in(FIRST_USER, "only once").await;
+    assert!(logged_in.text.contains(r#""must_change_password":true"#), "{}", logged_in.text);
+    let cookie = logged_in.cookie();
+    let headers = [
+        ("cookie", cookie.as_str()),
+        ("sec-fetch-site", "same-origin"),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    for (method, path, least) in routes() {
+        if least != Least::Public {
+            assert_eq!(appliance.ask(&method, &path, &headers, "").await.status, 403, "{method} {path}");
+        }
+    }
+    let page = appliance.ask("GET", "/", &headers, "").await;
+    assert!(page.status == 403 && page.text.contains(r#"action="/password""#), "{}", page.text);
+    let wrong = "current=only+once&new=short&again=short";
+    let answer = appliance.ask("POST", "/password", &headers, wrong).await;
+    assert!(answer.status == 422 && answer.text.contains("8 to 256"), "{}", answer.text);
+    let form = "current=only+once&new=for+good+%26+ever&again=for+good+%26+ever";
+    assert_eq!(appliance.ask("POST", "/password", &headers, form).await.status, 200);
+    assert_eq!(appliance.ask("GET", "/api/v1/status", &headers, "").await.status, 401, "log in anew");
+    assert_eq!(appliance.log_in(FIRST_USER, "only once").await.status, 401);
+    let cookie = appliance.log_in(FIRST_USER, "for good & ever").await.cookie();
+    assert_eq!(appliance.ask("GET", "/api/v1/status", &[("cookie", &cookie)], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn mistakes_in_the_password_form_stand_beside_their_fields_and_change_nothing() {
+    let appliance = Appliance::new();
+    let users = UserFile::below(appliance.folder.path());
+    let cookie = appliance.log_in("viewer", PASSWORD).await.cookie();
+    let headers = [
+        ("cookie", cookie.as_str()),
+        ("sec-fetch-site", "same-origin"),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    let before = users.load().unwrap();
+    let large = "current=x".repeat(2000);
+    for (form, place, text) in [
+        ("current=correct+horse&new=short&again=short", "new-error", "8 to 256"),
+        ("current=correct+horse&new=long+enough&again=long+enouhg", "again-error", "not the same"),
+        ("current=correct+horse&new=correct+horse&again=correct+horse", "new-error", "present password"),
+        ("current=wrong+one&new=long+enough&again=long+enough", "current-error", "not the present"),
+        ("new=long+enough&again=long+enough", "current-error", "logged in"),
+        ("current=correct+horse&new=long%0Aenough&again=long%0Aenough", "new-error", "line breaks"),
+        ("current=a&current=b", "alert", "could not be read"),
+        (large.as_str(), "alert", "too large"),
+    ] {
+        let answer = appliance.ask("POST", "/password", &headers, form).await;
+        assert_eq!(answer.status, 422, "{form:.80}");
+        assert!(answer.text.contains(place) && answer.text.contains(text), "{form:.80}: {}", answer.text);
+        assert!(
+            !answer.text.contains("long enough") && !answer.text.contains("correct horse"),
+            "repeats a password"
+        );
+    }
+    assert_eq!(users.load().unwrap(), before);
+    let form = "current=correct+horse&new=long+enough&again=long+enough";
+    assert_eq!(appliance.ask("POST", "/password", &headers, form).await.status, 200);
+    assert_eq!(appliance.log_in("viewer", "long enough").await.status, 200);
+    assert_eq!(appliance.log_in("operator", PASSWORD).await.status, 200, "nobody else's has changed");
+}

@@ -1,0 +1,125 @@
+//! Who is logged in. Pure: time is an argument, on the monotonic clock, so that a clock that is set keeps nobody
+//! logged in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::secret::Fingerprint;
+
+/// Half an hour without a request, and whoever sits down at the desk must log in.
+const IDLE: Duration = Duration::from_secs(30 * 60);
+/// A working day with its overtime.
+const LONGEST: Duration = Duration::from_secs(12 * 3600);
+/// In all; the idlest makes room.
+const MOST: usize = 512;
+/// Of one user: a script that logs in anew each time pushes out its own sessions only.
+const MOST_OF_A_USER: usize = 16;
+
+/// Somebody who is logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Session {
+    pub(super) user: String,
+    /// Of the password's hash: another password ends the session.
+    pub(super) credential: Fingerprint,
+    started: Duration,
+    used: Duration,
+}
+
+impl Session {
+    fn is_over(&self, now: Duration) -> bool {
+        now >= self.used + IDLE || now >= self.started + LONGEST
+    }
+}
+
+/// All of them, by the fingerprint of the cookie.
+#[derive(Debug, Default)]
+pub(super) struct Sessions(BTreeMap<Fingerprint, Session>);
+
+impl Sessions {
+    pub(super) fn open(&mut self, id: Fingerprint, user: &str, credential: Fingerprint, now: Duration) {
+        self.0.retain(|_, session| !session.is_over(now));
+        self.make_room(MOST_OF_A_USER, |session| session.user == user);
+        self.make_room(MOST, |_| true);
+        let session = Session { user: user.to_owned(), credential, started: now, used: now };
+        self.0.insert(id, session);
+    }
+
+    fn make_room(&mut self, most: usize, belongs: impl Fn(&Session) -> bool) {
+        if self.0.values().filter(|session| belongs(session)).count() >= most {
+            let belonging = self.0.iter().filter(|(_, session)| belongs(session));
+            let idlest = belonging.min_by_key(|(_, session)| session.used).map(|(id, _)| *id);
+            idlest.and_then(|id| self.0.remove(&id));
+        }
+    }
+
+    /// The session, used at this moment; `None` where there is none or its time is over.
+    pub(super) fn find(&mut self, id: &Fingerprint, now: Duration) -> Option<Session> {
+        let session = self.0.get_mut(id)?;
+        if session.is_over(now) {
+            self.0.remove(id);
+            return None;
+        }
+        session.used = now;
+        Some(session.clone())
+    }
+
+    pub(super) fn close(&mut self, id: &Fingerprint) {
+        self.0.remove(id);
+    }
+
+    pub(super) fn close_all_of(&mut self, user: &str) {
+        self.0.retain(|_, session| session.user != user);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn id(number: usize) -> Fingerprint {
+        super::super::secret::fingerprint(&number.to_string())
+    }
+
+    #[test]
+    fn a_session_ends_when_idle_and_after_a_day_however_busy() {
+        let mut sessions = Sessions::default();
+        sessions.open(id(1), "a", id(0), Duration::ZERO);
+        assert!(sessions.find(&id(1), 29 * MINUTE).is_some());
+        assert!(sessions.find(&id(1), 58 * MINUTE).is_some(), "used meanwhile");
+        assert!(sessions.find(&id(1), 88 * MINUTE).is_none(), "idle");
+        sessions.open(id(2), "a", id(0), Duration::ZERO);
+        for minute in 0..720 {
+            assert!(sessions.find(&id(2), minute * MINUTE).is_some(), "{minute}");
+        }
+        assert!(sessions.find(&id(2), 720 * MINUTE).is_none());
+    }
+
+    #[test]
+    fn there_is_room_for_everybody() {
+        let mut sessions = Sessions::default();
+        sessions.open(id(0), "administrator", id(0), Duration::ZERO);
+        for number in 1..1000 {
+            sessions.open(id(number), "script", id(0), Duration::from_secs(number as u64));
+        }
+        assert!(sessions.find(&id(0), MINUTE).is_some());
+        assert_eq!(sessions.0.len(), 1 + MOST_OF_A_USER);
+        for number in 1000..3000 {
+            sessions.open(id(number), &number.to_string(), id(0), 20 * MINUTE);
+        }
+        assert_eq!(sessions.0.len(), MOST);
+    }
+
+    #[test]
+    fn a_closed_session_is_closed() {
+        let mut sessions = Sessions::default();
+        for number in 0..3 {
+            sessions.open(id(number), if number == 2 { "b" } else { "a" }, id(0), Duration::ZERO);
+        }
+        sessions.close(&id(0));
+        assert!(sessions.find(&id(0), MINUTE).is_none() && sessions.find(&id(1), MINUTE).is_some());
+        sessions.close_all_of("a");
+        assert!(sessions.find(&id(1), MINUTE).is_none() && sessions.find(&id(2), MINUTE).is_some());
+    }
+}
