@@ -96,7 +96,7 @@ impl Audit {
                 }
             }
         }
-        entries.sort_by(|a: &Entry, b| b.time.cmp(&a.time));
+        entries.sort_by_key(|entry: &Entry| std::cmp::Reverse(entry.time));
         entries.truncate(most.min(MOST_ENTRIES));
         Ok(entries)
     }

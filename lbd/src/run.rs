@@ -105,7 +105,7 @@ fn gateway(engine: &Engine, vault: Arc<Vault>, paths: &Paths, access: Access) ->
     (Gateway::new(watch, sender, vault, lookup, access), Sides { published, requests, names })
 }
 
-fn closed_connections(paths: &Paths, access: Access) -> PathBuf {
+fn closed_connections(paths: &Paths) -> PathBuf {
     paths.state_directory.join("closed-connections")
 }
 
