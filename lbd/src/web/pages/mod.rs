@@ -21,9 +21,9 @@ use axum::routing::get;
 
 pub(super) use assets::is_asset;
 pub(super) use frame::Frame;
+pub(super) use message::{no_password, password_changed};
 pub(super) use orders::SERVER_ORDER_PATH;
 pub(super) use theme::THEME_PATH;
-pub(super) use message::{no_password, password_changed};
 pub use words::ago;
 
 use super::Gateway;

@@ -11,8 +11,8 @@ use super::frame::{Frame, local_path};
 use super::message;
 use crate::config::{Document, Problem};
 use crate::engine::Refusal;
-use crate::web::{Caller, Gateway};
 use crate::web::api::ProblemDocument;
+use crate::web::{Caller, Gateway};
 
 /// What operators may send too.
 pub(in crate::web) const SERVER_ORDER_PATH: &str = "/order/server";
