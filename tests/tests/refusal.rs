@@ -164,7 +164,7 @@ const MEANING: [Case; 26] = [
         "virtual_service[0].health_check",
         "use one that exists",
     )),
-    case("an unknown check type", ["\"dicom-c-echo\"", "\"ldap\""], "health_check[0].type", "use \"tcp\""),
+    case("an unknown check type", ["\"dicom-c-echo\"", "\"ldap\""], "health_check[0].type", "\"tcp\""),
     case(
         "AE titles for a TCP check",
         ["\"dicom-c-echo\"", "\"tcp\""],

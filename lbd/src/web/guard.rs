@@ -37,7 +37,7 @@ fn least(method: &Method, path: &str) -> Least {
     if let Some(least) = api::least(method, path) {
         return least;
     }
-    if path == login::LOG_IN_PATH || pages::is_asset(path) {
+    if path == login::LOG_IN_PATH {
         return Least::Public;
     }
     let role = match () {
@@ -52,6 +52,9 @@ fn least(method: &Method, path: &str) -> Least {
 async fn guard(State(access): State<Access>, mut request: Request, next: Next) -> Response {
     let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let path = matched.unwrap_or_else(|| request.uri().path().to_owned());
+    if pages::is_asset(request.uri().path()) {
+        return next.run(request).await;
+    }
     let Least::Role(least) = least(request.method(), &path) else { return next.run(request).await };
     let from = request.extensions().get().copied().unwrap_or(Peer::Network(IpAddr::from([0; 4])));
     let (caller, must_change, by_session) = match access.admit(request.headers(), from).await {
