@@ -86,7 +86,8 @@ impl Process {
 
     /// What it has printed so far.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        // Firmware and serial consoles write other bytes too.
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
     /// Whether a TCP socket listens on `port` in its namespace.

@@ -73,6 +73,7 @@ fn settings_of_the_deployment_are_in_force_and_outlive_their_source() {
     assert_eq!(network["dns_servers"], serde_json::json!(["192.168.10.2"]));
     assert_eq!(network["ntp_servers"], serde_json::json!(["ntp1.hospital.example", "192.168.10.3"]));
     assert!(problems(&guest).contains("nonsense"), "what cannot be used is told: {}", problems(&guest));
+    assert!(!problems(&guest).contains("route"), "{}", problems(&guest));
     assert_eq!(guest.status()["host_name"], "lb-radiology");
     assert!(guest.machine().shut_down(PATIENCE).success());
 

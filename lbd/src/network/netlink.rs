@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use futures_channel::mpsc::UnboundedReceiver;
@@ -171,9 +171,7 @@ impl Netlink {
         }
         let Some(gateway) = wanted.filter(|_| !right) else { return Ok(()) };
         let doing = format!("adding the default route by {gateway}");
-        let route = RouteMessageBuilder::<IpAddr>::new().protocol(OUR_ROUTE).gateway(gateway);
-        let route = route.map_err(|error| NetlinkError::new(&doing, error))?.build();
-        finish(doing, self.handle.route().add(route).execute()).await
+        finish(doing, self.handle.route().add(default_route(gateway)).execute()).await
     }
 
     async fn default_routes(&self, family: Family) -> Result<Vec<RouteMessage>, NetlinkError> {
@@ -187,6 +185,18 @@ impl Netlink {
             listing.try_collect().await.map_err(|error| NetlinkError::new("listing routes", error))?;
         let is_default = |route: &RouteMessage| route.header.destination_prefix_length == 0;
         Ok(routes.into_iter().filter(is_default).collect())
+    }
+}
+
+/// The builder of either family takes no gateway before it knows the family.
+fn default_route(gateway: IpAddr) -> RouteMessage {
+    match gateway {
+        IpAddr::V4(gateway) => {
+            RouteMessageBuilder::<Ipv4Addr>::new().protocol(OUR_ROUTE).gateway(gateway).build()
+        }
+        IpAddr::V6(gateway) => {
+            RouteMessageBuilder::<Ipv6Addr>::new().protocol(OUR_ROUTE).gateway(gateway).build()
+        }
     }
 }
 
