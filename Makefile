@@ -24,7 +24,11 @@ export EVENKEEL_OVA := $(ARTEFACT).ova
 .PHONY: help setup build appliance reproducible lock run lint test test-long stories guest-stories bench fuzz clean
 
 STORIES := $(wildcard tests/tests/*.rs)
+UNIT_TESTS := $(basename $(notdir $(wildcard image/tests/*.rs ova/tests/*.rs))) \
+	$(notdir $(patsubst %/main.rs,%,$(wildcard ova/tests/*/main.rs)))
 targets = $(patsubst tests/tests/%.rs,--test %,$(1))
+# Always the whole workspace, of which targets are chosen: a choice of packages would build their dependencies anew.
+CARGO_TEST := cargo test --workspace
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | column -t -s '|'
@@ -88,14 +92,14 @@ test-long: setup lint stories guest-stories reproducible ## The same with the fu
 
 stories:
 	@echo "test: unit tests of the workspace"
-	cargo test --workspace --exclude evenkeel-tests
+	$(CARGO_TEST) --lib --bins $(addprefix --test ,$(UNIT_TESTS))
 	@echo "test: stories in network namespaces"
-	cargo build -p lbd
-	cargo test -p evenkeel-tests --lib --bins $(call targets,$(filter-out tests/tests/guest_%,$(STORIES))) -- --test-threads 4
+	cargo build --workspace --bin lbd
+	$(CARGO_TEST) $(call targets,$(filter-out tests/tests/guest_%,$(STORIES))) -- --test-threads 4
 
 guest-stories: appliance
 	@echo "test: stories with the appliance as a virtual machine"
-	cargo test -p evenkeel-tests $(call targets,$(filter tests/tests/guest_%,$(STORIES))) -- --test-threads 2
+	$(CARGO_TEST) $(call targets,$(filter tests/tests/guest_%,$(STORIES))) -- --test-threads 2
 
 bench: setup appliance ## Compare with a direct route, IPVS, HAProxy and nginx; writes target/bench/results.json
 	cargo build --release -p lbd

@@ -43,6 +43,27 @@ fn ask_to_die_with(parent: Pid) -> io::Result<()> {
     if getppid() == parent { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
 }
 
+/// Bytes: what is as large gets pages of its own, which go back to the kernel when it is freed. glibc's own value at first.
+const MAPPED_FROM: nix::libc::c_int = 128 << 10;
+/// Enough for the few threads; each heap more keeps what it once needed.
+const HEAPS: nix::libc::c_int = 2;
+
+/// Lets memory that a log-in or a large page needed for a moment go back to the kernel. By itself glibc takes the largest
+/// block freed so far as the measure from when on blocks get pages of their own (mallopt(3), `M_MMAP_THRESHOLD`), and
+/// would keep the megabytes of one password's hash for ever.
+pub fn give_memory_back() {
+    // SAFETY: both calls set a number of the allocator, and are made before there is another thread.
+    let set = unsafe {
+        nix::libc::mallopt(nix::libc::M_MMAP_THRESHOLD, MAPPED_FROM)
+            & nix::libc::mallopt(nix::libc::M_ARENA_MAX, HEAPS)
+    };
+    if set == 0 {
+        tracing::warn!(
+            "the memory allocator does not take its settings; lbd may keep more memory than it needs"
+        );
+    }
+}
+
 /// Lets tokio wait for `descriptor`.
 pub fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` owns its open descriptor and always gives the same one; `AsyncFd` keeps it until after it

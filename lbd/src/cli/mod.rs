@@ -15,6 +15,7 @@ use crate::config::Document;
 use crate::engine::Accepted;
 use crate::privileges::{self, Account};
 use crate::run;
+use crate::sys;
 use crate::view::View;
 use crate::web::users::UserFile;
 
@@ -138,6 +139,7 @@ fn daemon(run: Run) -> Result<(), String> {
         .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
         .from_env_lossy();
     tracing_subscriber::fmt().with_env_filter(log_level).with_writer(std::io::stderr).init();
+    sys::give_memory_back();
     let origin = match (run.initial_config, run.appliance) {
         (Some(file), _) => {
             // Refused before anything else happens.
