@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::lateness::Lateness;
 use super::{Now, ProbeId, ServerKey, Target};
 use crate::config::{Config, Label, RealServer, Thresholds, VirtualService};
-use crate::health::state::{ServerHealth, Verdict};
+use crate::health::state::{Outcome, ServerHealth, Verdict};
 use crate::health::{Failure, Passed};
 use crate::traffic::listing::Listing;
 use crate::traffic::numbering::Numbering;
@@ -50,6 +50,8 @@ struct Probe {
     /// The time of the latest start, as it should have been.
     latest: Duration,
     certificate_ends: Option<Timestamp>,
+    /// The latest check did not leave the appliance.
+    not_sent: bool,
 }
 
 impl Checks {
@@ -183,27 +185,42 @@ impl Checks {
     ) -> bool {
         self.lateness.observe(late, now.monotonic);
         let Some(probe) = self.probes.get_mut(&id) else { return false };
-        let told = result.as_ref().map(|passed| passed.took).map_err(ToString::to_string);
         if let Ok(passed) = result {
             probe.certificate_ends = passed.certificate_ends;
         }
+        let outcome = outcome(result);
+        probe.not_sent = matches!(outcome, Outcome::NotSent(_));
+        let not_sent = probe.not_sent;
         let (mut changed, mut wavering) = (false, false);
         for user in &probe.users {
             let opinion = self.opinions.get_mut(&user.service).and_then(|of| of.get_mut(&user.server));
             let Some(opinion) = opinion else { continue };
-            changed |= opinion.health.observe(told.clone(), opinion.thresholds, now.wall);
+            changed |= opinion.health.observe(outcome.clone(), opinion.thresholds, now.wall);
             wavering |= opinion.health.is_wavering();
         }
-        if wavering {
+        if wavering || not_sent {
             self.hurry(id, now);
         }
         changed
     }
 
-    /// A server in service has failed: whether it is out is found out sooner than in the usual rhythm.
+    /// A server in service has failed, or was not asked at all: what is the matter is found out sooner than in the
+    /// usual rhythm.
     fn hurry(&mut self, id: ProbeId, now: Now) {
-        let Some(probe) = self.probes.get_mut(&id) else { return };
+        let Some(probe) = self.probes.get(&id) else { return };
         let soon = (probe.latest + probe.target.question.fast_interval).max(now.monotonic);
+        self.ask_by(id, soon);
+    }
+
+    /// The appliance's network is another: servers that could not be asked are asked at once.
+    pub(super) fn network_changed(&mut self, now: Now) {
+        let waiting: Vec<_> =
+            self.probes.iter().filter(|(_, probe)| probe.not_sent).map(|(id, _)| *id).collect();
+        waiting.into_iter().for_each(|id| self.ask_by(id, now.monotonic));
+    }
+
+    fn ask_by(&mut self, id: ProbeId, soon: Duration) {
+        let Some(probe) = self.probes.get_mut(&id) else { return };
         if soon < probe.due {
             self.schedule.remove(&(probe.due, id));
             probe.due = soon;
@@ -246,7 +263,15 @@ impl Checks {
 impl Probe {
     fn new(target: Arc<Target>) -> Self {
         let (due, latest) = Default::default();
-        Self { target, users: Vec::new(), due, latest, certificate_ends: None }
+        Self { target, users: Vec::new(), due, latest, certificate_ends: None, not_sent: false }
+    }
+}
+
+fn outcome(result: &Result<Passed, Failure>) -> Outcome {
+    match result {
+        Ok(passed) => Outcome::Passed(passed.took),
+        Err(failure @ Failure::NetworkUnreachable { .. }) => Outcome::NotSent(failure.to_string()),
+        Err(failure) => Outcome::Failed(failure.to_string()),
     }
 }
 

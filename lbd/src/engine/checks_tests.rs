@@ -155,3 +155,21 @@ fn another_question_is_another_check_and_keeps_the_verdict() {
     assert!(next.in_service(&label("V1"), &label("S0")));
     assert_eq!(next.due(now(200)).len(), 1, "asked at once");
 }
+
+#[test]
+fn a_server_that_could_not_be_asked_is_asked_when_the_network_is_there() {
+    let config = config(&[check("A", "interval_seconds = 3600"), service(1, "A", &["10.2.0.1", "10.2.0.2"])]);
+    let mut checks = start(&config);
+    let started = checks.due(now(0));
+    let (id, target, _) = &started[0];
+    let unreachable = Err(Failure::NetworkUnreachable { host: target.address.ip() });
+    checks.observe(*id, &unreachable, Duration::ZERO, now(1));
+    run(&mut checks, 100, |_| true);
+    assert_eq!(checks.next_due(), Some(Duration::from_secs(2)), "sooner than in an hour by itself");
+    checks.network_changed(now(300));
+    let asked: Vec<_> = checks.due(now(300)).iter().map(|(id, ..)| *id).collect();
+    assert_eq!(asked, [*id], "only the one that could not be asked");
+    assert!(checks.observe(*id, &outcome(true), Duration::ZERO, now(301)), "the first answer decides");
+    checks.network_changed(now(400));
+    assert!(checks.due(now(400)).is_empty());
+}

@@ -257,6 +257,7 @@ impl Engine {
         }
         self.announcements.links_changed(&self.topology, &topology, now);
         self.kernel.doubt();
+        self.checks.network_changed(now);
         self.topology = topology;
         self.plan_is_old = true;
     }

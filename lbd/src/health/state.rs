@@ -15,6 +15,17 @@ pub struct ServerHealth {
     latency: Option<Duration>,
 }
 
+/// What came of a check, failures in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server answered as it should, after this time.
+    Passed(Duration),
+    /// The server failed.
+    Failed(String),
+    /// The appliance itself could not send the question: that says nothing of the server.
+    NotSent(String),
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Nothing is known: takes no connections; the first check decides alone.
@@ -57,15 +68,18 @@ impl ServerHealth {
         Self { phase, since: now, reason, latency: None }
     }
 
-    /// Takes the result of a check, failures in words. True when the verdict has changed.
-    pub fn observe(
-        &mut self,
-        result: Result<Duration, String>,
-        thresholds: Thresholds,
-        now: Timestamp,
-    ) -> bool {
+    /// Takes what came of a check. True when the verdict has changed.
+    pub fn observe(&mut self, outcome: Outcome, thresholds: Thresholds, now: Timestamp) -> bool {
         let before = self.verdict();
+        let never_sent = matches!(outcome, Outcome::NotSent(_));
+        let result = match outcome {
+            Outcome::Passed(latency) => Ok(latency),
+            Outcome::Failed(why) | Outcome::NotSent(why) => Err(why),
+        };
         self.phase = match (&result, self.phase) {
+            // The server was not asked: its first answer still decides alone, and what it has answered still counts.
+            (Err(_), Phase::Checking) if never_sent => Phase::Down { passed: thresholds.rise - 1 },
+            (Err(_), Phase::Down { passed }) if never_sent => Phase::Down { passed },
             (Ok(_), Phase::Checking | Phase::Up { .. }) => Phase::Up { failed: 0 },
             (Ok(_), Phase::Down { passed }) if passed + 1 >= thresholds.rise => Phase::Up { failed: 0 },
             (Ok(_), Phase::Down { passed }) => Phase::Down { passed: passed + 1 },
@@ -143,8 +157,8 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn result(passed: bool) -> Result<Duration, String> {
-        passed.then_some(Duration::from_millis(1)).ok_or_else(|| "refused".to_owned())
+    fn result(passed: bool) -> Outcome {
+        if passed { Outcome::Passed(Duration::from_millis(1)) } else { Outcome::Failed("refused".into()) }
     }
 
     /// The whole table for rise 2, fall 2: (state, result) -> state.
@@ -171,6 +185,32 @@ mod tests {
             assert_eq!(changed, verdict != health.verdict());
             assert_eq!(health.since(), if changed { at(1) } else { at(0) });
         }
+    }
+
+    /// At boot checks may begin before the network is there.
+    #[test]
+    fn the_first_answer_decides_also_after_a_check_that_was_not_sent() {
+        let mut health = ServerHealth::unknown(at(0));
+        for _ in 0..3 {
+            health.observe(Outcome::NotSent("no route".into()), check(3, 2), at(1));
+            assert_eq!((health.verdict(), health.reason()), (Verdict::Down, "no route"));
+        }
+        assert!(health.observe(result(true), check(3, 2), at(2)));
+        assert_eq!(health.verdict(), Verdict::Up);
+    }
+
+    #[test]
+    fn a_server_in_service_that_is_not_reached_is_taken_out_and_comes_back_as_any_other() {
+        let mut health = ServerHealth::adopted(true, at(0));
+        let mut verdict_after = |outcome: Outcome| {
+            health.observe(outcome, check(2, 2), at(1));
+            health.verdict()
+        };
+        let not_sent = || Outcome::NotSent("no route".into());
+        assert_eq!(verdict_after(not_sent()), Verdict::Up);
+        assert_eq!(verdict_after(not_sent()), Verdict::Down);
+        assert_eq!(verdict_after(result(true)), Verdict::Down);
+        assert_eq!(verdict_after(result(true)), Verdict::Up);
     }
 
     #[test]
