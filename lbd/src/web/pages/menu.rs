@@ -70,8 +70,8 @@ pub(in crate::web) const MENU: &[Section] = &[
                 "Set-up for DoseWatch",
                 "The guided set-up is not here yet; examples/datalink.toml shows the three pools.",
             ),
-            planned("/cluster/services", "Layer 4 Virtual Services", "This page is not here yet."),
-            planned("/cluster/servers", "Layer 4 Real Servers", "This page is not here yet."),
+            built("/cluster/services", "Layer 4 Virtual Services"),
+            built("/cluster/servers", "Layer 4 Real Servers"),
             planned("/cluster/checks", "Health Check Scripts", "This page is not here yet."),
             planned("/cluster/advanced", "Layer 4 Advanced Configuration", "This page is not here yet."),
             planned(

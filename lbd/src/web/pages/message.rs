@@ -36,6 +36,11 @@ pub(super) fn refused(frame: Frame, problem: &ProblemDocument) -> Response {
     page_of(problem.status(), &Message { frame, title: problem.title(), text: &text, command: "" })
 }
 
+/// Anything else, in a sentence or two.
+pub(super) fn said(frame: Frame, status: StatusCode, title: &str, text: &str) -> Response {
+    page_of(status, &Message { frame, title, text, command: "" })
+}
+
 /// What everybody sees until a password is set.
 pub(in crate::web) fn no_password() -> Response {
     let message = Message {

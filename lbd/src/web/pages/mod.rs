@@ -4,6 +4,7 @@
 //! file is a page.
 
 pub(super) mod assets;
+mod cluster;
 pub(super) mod frame;
 pub(super) mod menu;
 mod message;
@@ -36,6 +37,7 @@ pub(super) fn routes() -> Router<Gateway> {
     planned
         .merge(overview::routes())
         .merge(orders::routes())
+        .merge(cluster::routes())
         .merge(theme::routes())
         .merge(assets::routes())
         .fallback(async || message::not_found())

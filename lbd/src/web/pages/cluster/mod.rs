@@ -1,0 +1,53 @@
+//! Cluster Configuration: virtual services, real servers, health checks.
+//!
+//! [`field`] and [`tables`] say what the forms ask for, [`typed`] what was answered, [`form`] shows both, [`change`]
+//! carries the change out. Names that begin with `_` in a path are no labels: those begin with a letter or digit.
+
+mod ask;
+mod change;
+mod confirm;
+mod field;
+mod form;
+mod new_check;
+mod new_service;
+mod servers;
+mod services;
+mod tables;
+mod typed;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::frame::Frame;
+use super::message;
+use crate::web::{Caller, Gateway, Role};
+
+/// A check's template is the largest thing that is typed (64 KiB), each byte written as `%XX`.
+const LARGEST_FORM: usize = 256 * 1024;
+
+/// All pages of this section that do their work already.
+pub(super) fn routes() -> Router<Gateway> {
+    services::routes().merge(servers::routes()).layer(DefaultBodyLimit::max(LARGEST_FORM))
+}
+
+/// For forms whose answer would be refused anyway.
+fn for_administrators(frame: Frame, caller: &Caller) -> Response {
+    let text = format!(
+        "{} is {} {}; the configuration is changed by administrators. Ask one of them.",
+        caller.user,
+        if caller.role == Role::Operator { "an" } else { "a" },
+        caller.role
+    );
+    message::said(frame, StatusCode::FORBIDDEN, "You may not change this", &text)
+}
+
+/// An entry that is not there, or not any more.
+fn missing(frame: Frame, what: &str, label: &str) -> Response {
+    let text = format!(
+        "There is no {what} {}; it may have been removed or renamed. The System Overview shows everything there is.",
+        crate::config::values::quoted(label)
+    );
+    message::said(frame, StatusCode::NOT_FOUND, "There is nothing of that name", &text)
+}

@@ -1,0 +1,137 @@
+//! What the forms of virtual services and real servers ask for. A new setting is one line here.
+
+use super::field::{Choice, Field, Section};
+
+const PROTOCOLS: &[Choice] = &[("tcp", "TCP (default)"), ("udp", "UDP"), ("tcp+udp", "TCP and UDP")];
+const SCHEDULERS: &[Choice] = &[
+    ("weighted-round-robin", "In turn, by weight (default)"),
+    ("source-hash", "By the client's address: the same client always meets the same server"),
+];
+const FALLBACKS: &[Choice] = &[
+    ("refuse", "Refuse the connection at once (default)"),
+    ("dicom-reject", "Reject the DICOM association as temporary congestion: modalities queue and try again"),
+];
+const ON_FAILURE: &[Choice] = &[
+    ("reset", "End them: clients connect again, to another server (default)"),
+    ("keep", "Leave them alone"),
+];
+const SNAT_SOURCES: &[Choice] = &[
+    ("auto", "The virtual address where replies can find it, else the interface's (default)"),
+    ("virtual-address", "Always the virtual address"),
+    ("interface", "Always the address of the interface towards the server"),
+];
+const STATES: &[Choice] = &[
+    ("online", "Online: takes connections while it passes its check (default)"),
+    ("drain", "Drain: no new connections, established ones go on"),
+    ("halt", "Halt: no new connections, established ones end"),
+];
+
+/// Of a virtual service; the real servers have forms of their own.
+pub(super) const SERVICE: &[Section] = &[
+    Section {
+        title: "Where clients connect",
+        advanced: false,
+        fields: &[
+            Field::text("label", "Label")
+                .example("DATALINK_POOL1")
+                .hint("Letters, digits, '_', '-' and '.'; unique."),
+            Field::list("addresses", "Virtual addresses")
+                .example("192.168.10.100")
+                .hint("Free IPv4 or IPv6 addresses in the clients' network, with commas between them."),
+            Field::text("ports", "Ports").example("2001").hint("A list, ranges too: 2001,2003-2005."),
+            Field::choice("protocol", "Protocol", PROTOCOLS),
+            Field::switch("enabled", "In service")
+                .hint("Off: the addresses are gone and nothing is checked."),
+        ],
+    },
+    Section {
+        title: "Which server a client gets",
+        advanced: false,
+        fields: &[
+            Field::choice("scheduler", "Scheduler", SCHEDULERS),
+            Field::switch("persistence.enabled", "Persistence")
+                .hint("A client keeps its server, recognised by its address."),
+            Field::number("persistence.timeout_seconds", "Persistence time-out", "s")
+                .usual("300")
+                .hint("Counted from the client's last new connection."),
+        ],
+    },
+    Section {
+        title: "Which servers are healthy",
+        advanced: false,
+        fields: &[Field::reference("health_check", "Health check")],
+    },
+    Section {
+        title: "Failures and addresses (advanced)",
+        advanced: true,
+        fields: &[
+            Field::choice("fallback", "When no server is left", FALLBACKS),
+            Field::choice("on_server_failure", "Connections of a server that fails", ON_FAILURE),
+            Field::choice("snat_source", "Source address that servers see", SNAT_SOURCES),
+            Field::text("interface", "Interface of the virtual addresses")
+                .example("eth0")
+                .blank("the one in whose subnet each address lies"),
+        ],
+    },
+];
+
+/// Of a real server.
+pub(super) const SERVER: &[Section] = &[Section {
+    title: "Real server",
+    advanced: false,
+    fields: &[
+        Field::text("label", "Label").example("DATALINK_POOL1_NODE1").hint("Unique within the service."),
+        Field::text("address", "Address").example("192.168.10.110").hint("IPv4 or IPv6."),
+        Field::number("port", "Port", "").example("2001").blank("the port that the client asked for"),
+        Field::number("weight", "Weight", "")
+            .usual("100")
+            .hint("Its share of new clients in relation to the others: 0 (none) to 256."),
+        Field::choice("state", "State", STATES),
+    ],
+}];
+
+/// What is asked of a server while its service is being added.
+pub(super) const SERVER_ROW: &[Field] = &[
+    Field::text("label", "Label").blank("named after the service").example("DATALINK_POOL1_NODE1"),
+    Field::text("address", "Address").example("192.168.10.110"),
+    Field::number("port", "Port", "").blank("the client's").example("2001"),
+    Field::number("weight", "Weight", "").usual("100"),
+];
+
+/// The fields of all sections.
+pub(super) fn fields(sections: &'static [Section]) -> impl Iterator<Item = &'static Field> {
+    sections.iter().flat_map(|section| section.fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::config::document::Document;
+    use crate::config::{Format, validate};
+
+    /// Everything written, each setting with another value than its default.
+    const FULL: &str = include_str!("../../../../../examples/datalink.toml");
+
+    #[test]
+    fn every_choice_of_a_form_is_one_that_the_configuration_takes() {
+        let document = Document::parse(FULL, Format::Toml).unwrap();
+        let choices = |field: &'static Field| match field.kind {
+            super::super::field::Kind::Choice(choices) => choices.to_vec(),
+            _ => Vec::new(),
+        };
+        for (sections, place) in [(SERVICE, ""), (SERVER, "/real_server/0")] {
+            for field in fields(sections) {
+                for (value, _) in choices(field) {
+                    let mut json = serde_json::to_value(&document).unwrap();
+                    let entry = json.pointer_mut(&format!("/virtual_service/0{place}")).unwrap();
+                    entry[field.path] = Value::from(value);
+                    let changed = serde_json::from_value(json).unwrap();
+                    validate(changed)
+                        .unwrap_or_else(|problems| panic!("{}={value}: {problems:?}", field.path));
+                }
+            }
+        }
+    }
+}

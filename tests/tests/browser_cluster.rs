@@ -1,0 +1,183 @@
+//! Cluster Configuration in Debian's Chromium, used as an administrator would, against real lbd and real DICOM peers.
+
+use lab::browser::{Browser, Colours};
+use lab::lbd::wait_https;
+use lab::{Config, Lab, Mode, topology};
+
+const PASSWORD: &str = "a password of the stories";
+
+fn base() -> String {
+    format!("https://{}:9443", topology::MANAGEMENT)
+}
+
+/// lbd with this configuration and a password, and a browser on the administrator's host.
+fn appliance(lab: &Lab, config: &Config) -> Browser {
+    lab.lbd().start(config);
+    lab.lbd().set_password(PASSWORD);
+    wait_https(lab.administrator(), &base());
+    let browser = Browser::start(lab.administrator(), &base());
+    browser.open("/login");
+    browser.fill("#password", PASSWORD);
+    browser.click("main form button[type=submit]");
+    browser.wait_text("h1", "System Overview");
+    browser
+}
+
+/// An appliance that balances nothing yet.
+fn empty(lab: &Lab) -> Browser {
+    let config: [&lab::config::Pool; 0] = [];
+    appliance(lab, &lab.config(config))
+}
+
+/// No violation of axe-core, no error in the console; a picture in light and dark, wide and narrow.
+fn judge(browser: &Browser, name: &str) {
+    for (width, size) in [(1440, "desktop"), (1024, "1024")] {
+        browser.resize(width, 900);
+        for (colours, theme) in [(Colours::Light, "light"), (Colours::Dark, "dark")] {
+            browser.prefer(colours);
+            browser.screenshot(&format!("cluster-{name}-{size}-{theme}"));
+            let faults = browser.accessibility_faults();
+            assert!(faults.is_empty(), "{name}, {size}, {theme}:\n{}", faults.join("\n"));
+        }
+        let overflow = browser.evaluate("document.documentElement.scrollWidth - window.innerWidth");
+        assert!(overflow.as_i64() <= Some(0), "{name} is {overflow} pixels too wide for {width}");
+    }
+    browser.prefer(Colours::Light);
+    browser.resize(1440, 900);
+    assert_eq!(refusals_aside(browser), Vec::<String>::new(), "{name}");
+}
+
+/// The console without the statuses of forms that were refused, as they should be.
+fn refusals_aside(browser: &Browser) -> Vec<String> {
+    let expected = |line: &String| [" 422 ", " 412 "].iter().any(|status| line.contains(status));
+    browser.console().into_iter().filter(|line| !expected(line)).collect()
+}
+
+/// The button that sends the form.
+const SEND: &str = ".closing button.primary";
+
+#[test]
+fn a_service_is_added_with_mistakes_edited_disabled_and_removed() {
+    let lab = Lab::single_arm();
+    let peers = [
+        lab.server("NODE1").scp("DW_SCP", 2001, Mode::Good),
+        lab.server("NODE2").scp("DW_SCP", 2001, Mode::Good),
+    ];
+    let browser = empty(&lab);
+    browser.open("/cluster/services");
+    browser.wait_text(".empty", "There is no virtual service yet");
+    judge(&browser, "services-empty");
+    browser.click(".empty a[href='/cluster/services/_new']");
+    browser.wait_text("h1", "Add a virtual service");
+    judge(&browser, "service-new");
+
+    // Mistakes: each beside its field, everything that was typed is still there.
+    browser.fill("#label", "DATALINK POOL");
+    browser.fill("#addresses", "192.168.10.100/24");
+    browser.fill("#ports", "2001");
+    browser.fill("#persistence-timeout-seconds", "5 minutes");
+    browser.fill("#real-server-1--address", "192.168.10.10");
+    browser.fill("#real-server-1--weight", "1000");
+    browser.click(SEND);
+    browser.wait_text(".faults h2", "Nothing was changed yet");
+    for (field, words) in [
+        ("label", "characters that are not allowed"),
+        ("addresses", "is a network, not an address"),
+        ("persistence-timeout-seconds", "not a whole number"),
+        ("new-called-ae-title", "AE title is empty"),
+        ("real-server-0--weight", "out of range"),
+    ] {
+        browser.wait_text(&format!("#{field}-error"), words);
+        assert!(
+            browser.has(&format!("#{field}[aria-invalid=true][aria-describedby*='{field}-error']")),
+            "{field}"
+        );
+        assert!(browser.has(&format!(".faults a[href='#{field}']")), "{field}");
+    }
+    assert_eq!(browser.evaluate("document.activeElement.id"), "label", "the cursor is at the first mistake");
+    assert_eq!(browser.value("#persistence-timeout-seconds"), "5 minutes");
+    assert_eq!(browser.value("#real-server-0--address"), "192.168.10.10");
+    judge(&browser, "service-new-mistakes");
+
+    browser.fill("#label", "DATALINK_POOL1");
+    browser.fill("#addresses", "192.168.10.100");
+    browser.fill("#persistence-timeout-seconds", "600");
+    browser.fill("#new-called-ae-title", "DW_SCP");
+    browser.fill("#real-server-0--address", "192.168.10.110");
+    browser.fill("#real-server-0--weight", "100");
+    browser.fill("#real-server-1--address", "192.168.10.111");
+    browser.click("button[name=more]");
+    browser.wait_text("body", "Real server 3");
+    browser.click(SEND);
+    browser.wait_text(".notice", "is in force");
+    browser.wait_text("h1", "DATALINK_POOL1");
+    lab.lbd().wait_server("DATALINK_POOL1", "DATALINK_POOL1_NODE2", "up");
+    browser.open("/cluster/services/DATALINK_POOL1");
+    browser.wait_text("h1 .state", "up");
+    judge(&browser, "service");
+    browser.open("/cluster/services");
+    browser.wait_text("tbody tr", "2 of 2 servers up");
+    judge(&browser, "services");
+    browser.open("/cluster/servers");
+    browser.wait_text("table", "DATALINK_POOL1_NODE2");
+    judge(&browser, "servers");
+
+    // Edit: only what was changed is changed.
+    browser.open("/cluster/services/DATALINK_POOL1/edit");
+    judge(&browser, "service-edit");
+    browser.choose("#scheduler", "source-hash");
+    browser.fill("#comment", "same server for each modality");
+    browser.click(SEND);
+    browser.wait_text(".facts", "By the client's address");
+    browser.wait_text(".facts", "600 s");
+    browser.open("/cluster/servers/DATALINK_POOL1/DATALINK_POOL1_NODE2/edit");
+    browser.fill("#weight", "50");
+    judge(&browser, "server-edit");
+    browser.click(SEND);
+    browser.wait_text("tbody tr:nth-child(2)", "50");
+
+    // Disable, enable; the button asks first.
+    browser.click("button[name=to][value=off]");
+    browser.accept_question();
+    browser.wait_text("h1 .state", "off");
+    browser.click("button[name=to][value=on]");
+    browser.wait_text("button[name=to]", "Disable");
+
+    // Remove a server, then be told that the last one must stay, then the service.
+    browser.click("a[href$='DATALINK_POOL1_NODE2/remove']");
+    browser.wait_text("h1", "Remove DATALINK_POOL1_NODE2 from DATALINK_POOL1?");
+    browser.click("button.danger");
+    browser.wait_text(".notice", "Saved");
+    browser.open("/cluster/servers/DATALINK_POOL1/DATALINK_POOL1_NODE1/remove");
+    browser.wait_text("main", "It is the only server");
+    assert!(!browser.has("button.danger"));
+    browser.open("/cluster/services/DATALINK_POOL1/remove");
+    browser.wait_text("main", "Clients no longer reach 192.168.10.100:2001");
+    judge(&browser, "service-remove");
+    browser.click("button.danger");
+    browser.wait_text(".empty", "There is no virtual service yet");
+    drop(peers);
+}
+
+#[test]
+fn the_second_of_two_administrators_is_told_what_changed_and_overwrites_nothing() {
+    let lab = Lab::single_arm();
+    let browser = appliance(&lab, &lab.config([&lab.pool()]));
+    browser.set_scripts(false);
+    browser.open("/cluster/servers/POOL/NODE1/edit");
+    browser.fill("#weight", "20");
+    let other = lab.config([&lab.pool().weights(&[70, 100]).server_port(2002)]);
+    let answer = lab.lbd().request("PUT", "/api/v1/config", Some(other.as_str()));
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    browser.click(SEND);
+    browser.wait_text(".faults", "weight of NODE1 100 -> 70");
+    browser.wait_text(".faults h2", "changed meanwhile");
+    assert_eq!(browser.value("#weight"), "20");
+    browser.wait_text(".field:has(#port)", "In force now: 2002");
+    judge(&browser, "outdated");
+    browser.fill("#port", "2002");
+    browser.click(SEND);
+    browser.wait_text("tbody tr", "20");
+    let text = browser.text("tbody tr");
+    assert!(text.contains("2002") && text.contains("20"), "{text}");
+}
