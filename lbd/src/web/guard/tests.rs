@@ -126,12 +126,16 @@ fn routes() -> Vec<(String, String, Least)> {
     operations.map(|one| (one.method.to_string(), filled(one.path), one.least)).collect()
 }
 
-const PAGES: [(&str, &str); 6] = [
+const PAGES: [(&str, &str); 10] = [
     ("GET", "/"),
     ("GET", "/lbadmin/"),
     ("GET", "/password"),
     ("POST", "/password"),
     ("POST", "/logout"),
+    ("GET", "/configuration"),
+    ("GET", "/configuration/version/1"),
+    ("GET", "/configuration/download/1"),
+    ("POST", "/configuration/back/1"),
     ("GET", "/nowhere"),
 ];
 
@@ -195,6 +199,23 @@ async fn every_route_refuses_who_may_too_little_and_no_other() {
             role != Role::Administrator,
             "unknown routes are for administrators"
         );
+    }
+}
+
+#[tokio::test]
+async fn forms_refuse_who_may_too_little() {
+    let appliance = Appliance::new();
+    for (form, least) in [
+        ("/configuration/back/1", Role::Administrator),
+        ("/order/trial", Role::Administrator),
+        ("/order/server", Role::Operator),
+        ("/password", Role::Viewer),
+    ] {
+        for role in ROLES {
+            let token = appliance.token(role, Timestamp::now());
+            let answer = appliance.ask("POST", form, &[("authorization", &token)], "").await;
+            assert_eq!(answer.status == 403, role < least, "{form} for {role}: {}", answer.text);
+        }
     }
 }
 

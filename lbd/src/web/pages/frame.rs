@@ -7,7 +7,9 @@ use axum::http::request::Parts;
 use std::convert::Infallible;
 
 use super::menu::{MENU, Section};
-use crate::web::Gateway;
+use super::words::time;
+use crate::view::View;
+use crate::web::{Caller, Gateway, Role};
 
 /// The cookie that keeps the choice of colours; it holds no secret.
 pub(in crate::web) const THEME_COOKIE: &str = "theme";
@@ -63,13 +65,29 @@ pub(in crate::web) struct Frame {
     pub(in crate::web) theme: Theme,
     /// Whether the menu is shown.
     pub(in crate::web) has_menu: bool,
+    /// Who looks; `None` where nobody is logged in.
+    pub(in crate::web) caller: Option<Caller>,
+    /// What is said of a configuration on trial; the overview says it itself.
+    pub(in crate::web) trial: Option<String>,
 }
 
 impl Frame {
     /// For who may see nothing of the appliance.
     pub(in crate::web) fn bare() -> Self {
         let (here, path, host_name) = Default::default();
-        Self { here, path, host_name, theme: Theme::Automatic, has_menu: false }
+        let theme = Theme::Automatic;
+        Self { here, path, host_name, theme, has_menu: false, caller: None, trial: None }
+    }
+
+    /// Who looks, and as what; empty where nobody is logged in.
+    pub(in crate::web) fn who(&self) -> String {
+        let caller = self.caller.as_ref();
+        caller.map(|caller| format!("{} ({})", caller.user, caller.role)).unwrap_or_default()
+    }
+
+    /// Whether who looks may change everything.
+    pub(in crate::web) fn is_administrator(&self) -> bool {
+        self.caller.as_ref().is_some_and(|caller| caller.role == Role::Administrator)
     }
 
     /// For templates.
@@ -97,14 +115,28 @@ impl FromRequestParts<Gateway> for Frame {
             "/lbadmin/" | "/lbadmin" => "/",
             path => path,
         };
+        let view = &gateway.latest().view;
         Ok(Self {
             here: parts.uri.path_and_query().map_or("/", |whole| whole.as_str()).to_owned(),
             path: path.to_owned(),
-            host_name: gateway.latest().view.host_name.clone(),
+            host_name: view.host_name.clone(),
             theme: Theme::chosen(&parts.headers),
             has_menu: true,
+            caller: parts.extensions.get().cloned(),
+            trial: trial(view).filter(|_| path != "/"),
         })
     }
+}
+
+/// What is said of a configuration on trial: until when, and whose it is.
+pub(super) fn trial(view: &View) -> Option<String> {
+    let pending = view.pending_confirmation.as_ref()?;
+    Some(format!(
+        "Configuration version {} of {} is on trial: it is taken back at {} unless it is confirmed.",
+        pending.version,
+        pending.by,
+        time(pending.until)
+    ))
 }
 
 /// A path on this appliance to go back to; anything else is the overview.

@@ -114,10 +114,7 @@ pub(in crate::web) const MENU: &[Section] = &[
             ),
         ],
     },
-    Section {
-        title: "View Configuration",
-        pages: &[planned("/configuration", "View Configuration", "This page is not here yet.")],
-    },
+    Section { title: "View Configuration", pages: &[built("/configuration", "View Configuration")] },
     Section {
         title: "Reports",
         pages: &[planned(

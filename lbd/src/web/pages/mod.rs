@@ -5,12 +5,14 @@
 
 pub(super) mod assets;
 mod cluster;
+mod configuration;
 pub(super) mod frame;
 pub(super) mod menu;
 mod message;
 mod orders;
 mod overview;
 mod theme;
+mod trial;
 mod words;
 
 use askama::Template;
@@ -36,6 +38,7 @@ pub(super) fn routes() -> Router<Gateway> {
         .fold(Router::new(), |router, item| router.route(item.path, get(message::planned)));
     planned
         .merge(overview::routes())
+        .merge(configuration::routes())
         .merge(orders::routes())
         .merge(cluster::routes())
         .merge(theme::routes())

@@ -18,7 +18,7 @@ use futures_util::stream;
 use jiff::Timestamp;
 
 use self::selection::{Row, Selection, Show, Sort, Wish};
-use super::frame::Frame;
+use super::frame::{self, Frame};
 use super::page_of;
 use super::words::{Badge, ago, bytes, counted, grouped, server_badge, service_badge, time};
 use crate::view::{ServerState, ServerView, ServiceState, ServiceView, TrafficView, View};
@@ -209,14 +209,7 @@ impl<'a> Live<'a> {
         format!("{} in, {} out", bytes(traffic.bytes_in), bytes(traffic.bytes_out))
     }
 
-    /// On trial: until when, and whose it is.
     fn trial(&self) -> Option<String> {
-        let pending = self.view.pending_confirmation.as_ref()?;
-        Some(format!(
-            "Configuration version {} of {} is on trial: it is taken back at {} unless it is confirmed.",
-            pending.version,
-            pending.by,
-            time(pending.until)
-        ))
+        frame::trial(self.view)
     }
 }

@@ -2,6 +2,7 @@
 
 use jiff::{Timestamp, Unit};
 
+use crate::config::Problem;
 use crate::view::{ServerState, ServiceState};
 
 /// How a state is shown: the class gives colour and icon, the word says it.
@@ -75,6 +76,13 @@ pub(super) fn bytes(count: u64) -> String {
         unit += 1;
     }
     if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// What is wrong and what to do about it, to stand beside its field.
+pub(in crate::web) fn sentence(problem: &Problem) -> String {
+    let text = format!("{}; {}.", problem.problem, problem.remedy);
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// `1 service`, `2 services`.

@@ -1,0 +1,120 @@
+//! What administrators do in Debian's Chromium besides balancing: history and the way back, users, log-in.
+//!
+//! Pictures of every page are kept in `target/screenshots`.
+
+use lab::browser::{Browser, Colours};
+use lab::lbd::wait_https;
+use lab::{Config, Lab, topology};
+
+const PASSWORD: &str = "a password of the stories";
+const ADMINISTRATOR: &str = "loadbalancer";
+
+fn base() -> String {
+    format!("https://{}:9443", topology::MANAGEMENT)
+}
+
+/// lbd with the pools of the example, whose servers nobody needs here, and a browser on the administrator's host.
+fn appliance(lab: &Lab) -> Browser {
+    lab.lbd().start(&Config::datalink());
+    lab.lbd().set_password(PASSWORD);
+    wait_https(lab.administrator(), &base());
+    let browser = Browser::start(lab.administrator(), &base());
+    log_in(&browser, ADMINISTRATOR, PASSWORD);
+    browser.wait_text("h1", "System Overview");
+    browser
+}
+
+fn log_in(browser: &Browser, user: &str, password: &str) {
+    browser.open("/login");
+    browser.fill("#user", user);
+    browser.fill("#password", password);
+    browser.click("main form button[type=submit]");
+}
+
+/// No violation of axe-core, no error in the console; a picture in light and dark, wide and narrow.
+fn judge(browser: &Browser, name: &str) {
+    for (width, size) in [(1440, "desktop"), (1024, "1024")] {
+        browser.resize(width, 900);
+        for (colours, theme) in [(Colours::Light, "light"), (Colours::Dark, "dark")] {
+            browser.prefer(colours);
+            browser.screenshot(&format!("{name}-{size}-{theme}"));
+            let faults = browser.accessibility_faults();
+            assert!(faults.is_empty(), "{name}, {size}, {theme}:\n{}", faults.join("\n"));
+        }
+        let overflow = browser.evaluate("document.documentElement.scrollWidth - window.innerWidth");
+        assert!(overflow.as_i64() <= Some(0), "{name} is {overflow} pixels too wide for {width}");
+    }
+    browser.prefer(Colours::Light);
+    browser.resize(1440, 900);
+    assert_eq!(browser.console(), Vec::<String>::new(), "{name}");
+}
+
+/// The history's line of a version.
+fn row(version: u64) -> String {
+    format!("main tbody tr:has(input[name=from][value='{version}'])")
+}
+
+#[test]
+fn an_older_version_is_compared_and_gone_back_to_with_and_without_scripts() {
+    let lab = Lab::single_arm();
+    let browser = appliance(&lab);
+    let lighter = Config::datalink().replacing("weight = 100", "weight = 50");
+    lab.lbd().put(&lighter).expect(200);
+    for (scripts, before) in [(true, 2_u64), (false, 4)] {
+        browser.set_scripts(scripts);
+        browser.open("/configuration");
+        browser.wait_text(&row(before), "in force");
+        browser.click(&format!("{} input[name=from]", row(before - 1)));
+        browser.click(&format!("{} input[name=to]", row(before)));
+        browser.click("main form button[type=submit]");
+        browser.wait_text("#difference", &format!("From version {} to version {before}", before - 1));
+        browser.wait_text("#difference", "weight of DATALINK_POOL1_NODE1 100 -> 50");
+        if scripts {
+            judge(&browser, "configuration-difference");
+        }
+        browser.click(&format!("{} a[href='/configuration/back/{}']", row(before - 1), before - 1));
+        browser.wait_text("main", "weight of DATALINK_POOL1_NODE1 50 -> 100");
+        if scripts {
+            judge(&browser, "configuration-back");
+            browser.fill("#comment", &"x".repeat(201));
+            browser.click("main form button[type=submit]");
+            browser.wait_text("#comment-error", "201 characters");
+            // The browser itself tells its console of an answer 422.
+            browser.console();
+            judge(&browser, "configuration-back-refused");
+            browser.fill("#comment", "the old weight was right");
+        }
+        browser.click("main form button[type=submit]");
+        browser.wait_text(&row(before + 1), "in force");
+        let comment = if scripts {
+            "the old weight was right".to_owned()
+        } else {
+            format!("back to version {}", before - 1)
+        };
+        browser.wait_text(&row(before + 1), &comment);
+        browser.wait_text(&row(before + 1), ADMINISTRATOR);
+        assert_eq!(lab.lbd().server("DATALINK_POOL1", "DATALINK_POOL1_NODE1")["weight"], 100);
+        lab.lbd().put(&lighter).expect(200);
+    }
+    browser.set_scripts(true);
+    browser.open("/configuration/version/1");
+    browser.wait_text(".listing", "DATALINK_POOL1");
+    judge(&browser, "configuration-version");
+}
+
+#[test]
+fn who_goes_back_while_somebody_else_changes_is_told_and_overwrites_nothing() {
+    let lab = Lab::single_arm();
+    let browser = appliance(&lab);
+    lab.lbd().put(&Config::datalink().replacing("weight = 100", "weight = 50")).expect(200);
+    browser.open("/configuration/back/1");
+    browser.wait_text("main", "50 -> 100");
+    lab.lbd().put(&Config::datalink().replacing("weight = 100", "weight = 10")).expect(200);
+    browser.click("main form button[type=submit]");
+    browser.wait_text("main .error", "was changed meanwhile");
+    browser.wait_text("main .error", "50 -> 10");
+    browser.wait_text("main .changes", "weight of DATALINK_POOL1_NODE1 10 -> 100");
+    assert_eq!(lab.lbd().server("DATALINK_POOL1", "DATALINK_POOL1_NODE1")["weight"], 10);
+    browser.click("main form button[type=submit]");
+    browser.wait_text(&row(4), "in force");
+}
