@@ -108,7 +108,7 @@ impl Api {
         self.server(service, server)["snat_source"].as_str().expect("a source address").to_owned()
     }
 
-    /// A request; `body` is TOML.
+    /// A request; `body` is JSON where it begins with a brace, else TOML.
     pub fn request(&self, method: &str, path: &str, body: Option<&str>) -> Answer {
         match &self.way {
             Way::Socket(socket) => {
@@ -197,7 +197,7 @@ fn log_in(host: &Host, url: &str, password: &str) -> Result<String, Answer> {
     }
 }
 
-fn curl(mut command: Command, method: &str, url: &str, toml: Option<&str>) -> Answer {
+fn curl(mut command: Command, method: &str, url: &str, body: Option<&str>) -> Answer {
     command.args([
         "--silent",
         "--show-error",
@@ -209,10 +209,11 @@ fn curl(mut command: Command, method: &str, url: &str, toml: Option<&str>) -> An
         "\n%{http_code}",
         url,
     ]);
-    if toml.is_some() {
-        command.args(["--header", "Content-Type: application/toml", "--data-binary", "@-"]);
+    if let Some(body) = body {
+        let media = if body.starts_with('{') { "json" } else { "toml" };
+        command.args(["--header", &format!("Content-Type: application/{media}"), "--data-binary", "@-"]);
     }
-    let output = process::run_with_input(command, toml.unwrap_or_default());
+    let output = process::run_with_input(command, body.unwrap_or_default());
     let (text, status) = output.stdout.rsplit_once('\n').expect("curl writes the status last");
     Answer {
         status: status.parse().expect("a number"),

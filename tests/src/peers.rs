@@ -148,9 +148,14 @@ pub fn folder() -> PathBuf {
 }
 
 pub(crate) fn python() -> PathBuf {
-    let python = folder().join("bin/python");
-    assert!(python.exists(), "{} is missing: run `make setup` (or set EVENKEEL_PEERS)", python.display());
-    python
+    program("python")
+}
+
+/// A program of the peers' Python packages.
+pub fn program(name: &str) -> PathBuf {
+    let program = folder().join("bin").join(name);
+    assert!(program.exists(), "{} is missing: run `make setup` (or set EVENKEEL_PEERS)", program.display());
+    program
 }
 
 pub(crate) fn peer_script(name: &str) -> PathBuf {

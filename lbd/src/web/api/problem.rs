@@ -20,10 +20,10 @@ pub struct ProblemDocument {
     /// What happened this time, and what to do about it.
     detail: String,
     /// Each field that breaks a rule.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     problems: Vec<Problem>,
     /// What changed meanwhile, in words, and by whom.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     changed: Vec<String>,
     /// Seconds after which it may be tried again.
     #[serde(skip)]
