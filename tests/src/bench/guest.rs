@@ -13,7 +13,7 @@ use lab::{Config, Host, Lab};
 use crate::arena::{ECHO, IPERF, start_echo, start_iperf};
 use crate::proxies::{Frontend, NGINX_STREAM_MODULE, haproxy_configuration, nginx_configuration};
 use crate::report::{Comparison, Goal, Report};
-use crate::systems::{Kit, READY};
+use crate::systems::{FAILED, Kit, READY};
 use crate::traffic::{Measured, iperf, load};
 
 /// Emulated processors are busy with fewer than the lab's sixteen.
@@ -148,7 +148,12 @@ fn power_on(lab: &Lab, kit: &Kit, system: System) -> Arc<Machine> {
     hardware.adapters[0] = Some(network::netdev("eth0"));
     let command = host.command("qemu-system-x86_64");
     let machine = Machine::power_on(&hardware, command, &folder, |command| host.start(command, "qemu"));
-    machine.wait_serial(READY, BOOT);
+    lab::wait::until(BOOT, format!("{} to be ready", system.name()), || {
+        machine.expect_running();
+        let said = machine.serial();
+        assert!(!said.contains(FAILED), "{}: {said}", system.name());
+        said.contains(READY)
+    });
     Arc::new(machine)
 }
 

@@ -23,9 +23,12 @@ const BUSYBOX: &str = "/bin/busybox";
 pub const LINE: &str = "benchmark: init runs";
 /// What a system says when it is ready.
 pub const READY: &str = "benchmark: ready";
-/// The driver of the lab's adapters; NAT and IPVS.
-const MODULES: [&str; 9] = [
+/// What it says when a command of its init has failed.
+pub const FAILED: &str = "benchmark: init has failed";
+/// The driver of the lab's adapters; what libcrc32c asks the kernel for when it starts; NAT and IPVS.
+const MODULES: [&str; 10] = [
     "vmxnet3",
+    "crc32c_generic",
     "nf_conntrack",
     "nf_nat",
     "nf_tables",
@@ -107,6 +110,7 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 modprobe vmxnet3
+modprobe crc32c_generic
 ip link set lo up
 ";
 
