@@ -118,3 +118,93 @@ fn who_goes_back_while_somebody_else_changes_is_told_and_overwrites_nothing() {
     browser.click("main form button[type=submit]");
     browser.wait_text(&row(4), "in force");
 }
+
+#[test]
+fn a_user_is_added_logs_in_with_the_one_time_password_and_chooses_their_own() {
+    let lab = Lab::single_arm();
+    let browser = appliance(&lab);
+    browser.open("/password/users");
+    judge(&browser, "users");
+    browser.fill("#name", "Ann Miller");
+    browser.click("form[action='/password/users'] button[type=submit]");
+    browser.wait_text("#name-error", "is no name");
+    browser.console();
+    judge(&browser, "users-refused");
+    browser.fill("#name", "ann");
+    browser.choose("#role", "operator");
+    browser.click("form[action='/password/users'] button[type=submit]");
+    browser.wait_text("h1", "One-time password of ann");
+    let one_time = browser.text(".secret");
+    judge(&browser, "users-one-time");
+    browser.click("main a.primary");
+    browser.wait_text("#u-ann", "one-time");
+    browser.click("#u-ann details:last-of-type summary");
+    browser.wait_text("#u-ann", "logged out at once");
+    judge(&browser, "users-remove");
+
+    browser.click(".leave button");
+    log_in(&browser, "ann", &one_time);
+    browser.wait_text("h1", "Choose a password of your own");
+    browser.fill("#current", &one_time);
+    browser.fill("#new", "a password of ann");
+    browser.fill("#again", "a password of ann");
+    browser.click("main form button[type=submit]");
+    browser.wait_text("h1", "The password is changed");
+    log_in(&browser, "ann", "a password of ann");
+    browser.wait_text("h1", "System Overview");
+    browser.wait_text(".bar .user", "ann (operator)");
+    browser.open("/password/users");
+    browser.wait_text("h1", "You may not do this");
+    browser.console();
+    browser.open("/password");
+    browser.wait_text("main", "this browser");
+    judge(&browser, "password-own");
+
+    browser.click(".leave button");
+    log_in(&browser, ADMINISTRATOR, PASSWORD);
+    browser.wait_text("h1", "System Overview");
+    browser.open("/audit?q=ann");
+    browser.wait_text("main table", "user ann added as operator");
+    browser.wait_text("main table", "password of ann changed");
+    judge(&browser, "audit");
+    // Every form works without scripts.
+    browser.set_scripts(false);
+    browser.open("/password/users");
+    browser.click("#u-ann details:last-of-type summary");
+    browser.click("#u-ann details:last-of-type button");
+    browser.wait_text("main table", ADMINISTRATOR);
+    assert!(!browser.has("#u-ann"));
+}
+
+#[test]
+fn a_token_is_made_shown_once_and_revoked() {
+    let lab = Lab::single_arm();
+    let browser = appliance(&lab);
+    browser.open("/password/tokens");
+    judge(&browser, "tokens-none");
+    browser.fill("#name", "backup");
+    browser.fill("#days", "0");
+    browser.click("form[action='/password/tokens'] button[type=submit]");
+    browser.wait_text("#days-error", "1 to 1826");
+    browser.console();
+    browser.fill("#days", "30");
+    browser.click("form[action='/password/tokens'] button[type=submit]");
+    browser.wait_text("h1", "Token backup");
+    let token = browser.text(".secret");
+    judge(&browser, "tokens-made");
+    let status = || {
+        let mut command = lab.administrator().command("curl");
+        let header = format!("Authorization: Bearer {token}");
+        command.args(["--insecure", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}"]);
+        command.args(["--header", &header, &format!("{}/api/v1/status", base())]);
+        String::from_utf8(command.output().expect("curl runs").stdout).expect("a status")
+    };
+    assert_eq!(status(), "200");
+    browser.click("main a.primary");
+    browser.wait_text("#t-backup", "in 29 d");
+    browser.click("#t-backup summary");
+    judge(&browser, "tokens");
+    browser.click("#t-backup button");
+    browser.wait_text(".empty", "There is no token yet");
+    assert_eq!(status(), "401");
+}

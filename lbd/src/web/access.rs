@@ -13,12 +13,14 @@ use std::time::{Duration, Instant};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, COOKIE};
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use super::attempts::Attempts;
 use super::password::{LONGEST_PASSWORD, StoredPassword};
 use super::secret::{Fingerprint, fingerprint, random};
-use super::sessions::Sessions;
+use super::sessions::{Opening, Session, Sessions};
 use super::tokens::{TokenFault, TokenFile, Tokens};
 use super::users::{FIRST_USER, UserFile, Users};
 use super::{Caller, Peer};
@@ -193,7 +195,8 @@ impl Access {
         };
         lock(&self.0.attempts).succeeded(source, user);
         let id = random().map_err(LogInRefusal::Failed)?;
-        lock(&self.0.sessions).open(fingerprint(&id), user, credential(&found.password), self.now());
+        let opening = Opening { user, credential: credential(&found.password), from };
+        lock(&self.0.sessions).open(fingerprint(&id), &opening, self.now());
         self.0.audit.log_in(&author(user, from), "logged in");
         Ok(LoggedIn {
             caller: Caller { user: found.name.clone(), role: found.role, from },
@@ -209,6 +212,29 @@ impl Access {
             self.0.audit.log_in(by, "logged out");
         }
         format!("{COOKIE_NAME}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0")
+    }
+
+    /// Where a user is logged in, the latest used first; these headers are those of one of the sessions.
+    pub fn sessions(&self, user: &str, headers: &HeaderMap) -> Vec<SessionView> {
+        let (now, this) = (self.now(), session_cookie(headers).map(fingerprint));
+        let seconds_since = |then: Duration| now.saturating_sub(then).as_secs();
+        let sessions = lock(&self.0.sessions).of(user, now);
+        let view = |(id, session): (Fingerprint, Session)| SessionView {
+            from: session.from.to_string(),
+            logged_in_seconds_ago: seconds_since(session.started),
+            used_seconds_ago: seconds_since(session.used),
+            is_this: Some(id) == this,
+        };
+        sessions.into_iter().map(view).collect()
+    }
+
+    /// Ends all sessions of who asks, but the one of these headers.
+    pub fn log_out_elsewhere(&self, by: &Caller, headers: &HeaderMap) {
+        let this = session_cookie(headers).map(fingerprint);
+        let ended = lock(&self.0.sessions).close_others_of(&by.user, this.as_ref());
+        if ended > 0 {
+            self.0.audit.log_in(&by.author(), &format!("ended {ended} other sessions of their own"));
+        }
     }
 
     /// Sets another password for who knows the present one. All sessions of the user end.
@@ -327,6 +353,19 @@ impl Access {
     fn now(&self) -> Duration {
         self.0.start.elapsed()
     }
+}
+
+/// Where somebody is logged in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SessionView {
+    /// The address from which they logged in.
+    pub from: String,
+    /// When they did.
+    pub logged_in_seconds_ago: u64,
+    /// When the session was used last.
+    pub used_seconds_ago: u64,
+    /// It is the one that asks.
+    pub is_this: bool,
 }
 
 /// What became of a change of the password.

@@ -10,11 +10,11 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{DefaultBodyLimit, Extension, Form, State};
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
 use serde::Deserialize;
 
-use super::access::PasswordChange;
+use super::access::{PasswordChange, SessionView};
 use super::api::ProblemDocument;
 use super::pages::{self, Frame};
 use super::password::{LONGEST_PASSWORD, check_password};
@@ -22,12 +22,17 @@ use super::{Caller, Gateway, origin};
 
 /// Where the form is, and where it is sent to.
 pub(super) const PATH: &str = "/password";
+/// Where the wish to end all other sessions is sent to.
+pub(super) const SESSIONS_PATH: &str = "/password/sessions";
 /// Three passwords of four bytes a character, each byte written as `%XX`, and their names.
 const LARGEST_FORM: usize = 3 * LONGEST_PASSWORD * 4 * 3 + 256;
 
 /// The form, and what is done with it.
 pub(super) fn routes() -> Router<Gateway> {
-    Router::new().route(PATH, get(by_choice).post(change)).layer(DefaultBodyLimit::max(LARGEST_FORM))
+    Router::new()
+        .route(PATH, get(by_choice).post(change))
+        .route(SESSIONS_PATH, post(log_out_elsewhere))
+        .layer(DefaultBodyLimit::max(LARGEST_FORM))
 }
 
 /// What who knows the one-time password gets instead of everything else.
@@ -40,11 +45,27 @@ pub(super) fn demand(path: &str, caller: &Caller) -> Response {
         return ProblemDocument::new(StatusCode::FORBIDDEN, "The password must be changed first", detail)
             .into_response();
     }
-    page(StatusCode::FORBIDDEN, &Errors::default(), Reason::OneTime, &caller.user)
+    Shown::new(Frame::bare(), Reason::OneTime, caller).page(StatusCode::FORBIDDEN, &Errors::default())
 }
 
-async fn by_choice(Extension(caller): Extension<Caller>) -> Response {
-    page(StatusCode::OK, &Errors::default(), Reason::Choice, &caller.user)
+async fn by_choice(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    frame: Frame,
+) -> Response {
+    let sessions = gateway.access().sessions(&caller.user, &headers);
+    let form = Shown { sessions, ..Shown::new(frame, Reason::Choice, &caller) };
+    form.page(StatusCode::OK, &Errors::default())
+}
+
+async fn log_out_elsewhere(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Response {
+    gateway.access().log_out_elsewhere(&caller, &headers);
+    Redirect::to(PATH).into_response()
 }
 
 async fn change(
@@ -52,14 +73,16 @@ async fn change(
     Extension(caller): Extension<Caller>,
     reason: Option<Extension<Reason>>,
     headers: HeaderMap,
+    frame: Frame,
     form: Result<Form<Fields>, FormRejection>,
 ) -> Response {
     let reason = reason.map_or(Reason::Choice, |Extension(reason)| reason);
-    let refused = |errors: Errors| page(StatusCode::UNPROCESSABLE_ENTITY, &errors, reason, &caller.user);
+    let shown = Shown::new(if reason == Reason::OneTime { Frame::bare() } else { frame }, reason, &caller);
+    let refused = |errors: Errors| shown.clone().page(StatusCode::UNPROCESSABLE_ENTITY, &errors);
     if !origin::is_ours_or_unknown(&headers) {
         let error =
             format!("The form was sent by another page. Open https://this-appliance{PATH} and use it.");
-        return page(StatusCode::FORBIDDEN, &Errors::general(error), reason, &caller.user);
+        return shown.page(StatusCode::FORBIDDEN, &Errors::general(error));
     }
     let Ok(Form(fields)) = form else {
         let error =
@@ -80,7 +103,7 @@ async fn change(
         }
         PasswordChange::Failed(why) => {
             let error = format!("The password is not changed: {why}.");
-            page(StatusCode::INTERNAL_SERVER_ERROR, &Errors::general(error), reason, &caller.user)
+            shown.page(StatusCode::INTERNAL_SERVER_ERROR, &Errors::general(error))
         }
     }
 }
@@ -150,6 +173,16 @@ struct PasswordPage<'a> {
     user: &'a str,
     general: Option<&'a str>,
     fields: [Field<'a>; 3],
+    /// Empty where they are not shown.
+    sessions: Vec<SessionRow>,
+}
+
+/// Where the user is logged in.
+struct SessionRow {
+    from: String,
+    logged_in: String,
+    used: String,
+    is_this: bool,
 }
 
 /// A line of the form.
@@ -161,24 +194,64 @@ struct Field<'a> {
     error: Option<&'a str>,
 }
 
-fn page(status: StatusCode, errors: &Errors, reason: Reason, user: &str) -> Response {
+/// The form as it is shown to somebody.
+#[derive(Clone)]
+struct Shown {
+    frame: Frame,
+    reason: Reason,
+    user: String,
+    sessions: Vec<SessionView>,
+}
+
+impl Shown {
+    fn new(frame: Frame, reason: Reason, caller: &Caller) -> Self {
+        Self { frame, reason, user: caller.user.clone(), sessions: Vec::new() }
+    }
+
+    fn page(self, status: StatusCode, errors: &Errors) -> Response {
+        let Self { frame, reason, user, sessions } = self;
+        let general = errors.general.as_deref();
+        let (title, text) = reason.words(&user);
+        let (user, fields) = (user.as_str(), fields(errors));
+        let sessions = sessions.iter().map(SessionRow::from).collect();
+        pages::page_of(status, &PasswordPage { frame, title, text, user, general, fields, sessions })
+    }
+}
+
+fn fields(errors: &Errors) -> [Field<'_>; 3] {
     let field = |name, label, hint, autocomplete, error| Field { name, label, hint, autocomplete, error };
     let (current, new, again) = (errors.current.as_deref(), errors.new.as_deref(), errors.again.as_deref());
-    let fields = [
+    [
         field("current", "Present password", "With which you logged in.", "current-password", current),
         field("new", "New password", "8 to 256 characters.", "new-password", new),
         field("again", "New password, again", "", "new-password", again),
-    ];
-    let (title, text) = match reason {
-        Reason::OneTime => (
-            "Choose a password of your own",
-            format!(
-                "You logged in as {user} with a one-time password. It stays readable where the appliance was \
-                 deployed, so it opens nothing but this page. WebUI and API open with the new one."
+    ]
+}
+
+impl Reason {
+    fn words(self, user: &str) -> (&'static str, String) {
+        match self {
+            Self::OneTime => (
+                "Choose a password of your own",
+                format!(
+                    "You logged in as {user} with a one-time password, which others may have read. It opens nothing but \
+                     this page. WebUI and API open with the new one."
+                ),
             ),
-        ),
-        Reason::Choice => ("Change the password", format!("The password of the user {user}.")),
-    };
-    let general = errors.general.as_deref();
-    pages::page_of(status, &PasswordPage { frame: Frame::bare(), title, text, user, general, fields })
+            Self::Choice => ("Change the password", format!("The password of the user {user}.")),
+        }
+    }
+}
+
+impl From<&SessionView> for SessionRow {
+    fn from(session: &SessionView) -> Self {
+        let SessionView { from, logged_in_seconds_ago, used_seconds_ago, is_this } = session;
+        let ago = |seconds: u64| format!("{} ago", pages::duration(seconds.try_into().unwrap_or(i64::MAX)));
+        Self {
+            from: from.clone(),
+            logged_in: ago(*logged_in_seconds_ago),
+            used: ago(*used_seconds_ago),
+            is_this: *is_this,
+        }
+    }
 }

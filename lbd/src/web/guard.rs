@@ -1,7 +1,7 @@
 //! Stands before every route that is reached over the network: who asks, and may they?
 //!
 //! What a role may do says the table of the API; every other route is a page, which viewers may read, and whose forms
-//! are for administrators, but for those of [`OPERATOR_FORMS`].
+//! are for administrators, but for those of [`OPERATOR_FORMS`]; some pages are for administrators alone.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -18,12 +18,13 @@ use axum::response::{IntoResponse, Response};
 
 use super::access::{Access, Admission};
 use super::api::{self, Least, ProblemDocument};
-use super::{Peer, Role, change_password, login, origin, pages};
+use super::{Caller, Peer, Role, change_password, login, origin, pages};
 
 /// Paths of forms, as they are registered, that operators may send.
 pub const OPERATOR_FORMS: &[&str] = &[pages::SERVER_ORDER_PATH];
 /// Forms that everybody who is logged in may send: they concern nobody else.
-const EVERYBODYS_FORMS: &[&str] = &[change_password::PATH, login::LOG_OUT_PATH, pages::THEME_PATH];
+const EVERYBODYS_FORMS: &[&str] =
+    &[change_password::PATH, change_password::SESSIONS_PATH, login::LOG_OUT_PATH, pages::THEME_PATH];
 /// For a whole request, with its body: longer than the slowest change, which waits a minute.
 const LONGEST_REQUEST: Duration = Duration::from_secs(75);
 
@@ -41,6 +42,7 @@ fn least(method: &Method, path: &str) -> Least {
         return Least::Public;
     }
     let role = match () {
+        () if pages::ADMINISTRATORS_PAGES.contains(&path) => Role::Administrator,
         () if origin::is_safe(method) || EVERYBODYS_FORMS.contains(&path) => Role::Viewer,
         () if OPERATOR_FORMS.contains(&path) => Role::Operator,
         () => Role::Administrator,
@@ -73,7 +75,7 @@ async fn guard(State(access): State<Access>, mut request: Request, next: Next) -
         request.extensions_mut().insert(change_password::Reason::OneTime);
     }
     if caller.role < least {
-        return too_little(&caller.user, caller.role, least);
+        return too_little(is_for_programs(&request), &caller, least);
     }
     request.extensions_mut().insert(caller);
     next.run(request).await
@@ -106,9 +108,12 @@ fn capitalised(text: &str) -> String {
         .unwrap_or_default()
 }
 
-fn too_little(user: &str, role: Role, least: Role) -> Response {
-    let detail = format!("{user} is a {role}; this is for a {least}. Ask an administrator to do it.");
-    ProblemDocument::new(StatusCode::FORBIDDEN, "You may not do this", detail).into_response()
+fn too_little(is_program: bool, caller: &Caller, least: Role) -> Response {
+    let Caller { user, role, .. } = caller;
+    let detail =
+        format!("{user} has the role {role}; this needs the role {least}. Ask an administrator to do it.");
+    let problem = ProblemDocument::new(StatusCode::FORBIDDEN, "You may not do this", detail);
+    if is_program { problem.into_response() } else { pages::refused_outside(&problem) }
 }
 
 fn unreadable(why: &str) -> Response {

@@ -24,8 +24,10 @@ mod connections;
 mod gateway;
 mod login;
 mod origin;
+mod people;
 mod room;
 mod secret;
+mod server_state;
 mod sessions;
 
 use axum::Router;

@@ -21,10 +21,15 @@ pub(super) type Fingerprint = [u8; 32];
 
 /// 256 random bits, as text for cookies and headers.
 pub(super) fn random() -> Result<String, String> {
+    random_bytes().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// 256 random bits. The error is for people.
+pub(super) fn random_bytes() -> Result<[u8; 32], String> {
     let mut bytes = [0; 32];
     let source = rustls::crypto::aws_lc_rs::default_provider().secure_random;
     source.fill(&mut bytes).map_err(|_| "the system has no random numbers to give".to_owned())?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    Ok(bytes)
 }
 
 /// See [`Fingerprint`].

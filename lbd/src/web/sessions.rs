@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Peer;
 use super::secret::Fingerprint;
 
 /// Half an hour without a request, and whoever sits down at the desk must log in.
@@ -21,8 +22,18 @@ pub(super) struct Session {
     pub(super) user: String,
     /// Of the password's hash: another password ends the session.
     pub(super) credential: Fingerprint,
-    started: Duration,
-    used: Duration,
+    /// Where they logged in from.
+    pub(super) from: Peer,
+    pub(super) started: Duration,
+    pub(super) used: Duration,
+}
+
+/// Somebody who logs in.
+#[derive(Debug, Clone)]
+pub(super) struct Opening<'a> {
+    pub(super) user: &'a str,
+    pub(super) credential: Fingerprint,
+    pub(super) from: Peer,
 }
 
 impl Session {
@@ -36,11 +47,12 @@ impl Session {
 pub(super) struct Sessions(BTreeMap<Fingerprint, Session>);
 
 impl Sessions {
-    pub(super) fn open(&mut self, id: Fingerprint, user: &str, credential: Fingerprint, now: Duration) {
+    pub(super) fn open(&mut self, id: Fingerprint, opening: &Opening<'_>, now: Duration) {
+        let Opening { user, credential, from } = opening.clone();
         self.0.retain(|_, session| !session.is_over(now));
         self.make_room(MOST_OF_A_USER, |session| session.user == user);
         self.make_room(MOST, |_| true);
-        let session = Session { user: user.to_owned(), credential, started: now, used: now };
+        let session = Session { user: user.to_owned(), credential, from, started: now, used: now };
         self.0.insert(id, session);
     }
 
@@ -63,6 +75,21 @@ impl Sessions {
         Some(session.clone())
     }
 
+    /// Those of a user, the latest used first.
+    pub(super) fn of(&self, user: &str, now: Duration) -> Vec<(Fingerprint, Session)> {
+        let theirs = self.0.iter().filter(|(_, session)| session.user == user && !session.is_over(now));
+        let mut theirs: Vec<_> = theirs.map(|(id, session)| (*id, session.clone())).collect();
+        theirs.sort_by_key(|(_, session)| std::cmp::Reverse(session.used));
+        theirs
+    }
+
+    /// Ends all of a user's but one; returns how many.
+    pub(super) fn close_others_of(&mut self, user: &str, keep: Option<&Fingerprint>) -> usize {
+        let before = self.0.len();
+        self.0.retain(|id, session| session.user != user || Some(id) == keep);
+        before - self.0.len()
+    }
+
     pub(super) fn close(&mut self, id: &Fingerprint) {
         self.0.remove(id);
     }
@@ -78,6 +105,10 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
+    fn opening(user: &str) -> Opening<'_> {
+        Opening { user, credential: id(0), from: Peer::Local(0) }
+    }
+
     fn id(number: usize) -> Fingerprint {
         super::super::secret::fingerprint(&number.to_string())
     }
@@ -85,11 +116,11 @@ mod tests {
     #[test]
     fn a_session_ends_when_idle_and_after_a_day_however_busy() {
         let mut sessions = Sessions::default();
-        sessions.open(id(1), "a", id(0), Duration::ZERO);
+        sessions.open(id(1), &opening("a"), Duration::ZERO);
         assert!(sessions.find(&id(1), 29 * MINUTE).is_some());
         assert!(sessions.find(&id(1), 58 * MINUTE).is_some(), "used meanwhile");
         assert!(sessions.find(&id(1), 88 * MINUTE).is_none(), "idle");
-        sessions.open(id(2), "a", id(0), Duration::ZERO);
+        sessions.open(id(2), &opening("a"), Duration::ZERO);
         for minute in 0..720 {
             assert!(sessions.find(&id(2), minute * MINUTE).is_some(), "{minute}");
         }
@@ -99,14 +130,14 @@ mod tests {
     #[test]
     fn there_is_room_for_everybody() {
         let mut sessions = Sessions::default();
-        sessions.open(id(0), "administrator", id(0), Duration::ZERO);
+        sessions.open(id(0), &opening("administrator"), Duration::ZERO);
         for number in 1..1000 {
-            sessions.open(id(number), "script", id(0), Duration::from_secs(number as u64));
+            sessions.open(id(number), &opening("script"), Duration::from_secs(number as u64));
         }
         assert!(sessions.find(&id(0), MINUTE).is_some());
         assert_eq!(sessions.0.len(), 1 + MOST_OF_A_USER);
         for number in 1000..3000 {
-            sessions.open(id(number), &number.to_string(), id(0), 20 * MINUTE);
+            sessions.open(id(number), &opening(&number.to_string()), 20 * MINUTE);
         }
         assert_eq!(sessions.0.len(), MOST);
     }
@@ -115,10 +146,16 @@ mod tests {
     fn a_closed_session_is_closed() {
         let mut sessions = Sessions::default();
         for number in 0..3 {
-            sessions.open(id(number), if number == 2 { "b" } else { "a" }, id(0), Duration::ZERO);
+            sessions.open(id(number), &opening(if number == 2 { "b" } else { "a" }), Duration::ZERO);
         }
         sessions.close(&id(0));
         assert!(sessions.find(&id(0), MINUTE).is_none() && sessions.find(&id(1), MINUTE).is_some());
+        assert_eq!(sessions.of("a", MINUTE).len(), 1);
+        assert_eq!(sessions.close_others_of("a", Some(&id(1))), 0);
+        assert!(sessions.find(&id(1), MINUTE).is_some(), "the one that is kept");
+        sessions.open(id(3), &opening("a"), MINUTE);
+        assert_eq!(sessions.close_others_of("a", Some(&id(1))), 1);
+        assert!(sessions.find(&id(3), MINUTE).is_none() && sessions.find(&id(2), MINUTE).is_some());
         sessions.close_all_of("a");
         assert!(sessions.find(&id(1), MINUTE).is_none() && sessions.find(&id(2), MINUTE).is_some());
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Role;
 use super::secret::{SecretFile, fingerprint, hex, random};
 use super::users::check_name;
+use crate::config::values::Fault;
 
 /// Tells a token of ours from other secrets, where one was pasted into the wrong place.
 const PREFIX: &str = "evk_";
@@ -47,6 +48,14 @@ pub enum TokenFault {
     Unknown,
     /// Its time is over.
     Expired,
+}
+
+/// A life that a token can have, or what is wrong with it.
+pub fn check_days(days: u32) -> Result<(), Fault> {
+    if (1..=MOST_DAYS).contains(&days) {
+        return Ok(());
+    }
+    Err(Fault::new(format!("{days} days are out of range"), format!("give 1 to {MOST_DAYS}")))
 }
 
 impl Tokens {
@@ -105,10 +114,9 @@ impl TokenFile {
         by: &str,
         now: Timestamp,
     ) -> Result<(Token, String), String> {
-        check_name(name).map_err(|fault| format!("{}; {}", fault.problem, fault.remedy))?;
-        if !(1..=MOST_DAYS).contains(&days) {
-            return Err(format!("{days} days are out of range; give 1 to {MOST_DAYS}"));
-        }
+        check_name(name)
+            .and_then(|()| check_days(days))
+            .map_err(|fault| format!("{}; {}", fault.problem, fault.remedy))?;
         let text = format!("{PREFIX}{}", random()?);
         let life = SignedDuration::from_hours(24 * i64::from(days));
         let expires = now.checked_add(life).map_err(|error| error.to_string())?;

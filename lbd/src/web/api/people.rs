@@ -13,10 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::resource::{Asked, Body, Named};
 use super::{Operation, ProblemDocument};
 use crate::audit::{Entry, MOST_ENTRIES};
-use crate::web::access::LogInRefusal;
+use crate::web::access::{LogInRefusal, SessionView};
 use crate::web::tokens::Token;
-use crate::web::users::{Users, hashed};
-use crate::web::{Caller, Gateway, Peer, Role};
+use crate::web::{Caller, Gateway, Peer, Role, people};
 
 pub(super) fn operations() -> Vec<Operation> {
     [session_operations(), user_operations(), token_operations()].concat()
@@ -38,6 +37,16 @@ fn session_operations() -> Vec<Operation> {
         .fails(&[401, 403, 429, 500, 503]),
         Operation::new(Method::DELETE, SESSION, super::Least::Role(Role::Viewer), "Log out", delete(log_out))
             .status(204),
+        Operation::read("/api/v1/sessions", "Where you are logged in", get(sessions))
+            .gives::<Vec<SessionView>>(),
+        Operation::new(
+            Method::DELETE,
+            "/api/v1/sessions",
+            super::Least::Role(Role::Viewer),
+            "Log yourself out everywhere else",
+            delete(log_out_elsewhere),
+        )
+        .status(204),
         Operation::read("/api/v1/audit", "Who did what, the newest first", get(audit))
             .least(Role::Administrator)
             .query("most", true, "so many lines at most; 100 where nothing is given")
@@ -180,6 +189,23 @@ async fn log_out(
     (StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]).into_response()
 }
 
+async fn sessions(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Json<Vec<SessionView>> {
+    Json(gateway.access().sessions(&caller.user, &headers))
+}
+
+async fn log_out_elsewhere(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> StatusCode {
+    gateway.access().log_out_elsewhere(&caller, &headers);
+    StatusCode::NO_CONTENT
+}
+
 #[derive(Deserialize)]
 struct Most {
     most: Option<usize>,
@@ -202,10 +228,6 @@ fn failed(why: &str) -> ProblemDocument {
         "The disk does not do its work",
         format!("{why}."),
     )
-}
-
-fn not_done(why: String) -> ProblemDocument {
-    ProblemDocument::field("", why, "correct it and send it again")
 }
 
 /// A user, without password.
@@ -248,12 +270,8 @@ async fn add_user(
 ) -> Result<Response, ProblemDocument> {
     let NewUser { name, role, password, must_change_password } = new;
     let document = UserDocument { name: name.clone(), role, must_change_password };
-    let what = format!("user {name} added as {role}");
-    let change = move |file: &crate::web::users::UserFile| {
-        let password = hashed(&password, must_change_password)?;
-        file.update(|users: &mut Users| users.add(&name, role, password))
-    };
-    gateway.access().change_users(&caller.author(), what, change).await.map_err(not_done)?;
+    let new = people::NewUser { name, role, password, must_change: must_change_password };
+    gateway.access().add_user(&caller.author(), new).await?;
     Ok((StatusCode::CREATED, Json(document)).into_response())
 }
 
@@ -265,33 +283,19 @@ struct UserChange {
     role: Option<Role>,
     /// Unchanged where it is omitted. 8 to 256 characters.
     password: Option<String>,
+    /// The password is a one-time one: the next log-in must change it.
+    #[serde(default)]
+    must_change_password: bool,
 }
 
 async fn change_user(
     State(gateway): State<Gateway>,
     Extension(caller): Extension<Caller>,
     Named(name): Named<String>,
-    Body(UserChange { role, password }): Body<UserChange>,
+    Body(UserChange { role, password, must_change_password }): Body<UserChange>,
 ) -> Result<StatusCode, ProblemDocument> {
-    known_user(&gateway, &name).await?;
-    let what = match (role, &password) {
-        (Some(role), Some(_)) => format!("user {name}: role {role}, another password"),
-        (Some(role), None) => format!("user {name}: role {role}"),
-        (None, _) => format!("user {name}: another password"),
-    };
-    let change = move |file: &crate::web::users::UserFile| {
-        let password = password.map(|password| hashed(&password, false)).transpose()?;
-        file.update(|users: &mut Users| {
-            if let Some(role) = role {
-                users.set_role(&name, role)?;
-            }
-            if let Some(password) = password {
-                users.set(&name, password);
-            }
-            Ok(())
-        })
-    };
-    gateway.access().change_users(&caller.author(), what, change).await.map_err(not_done)?;
+    let change = people::UserChange { role, password, must_change: must_change_password };
+    gateway.access().change_user(&caller.author(), name, change).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -300,18 +304,8 @@ async fn remove_user(
     Extension(caller): Extension<Caller>,
     Named(name): Named<String>,
 ) -> Result<StatusCode, ProblemDocument> {
-    known_user(&gateway, &name).await?;
-    let what = format!("user {name} removed");
-    let change =
-        move |file: &crate::web::users::UserFile| file.update(|users: &mut Users| users.remove(&name));
-    gateway.access().change_users(&caller.author(), what, change).await.map_err(not_done)?;
+    gateway.access().remove_user(&caller.author(), name).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-async fn known_user(gateway: &Gateway, name: &str) -> Result<(), ProblemDocument> {
-    let users = gateway.access().users().await.map_err(|why| failed(&why))?;
-    let missing = || ProblemDocument::missing("There is no such user; they may have been removed.");
-    users.find(name).map(|_| ()).ok_or_else(missing)
 }
 
 /// A token, without what it opens with.
@@ -364,13 +358,8 @@ async fn create_token(
     Extension(caller): Extension<Caller>,
     Body(NewToken { name, role, days }): Body<NewToken>,
 ) -> Result<Response, ProblemDocument> {
-    let by = caller.author();
-    let what = format!("token {name} made for a {role}, {days} days");
-    let made_by = by.user.clone();
-    let create = move |file: &crate::web::tokens::TokenFile| {
-        file.create(&name, role, days, &made_by, Timestamp::now())
-    };
-    let (token, text) = gateway.access().change_tokens(&by, what, create).await.map_err(not_done)?;
+    let new = people::NewToken { name, role, days };
+    let (token, text) = gateway.access().create_token(&caller.author(), new).await?;
     let created = CreatedToken { document: token_document(&token), token: text };
     Ok((StatusCode::CREATED, Json(created)).into_response())
 }
@@ -380,12 +369,6 @@ async fn revoke_token(
     Extension(caller): Extension<Caller>,
     Named(name): Named<String>,
 ) -> Result<StatusCode, ProblemDocument> {
-    let tokens = gateway.access().tokens().await.map_err(|why| failed(&why))?;
-    if !tokens.iter().any(|token| token.name == name) {
-        return Err(ProblemDocument::missing("There is no such token; it may have been revoked."));
-    }
-    let what = format!("token {name} revoked");
-    let revoke = move |file: &crate::web::tokens::TokenFile| file.revoke(&name);
-    gateway.access().change_tokens(&caller.author(), what, revoke).await.map_err(not_done)?;
+    gateway.access().revoke_token(&caller.author(), name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

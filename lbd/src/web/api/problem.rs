@@ -73,7 +73,7 @@ impl ProblemDocument {
     }
 
     /// There is nothing of that name.
-    pub(super) fn missing(detail: impl Into<String>) -> Self {
+    pub(in crate::web) fn missing(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "There is nothing of that name", detail)
     }
 

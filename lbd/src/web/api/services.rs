@@ -1,30 +1,36 @@
 //! Virtual services, their real servers, and health checks as resources: each change of one is a change of the
 //! whole configuration, by the one way there is.
 
+use std::net::IpAddr;
+
 use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::header::LOCATION;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::resource::{Basis, Body, Named, accepted, tagged};
-use super::{Operation, ProblemDocument};
+use super::{Least, Operation, ProblemDocument};
 use crate::config::Document;
 use crate::config::document::{HealthCheckDocument, RealServerDocument, VirtualServiceDocument};
 use crate::engine::{Accepted, Refusal};
-use crate::web::{Caller, Gateway};
+use crate::web::server_state::{Wanted, at_address, of_server};
+use crate::web::{Caller, Gateway, Role};
 
 const SERVICES: &str = "/api/v1/services";
 const SERVICE: &str = "/api/v1/services/{service}";
 const SERVERS: &str = "/api/v1/services/{service}/servers";
 const SERVER: &str = "/api/v1/services/{service}/servers/{server}";
+const SERVER_STATE: &str = "/api/v1/services/{service}/servers/{server}/state";
+const ADDRESS_STATE: &str = "/api/v1/servers/{address}/state";
 const CHECKS: &str = "/api/v1/health-checks";
 const CHECK: &str = "/api/v1/health-checks/{check}";
 
 pub(super) fn operations() -> Vec<Operation> {
-    [service_operations(), server_operations(), check_operations()].concat()
+    [service_operations(), server_operations(), state_operations(), check_operations()].concat()
 }
 
 fn service_operations() -> Vec<Operation> {
@@ -64,6 +70,24 @@ fn server_operations() -> Vec<Operation> {
         Operation::write(Method::DELETE, SERVER, "Remove a real server", delete(remove_server))
             .gives::<Accepted>()
             .changes(),
+    ]
+}
+
+/// For operators too.
+fn state_operations() -> Vec<Operation> {
+    let order = |path, summary, handler| {
+        Operation::new(Method::PUT, path, Least::Role(Role::Operator), summary, handler)
+            .takes::<StateDocument>()
+            .gives::<Accepted>()
+            .changes()
+    };
+    vec![
+        order(SERVER_STATE, "Take a server of a service online, drain or halt it", put(order_server)),
+        order(
+            ADDRESS_STATE,
+            "Take the server at an address online, drain or halt it, in all services at once",
+            put(order_address),
+        ),
     ]
 }
 
@@ -308,6 +332,37 @@ async fn remove_server(
         Ok(format!("virtual_service[{index}]"))
     };
     Ok(accepted(change(&gateway, &caller, basis, edit).await?))
+}
+
+/// What is wanted of a server.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct StateDocument {
+    state: Wanted,
+}
+
+async fn order_server(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    Named((service, server)): Named<(String, String)>,
+    Basis { based_on, comment }: Basis,
+    Body(StateDocument { state }): Body<StateDocument>,
+) -> Answer {
+    let comment = comment.or_else(|| Some(format!("{state}: {server} of {service}")));
+    let edit = |document: &mut Document| of_server(document, &service, &server, state);
+    Ok(accepted(change(&gateway, &caller, Basis { based_on, comment }, edit).await?))
+}
+
+async fn order_address(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    Named(address): Named<IpAddr>,
+    Basis { based_on, comment }: Basis,
+    Body(StateDocument { state }): Body<StateDocument>,
+) -> Answer {
+    let comment = comment.or_else(|| Some(format!("{state}: {address} everywhere")));
+    let edit = |document: &mut Document| at_address(document, address, state).map(|()| String::new());
+    Ok(accepted(change(&gateway, &caller, Basis { based_on, comment }, edit).await?))
 }
 
 async fn checks(State(gateway): State<Gateway>) -> Answer {

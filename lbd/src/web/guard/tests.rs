@@ -126,7 +126,7 @@ fn routes() -> Vec<(String, String, Least)> {
     operations.map(|one| (one.method.to_string(), filled(one.path), one.least)).collect()
 }
 
-const PAGES: [(&str, &str); 10] = [
+const PAGES: [(&str, &str); 20] = [
     ("GET", "/"),
     ("GET", "/lbadmin/"),
     ("GET", "/password"),
@@ -136,6 +136,16 @@ const PAGES: [(&str, &str); 10] = [
     ("GET", "/configuration/version/1"),
     ("GET", "/configuration/download/1"),
     ("POST", "/configuration/back/1"),
+    ("POST", "/password/sessions"),
+    ("GET", "/password/users"),
+    ("POST", "/password/users"),
+    ("POST", "/password/users/viewer/role"),
+    ("POST", "/password/users/viewer/password"),
+    ("POST", "/password/users/viewer/remove"),
+    ("GET", "/password/tokens"),
+    ("POST", "/password/tokens"),
+    ("POST", "/password/tokens/t/revoke"),
+    ("GET", "/audit"),
     ("GET", "/nowhere"),
 ];
 
@@ -203,9 +213,30 @@ async fn every_route_refuses_who_may_too_little_and_no_other() {
 }
 
 #[tokio::test]
-async fn forms_refuse_who_may_too_little() {
+async fn pages_and_forms_refuse_who_may_too_little() {
     let appliance = Appliance::new();
+    let administrators = ["/password/users", "/password/tokens", "/audit"].map(|page| ("GET", page));
+    for role in ROLES {
+        let token = appliance.token(role, Timestamp::now());
+        for (method, path) in administrators {
+            let answer = appliance.ask(method, path, &[("authorization", &token)], "").await;
+            let expected = if role == Role::Administrator { 200 } else { 403 };
+            assert_eq!(answer.status, expected, "{path} for {role}");
+            assert!(
+                expected == 200 || answer.text.contains("this needs the role administrator"),
+                "{}",
+                answer.text
+            );
+        }
+    }
     for (form, least) in [
+        ("/password/users", Role::Administrator),
+        ("/password/users/viewer/role", Role::Administrator),
+        ("/password/users/viewer/password", Role::Administrator),
+        ("/password/users/viewer/remove", Role::Administrator),
+        ("/password/tokens", Role::Administrator),
+        ("/password/tokens/t/revoke", Role::Administrator),
+        ("/password/sessions", Role::Viewer),
         ("/configuration/back/1", Role::Administrator),
         ("/order/trial", Role::Administrator),
         ("/order/server", Role::Operator),
@@ -444,4 +475,78 @@ async fn mistakes_in_the_password_form_stand_beside_their_fields_and_change_noth
     assert_eq!(appliance.ask("POST", "/password", &headers, form).await.status, 200);
     assert_eq!(appliance.log_in("viewer", "long enough").await.status, 200);
     assert_eq!(appliance.log_in("operator", PASSWORD).await.status, 200, "nobody else's has changed");
+}
+
+#[tokio::test]
+async fn an_added_user_logs_in_with_the_password_that_is_shown_once_and_must_replace_it() {
+    let appliance = Appliance::new();
+    let cookie = appliance.log_in(FIRST_USER, PASSWORD).await.cookie();
+    let headers = [
+        ("cookie", cookie.as_str()),
+        ("sec-fetch-site", "same-origin"),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    let wrong = appliance.ask("POST", "/password/users", &headers, "name=Ann+B&role=operator").await;
+    assert!(wrong.status == 422 && wrong.text.contains("id=\"name-error\""), "{}", wrong.text);
+    let taken = appliance.ask("POST", "/password/users", &headers, "name=viewer&role=operator").await;
+    assert!(taken.status == 422 && taken.text.contains("There is a user viewer already"), "{}", taken.text);
+    let added = appliance.ask("POST", "/password/users", &headers, "name=ann&role=operator").await;
+    assert_eq!(added.status, 200);
+    let (_, rest) = added.text.split_once("<code>").unwrap();
+    let password = rest.split_once("</code>").unwrap().0;
+    let logged_in = appliance.log_in("ann", password).await;
+    assert!(logged_in.text.contains(r#""must_change_password":true"#), "{}", logged_in.text);
+    let list = appliance.ask("GET", "/password/users", &headers, "").await;
+    assert!(list.text.contains("ann") && !list.text.contains(password));
+    assert_eq!(appliance.ask("POST", "/password/users/ann/remove", &headers, "").await.status, 303);
+    assert_eq!(appliance.log_in("ann", password).await.status, 401);
+    let first = appliance.ask("POST", "/password/users/loadbalancer/remove", &headers, "").await;
+    assert!(first.status == 422 && first.text.contains("cannot be removed"), "{}", first.text);
+    let viewer = "/password/users/loadbalancer/role";
+    let first = appliance.ask("POST", viewer, &headers, "role=viewer").await;
+    assert!(first.status == 422 && first.text.contains("stays administrator"), "{}", first.text);
+}
+
+#[tokio::test]
+async fn a_token_made_in_the_page_opens_until_it_is_revoked_there() {
+    let appliance = Appliance::new();
+    let cookie = appliance.log_in(FIRST_USER, PASSWORD).await.cookie();
+    let headers = [
+        ("cookie", cookie.as_str()),
+        ("sec-fetch-site", "same-origin"),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    for (form, place) in [
+        ("name=backup&role=viewer&days=many", "days-error"),
+        ("name=backup&role=viewer&days=0", "days-error"),
+        ("name=BACKUP&role=viewer&days=1", "name-error"),
+    ] {
+        let answer = appliance.ask("POST", "/password/tokens", &headers, form).await;
+        assert!(answer.status == 422 && answer.text.contains(place), "{form}: {}", answer.text);
+    }
+    let made = appliance.ask("POST", "/password/tokens", &headers, "name=backup&role=viewer&days=1").await;
+    let (_, rest) = made.text.split_once("<code>").unwrap();
+    let bearer = format!("Bearer {}", rest.split_once("</code>").unwrap().0);
+    let status =
+        async || appliance.ask("GET", "/api/v1/status", &[("authorization", &bearer)], "").await.status;
+    assert_eq!(status().await, 200);
+    assert_eq!(appliance.ask("POST", "/password/tokens/backup/revoke", &headers, "").await.status, 303);
+    assert_eq!(status().await, 401);
+}
+
+#[tokio::test]
+async fn who_logs_out_elsewhere_stays_logged_in_here() {
+    let appliance = Appliance::new();
+    let [here, elsewhere] = [
+        appliance.log_in("viewer", PASSWORD).await.cookie(),
+        appliance.log_in("viewer", PASSWORD).await.cookie(),
+    ];
+    let status =
+        async |cookie: &str| appliance.ask("GET", "/api/v1/session", &[("cookie", cookie)], "").await.status;
+    let listed = appliance.ask("GET", "/api/v1/sessions", &[("cookie", &here)], "").await;
+    assert_eq!(listed.text.matches("is_this").count(), 2, "{}", listed.text);
+    assert_eq!(listed.text.matches(r#""is_this":true"#).count(), 1);
+    let ours = ("sec-fetch-site", "same-origin");
+    let ended = appliance.ask("POST", "/password/sessions", &[("cookie", &here), ours], "").await;
+    assert_eq!((ended.status, status(&here).await, status(&elsewhere).await), (303, 200, 401));
 }

@@ -125,11 +125,10 @@ pub(in crate::web) const MENU: &[Section] = &[
     },
     Section {
         title: "Logs",
-        pages: &[planned(
-            "/logs",
-            "Logs",
-            "The log is not shown here yet; lbd writes it to its standard error.",
-        )],
+        pages: &[
+            planned("/logs", "Logs", "The log is not shown here yet; lbd writes it to its standard error."),
+            built("/audit", "Audit Log"),
+        ],
     },
     Section {
         title: "Support",

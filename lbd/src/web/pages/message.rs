@@ -41,6 +41,11 @@ pub(super) fn said(frame: Frame, status: StatusCode, title: &str, text: &str) ->
     page_of(status, &Message { frame, title, text, command: "" })
 }
 
+/// The same for who may not see the menu's page.
+pub(in crate::web) fn refused_outside(problem: &ProblemDocument) -> Response {
+    refused(Frame::bare(), problem)
+}
+
 /// What everybody sees until a password is set.
 pub(in crate::web) fn no_password() -> Response {
     let message = Message {

@@ -4,15 +4,19 @@
 //! file is a page.
 
 pub(super) mod assets;
+mod audit;
 mod cluster;
 mod configuration;
+mod faults;
 pub(super) mod frame;
 pub(super) mod menu;
 mod message;
 mod orders;
 mod overview;
 mod theme;
+mod tokens;
 mod trial;
+mod users;
 mod words;
 
 use askama::Template;
@@ -24,12 +28,16 @@ use axum::routing::get;
 
 pub(super) use assets::is_asset;
 pub(super) use frame::Frame;
-pub(super) use message::{no_password, password_changed};
+pub(super) use message::{no_password, password_changed, refused_outside};
 pub(super) use orders::SERVER_ORDER_PATH;
 pub(super) use theme::THEME_PATH;
 pub use words::ago;
+pub(super) use words::duration;
 
 use super::Gateway;
+
+/// Pages that viewers and operators may not even read, as they are registered.
+pub(super) const ADMINISTRATORS_PAGES: &[&str] = &[users::PAGE, tokens::PAGE, audit::PAGE];
 
 /// Every page of the menu, and what belongs to them.
 pub(super) fn routes() -> Router<Gateway> {
@@ -39,6 +47,9 @@ pub(super) fn routes() -> Router<Gateway> {
     planned
         .merge(overview::routes())
         .merge(configuration::routes())
+        .merge(users::routes())
+        .merge(tokens::routes())
+        .merge(audit::routes())
         .merge(orders::routes())
         .merge(cluster::routes())
         .merge(theme::routes())

@@ -9,9 +9,10 @@ use serde::Deserialize;
 
 use super::frame::{Frame, local_path};
 use super::message;
-use crate::config::{Document, Problem};
+use crate::config::Document;
 use crate::engine::Refusal;
 use crate::web::api::ProblemDocument;
+use crate::web::server_state::{Wanted, of_server};
 use crate::web::{Caller, Gateway};
 
 /// What operators may send too.
@@ -26,8 +27,7 @@ pub(super) fn routes() -> Router<Gateway> {
 struct ServerOrder {
     service: String,
     server: String,
-    /// `online`, `drain` or `halt`.
-    state: String,
+    state: Wanted,
     #[serde(default)]
     back: String,
 }
@@ -47,7 +47,8 @@ async fn order_server(
     Form(order): Form<ServerOrder>,
 ) -> Response {
     let comment = format!("{}: {} of {}", order.state, order.server, order.service);
-    let edit = |document: &mut Document| set_state(document, &order);
+    let edit =
+        |document: &mut Document| of_server(document, &order.service, &order.server, order.state).map(|_| ());
     let back = local_path(&order.back).to_owned();
     answer(gateway.edit(caller.author(), comment, None, edit).await.map(|_| ()), &back, frame)
 }
@@ -70,19 +71,4 @@ fn answer(result: Result<(), Refusal>, back: &str, frame: Frame) -> Response {
         Ok(()) => Redirect::to(back).into_response(),
         Err(refusal) => message::refused(frame, &ProblemDocument::from(refusal)),
     }
-}
-
-fn set_state(document: &mut Document, order: &ServerOrder) -> Result<(), Refusal> {
-    let services = document.virtual_service.iter_mut().filter(|service| service.label == order.service);
-    let mut servers = services.flat_map(|service| &mut service.real_server);
-    let Some(server) = servers.find(|server| server.label == order.server) else {
-        return Err(Refusal::Invalid(vec![Problem {
-            field: "server".into(),
-            problem: format!("there is no server {:?} in {:?} any more", order.server, order.service),
-            remedy: "look at the System Overview again".into(),
-        }]));
-    };
-    // Online is what a server is where nothing is said.
-    server.state = Some(order.state.clone()).filter(|state| state != "online");
-    Ok(())
 }

@@ -46,7 +46,12 @@ pub(in crate::web) fn time(instant: Timestamp) -> String {
 
 /// A length of time as people say it: its two largest units.
 pub fn ago(since: Timestamp, now: Timestamp) -> String {
-    let seconds = now.since((Unit::Second, since)).map_or(0, |span| span.get_seconds()).max(0);
+    duration(now.since((Unit::Second, since)).map_or(0, |span| span.get_seconds()))
+}
+
+/// The same of so many seconds.
+pub(in crate::web) fn duration(seconds: i64) -> String {
+    let seconds = seconds.max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds} s"),

@@ -1,0 +1,31 @@
+//! What is wrong with a small form, each beside its field.
+
+use super::words::sentence;
+use crate::web::people::NotDone;
+
+/// By field; what belongs to none stands above the form.
+#[derive(Default)]
+pub(super) struct Faults(Vec<(String, String)>);
+
+impl Faults {
+    /// What is said beside this field; empty where nothing is wrong with it.
+    pub(super) fn of(&self, field: &str) -> &str {
+        self.0.iter().find(|(name, _)| name == field).map_or("", |(_, text)| text)
+    }
+
+    /// One that stands beside a field.
+    pub(super) fn beside(field: &str, text: impl Into<String>) -> Self {
+        Self(vec![(field.into(), text.into())])
+    }
+}
+
+impl From<NotDone> for Faults {
+    fn from(not_done: NotDone) -> Self {
+        match not_done {
+            NotDone::Missing(what) => Self::beside("", what),
+            NotDone::Wrong(problems) => {
+                Self(problems.iter().map(|problem| (problem.field.clone(), sentence(problem))).collect())
+            }
+        }
+    }
+}
