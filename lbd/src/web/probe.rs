@@ -17,13 +17,16 @@ use super::{Gateway, Role};
 use crate::config::document::HealthCheckDocument;
 use crate::config::{AeTitle, CheckKind, Config, HealthCheck, Problem, Question, check_problems, validate};
 use crate::health::titles::{self, candidates};
-use crate::health::{self, Trace};
+use crate::health::{self, Failure, Trace};
 
 /// Checks by hand at the same time. They are for people; the servers' own checks have room of their own.
 static ROOM: Semaphore = Semaphore::const_new(4);
 
 /// Nobody waits longer for a check by hand, whatever its time-out.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A healthy server answers a C-ECHO within milliseconds; somebody waits for the whole page.
+const ECHO: Duration = Duration::from_secs(3);
 
 /// As whom AE titles are tried where nothing is given: the name that the product's specification gives.
 const USUAL_CALLING: &str = "LOADBALANCER";
@@ -89,6 +92,36 @@ async fn probe(
     let question = Question { timeout: question.timeout.min(PATIENCE), ..question.as_ref().clone() };
     let trace = health::trace(&question, address).await;
     Ok(Json(ProbeAnswer { address, check: question.kind.describe(address.port()), trace }))
+}
+
+/// A check by hand for a page; `None` while too many others are under way.
+pub(super) async fn trace(question: &Question, address: SocketAddr) -> Option<Trace> {
+    let _place = place().ok()?;
+    let question = Question { timeout: question.timeout.min(PATIENCE), ..question.clone() };
+    Some(health::trace(&question, address).await)
+}
+
+/// A C-ECHO for a page, which waits for its turn; how long the server took.
+pub(super) async fn echo(kind: &CheckKind, address: SocketAddr) -> Result<Duration, Failure> {
+    let _place = ROOM.acquire().await;
+    let question = Question { kind: kind.clone(), interval: ECHO, fast_interval: ECHO, timeout: ECHO };
+    health::probe(&question, address).await.map(|passed| passed.took)
+}
+
+/// Those of the known AE titles, and of the one that `kind` asks for unless only `others` are, that a server answers
+/// to; it waits for its turn.
+pub(super) async fn answering_titles(
+    gateway: &Gateway,
+    address: SocketAddr,
+    kind: &CheckKind,
+    others: bool,
+) -> Vec<AeTitle> {
+    let CheckKind::DicomEcho { calling, called, tls } = kind else { return Vec::new() };
+    let known = configuration(gateway).map(|config| known_titles(&config)).unwrap_or_default();
+    let first = (!others).then_some(called);
+    let tried = candidates(first.into_iter().chain(&known), others.then_some(called));
+    let _place = ROOM.acquire().await;
+    titles::search(address, calling, &tried, tls.as_ref()).await
 }
 
 /// What to ask of whom. Pure.

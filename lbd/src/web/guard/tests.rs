@@ -550,3 +550,56 @@ async fn who_logs_out_elsewhere_stays_logged_in_here() {
     let ended = appliance.ask("POST", "/password/sessions", &[("cookie", &here), ours], "").await;
     assert_eq!((ended.status, status(&here).await, status(&elsewhere).await), (303, 200, 401));
 }
+
+#[tokio::test]
+async fn operators_test_checks_and_only_administrators_are_offered_to_change_them() {
+    let appliance = Appliance::new();
+    let check = "/cluster/checks/DICOM-C_Echo-Check-VIP1";
+    let test = format!("{check}/test");
+    let form = "template=template%3DALWAYS-ON&target=DATALINK_POOL1%2FDATALINK_POOL1_NODE1&test=1";
+    for role in ROLES {
+        let token = appliance.token(role, Timestamp::now());
+        let headers =
+            [("authorization", token.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+        let changes = role == Role::Administrator;
+        for path in ["/cluster/services", "/cluster/services/DATALINK_POOL1", "/cluster/servers", check] {
+            let page = appliance.ask("GET", path, &headers, "").await;
+            assert_eq!(page.status, 200, "{path} for {role}");
+            let offers =
+                page.text.contains("/edit\"") || page.text.contains(r#"class="primary" type="submit""#);
+            assert_eq!(offers, changes, "{path} for {role}");
+        }
+        let edit = appliance.ask("GET", "/cluster/services/DATALINK_POOL1/edit", &headers, "").await;
+        assert_eq!(edit.status == 200, changes, "{role}");
+        for path in [check, "/cluster/services/_new", "/cluster/guide/create", "/cluster/guide"] {
+            let answer = appliance.ask("POST", path, &headers, form).await;
+            assert_eq!(answer.status != 403, changes, "{path} for {role}: {}", answer.status);
+        }
+        for path in [test.as_str(), "/cluster/checks/_new/test"] {
+            let answer = appliance.ask("POST", path, &headers, form).await;
+            let expected = if role == Role::Viewer { 403 } else { 200 };
+            assert_eq!(answer.status, expected, "{path} for {role}");
+            assert_eq!(answer.text.contains("passed in"), role != Role::Viewer, "{role}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_broken_is_refused_and_what_was_typed_is_shown_as_text() {
+    let appliance = Appliance::new();
+    let token = appliance.token(Role::Administrator, Timestamp::now());
+    let headers = [("authorization", token.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+    let typed = "label=%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E&ports=x";
+    for path in ["/cluster/services/_new", "/cluster/services/DATALINK_POOL1/edit", "/cluster/guide"] {
+        let form = format!("{typed}&pool1.address=%3Cscript%3E");
+        let answer = appliance.ask("POST", path, &headers, &form).await;
+        assert!(!answer.text.contains("<script>"), "{path}: {}", answer.text);
+        // There is no engine that would judge what only breaks rules.
+        assert!([422, 503].contains(&answer.status), "{path}: {}", answer.status);
+    }
+    let large = format!("label={}", "x".repeat(300 * 1024));
+    let answer = appliance.ask("POST", "/cluster/services/_new", &headers, &large).await;
+    assert!([413, 422].contains(&answer.status), "{}", answer.status);
+    let unknown = appliance.ask("GET", "/cluster/services/%3Cscript%3E", &headers, "").await;
+    assert!(unknown.status == 404 && !unknown.text.contains("<script>"));
+}

@@ -65,15 +65,15 @@ pub(in crate::web) const MENU: &[Section] = &[
     Section {
         title: "Cluster Configuration",
         pages: &[
-            planned(
-                "/cluster/guide",
-                "Set-up for DoseWatch",
-                "The guided set-up is not here yet; examples/datalink.toml shows the three pools.",
-            ),
+            built("/cluster/guide", "Set-up for DoseWatch"),
             built("/cluster/services", "Layer 4 Virtual Services"),
             built("/cluster/servers", "Layer 4 Real Servers"),
-            planned("/cluster/checks", "Health Check Scripts", "This page is not here yet."),
-            planned("/cluster/advanced", "Layer 4 Advanced Configuration", "This page is not here yet."),
+            built("/cluster/checks", "Health Check Scripts"),
+            planned(
+                "/cluster/advanced",
+                "Layer 4 Advanced Configuration",
+                "Alerts by e-mail are not sent yet. Everything else about a service stands in its own form.",
+            ),
             planned(
                 "/cluster/pair",
                 "High-Availability Configuration",

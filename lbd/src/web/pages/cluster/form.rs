@@ -32,6 +32,8 @@ pub(super) enum Control {
     List,
     /// A box to tick.
     Tick,
+    /// So many lines of text.
+    Area(u8),
 }
 
 /// An input with all that stands around it.
@@ -222,6 +224,29 @@ pub(super) struct Button {
     pub(super) words: String,
 }
 
+/// How the inputs of a part stand beside each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// Two in a row.
+    #[default]
+    Two,
+    /// A long one, and two short ones.
+    Three,
+    /// All in one row, as an entry of a list.
+    Row,
+}
+
+impl Layout {
+    /// Of the style sheet.
+    fn class(self) -> &'static str {
+        match self {
+            Self::Two => "",
+            Self::Three => " three",
+            Self::Row => " row",
+        }
+    }
+}
+
 /// A part of a form, under its heading.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Part {
@@ -229,8 +254,8 @@ pub(super) struct Part {
     pub(super) title: String,
     /// Folded away, unless something in it is wrong.
     pub(super) advanced: bool,
-    /// Its inputs stand in one row.
-    pub(super) row: bool,
+    /// How its inputs stand beside each other.
+    pub(super) layout: Layout,
     /// What it is about, for people.
     pub(super) lead: String,
     /// Its inputs.
@@ -242,10 +267,6 @@ pub(super) struct Part {
 }
 
 impl Part {
-    fn row_title(&self) -> &str {
-        if self.row { &self.title } else { "" }
-    }
-
     fn is_wrong(&self) -> bool {
         self.inputs.iter().any(|input| input.error.is_some() || input.in_force.is_some())
     }
@@ -270,8 +291,12 @@ pub(super) struct About {
     pub(super) action: String,
     /// Where one goes who changes nothing.
     pub(super) back: String,
-    /// What stands on its button.
+    /// What stands on its button; there is none where this is empty.
     pub(super) submit: &'static str,
+    /// What was done just before.
+    pub(super) notice: Option<String>,
+    /// It changes nothing yet: nobody asks why.
+    pub(super) without_comment: bool,
 }
 
 /// A whole page with a form.
@@ -323,14 +348,15 @@ impl FormPage {
         page_of(status, &self)
     }
 
-    /// Each with its name and its error; inputs in a row are told apart by the heading of the row.
+    /// Each with its name and its error; those of the same label are told apart by the heading above them.
     fn wrong_inputs(&self) -> impl Iterator<Item = (&Input, String, &String)> {
-        let inputs =
-            self.parts.iter().flat_map(|part| part.inputs.iter().map(move |input| (part.row_title(), input)));
-        let inputs = inputs.chain([("", &self.comment)]);
-        inputs.filter_map(|(row, input)| {
-            let name = if row.is_empty() { input.label.clone() } else { format!("{row}, {}", input.label) };
-            Some((input, name, input.error.as_ref()?))
+        let all =
+            || self.parts.iter().flat_map(|part| part.inputs.iter().map(move |input| (&*part.title, input)));
+        all().chain([("", &self.comment)]).filter_map(move |(part, input)| {
+            let error = input.error.as_ref()?;
+            let is_alone = all().filter(|(_, other)| other.label == input.label).count() < 2;
+            let name = if is_alone { input.label.clone() } else { format!("{part}, {}", input.label) };
+            Some((input, name, error))
         })
     }
 

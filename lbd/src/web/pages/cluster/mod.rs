@@ -5,15 +5,21 @@
 
 mod ask;
 mod change;
+mod check_form;
+mod check_test;
+mod checks;
 mod confirm;
 mod field;
 mod form;
+mod guide;
 mod new_check;
 mod new_service;
 mod servers;
 mod services;
 mod tables;
 mod typed;
+
+pub(in crate::web) use checks::TEST_PATHS;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -29,7 +35,11 @@ const LARGEST_FORM: usize = 256 * 1024;
 
 /// All pages of this section that do their work already.
 pub(super) fn routes() -> Router<Gateway> {
-    services::routes().merge(servers::routes()).layer(DefaultBodyLimit::max(LARGEST_FORM))
+    services::routes()
+        .merge(servers::routes())
+        .merge(checks::routes())
+        .merge(guide::routes())
+        .layer(DefaultBodyLimit::max(LARGEST_FORM))
 }
 
 /// For forms whose answer would be refused anyway.

@@ -4,7 +4,7 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::change::{Edited, write_entry};
-use super::form::{About, Button, FormPage, Part, Source};
+use super::form::{About, Button, FormPage, Layout, Part, Source};
 use super::new_check;
 use super::tables::{SERVER_ROW, SERVICE, fields};
 use super::typed::{Faults, Rejection, Typed};
@@ -121,6 +121,7 @@ pub(super) fn page(
         action: "/cluster/services/_new".into(),
         back: "/cluster/services".into(),
         submit: "Add the service",
+        ..About::default()
     };
     FormPage::new(frame, about, parts, typed, rejection)
         .answer(document, published.view.configuration_version)
@@ -140,7 +141,7 @@ fn server_parts(source: Source<'_>, faults: &mut Faults) -> Vec<Part> {
         });
         Part {
             title: format!("Real server {}", row + 1),
-            row: true,
+            layout: Layout::Row,
             inputs: SERVER_ROW.iter().map(|field| field.input(source, faults)).collect(),
             buttons: more.into_iter().collect(),
             ..Part::default()

@@ -213,6 +213,7 @@ fn about(service: &str, server: Option<&str>) -> About {
             action: format!("{LIST}/{service}/_new"),
             back,
             submit: "Add the server",
+            ..About::default()
         },
         Some(server) => About {
             title: format!("Edit {server}"),
@@ -220,6 +221,7 @@ fn about(service: &str, server: Option<&str>) -> About {
             action: format!("{LIST}/{service}/{server}/edit"),
             back,
             submit: "Save",
+            ..About::default()
         },
     }
 }

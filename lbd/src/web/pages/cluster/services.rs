@@ -238,6 +238,7 @@ fn edit_page(ask: Ask, label: &str, typed: Option<&Typed>, rejection: Option<Rej
         action: format!("{}/edit", page_path(label)),
         back: page_path(label),
         submit: "Save",
+        ..About::default()
     };
     FormPage::new(ask.frame, about, parts, typed, rejection)
         .answer(&published.document, published.view.configuration_version)

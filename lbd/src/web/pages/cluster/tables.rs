@@ -21,9 +21,9 @@ const SNAT_SOURCES: &[Choice] = &[
     ("interface", "Always the address of the interface towards the server"),
 ];
 const STATES: &[Choice] = &[
-    ("online", "Online: takes connections while it passes its check (default)"),
-    ("drain", "Drain: no new connections, established ones go on"),
-    ("halt", "Halt: no new connections, established ones end"),
+    ("online", "Online (default)"),
+    ("drain", "Drain: established connections go on"),
+    ("halt", "Halt: established connections end"),
 ];
 
 /// Of a virtual service; the real servers have forms of their own.
@@ -86,7 +86,7 @@ pub(super) const SERVER: &[Section] = &[Section {
         Field::number("weight", "Weight", "")
             .usual("100")
             .hint("Its share of new clients in relation to the others: 0 (none) to 256."),
-        Field::choice("state", "State", STATES),
+        Field::choice("state", "State", STATES).hint("Drained and halted servers take no new connections."),
     ],
 }];
 

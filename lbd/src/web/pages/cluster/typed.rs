@@ -58,6 +58,11 @@ impl Typed {
     pub(super) fn based_on(&self) -> Option<u64> {
         self.text(BASED_ON).parse().ok()
     }
+
+    /// Everything that was sent, in its order.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, text)| (name.as_str(), text.as_str()))
+    }
 }
 
 /// Problems whose inputs are still to be found.
@@ -70,7 +75,7 @@ impl Faults {
         Self(problems)
     }
 
-    /// What is wrong with an input, or with a part of what it holds.
+    /// What is wrong with an input, or with a part of what it holds; a sentence a line.
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
         let concerns = |problem: &Problem| {
             let rest = problem.field.strip_prefix(name);
@@ -79,7 +84,7 @@ impl Faults {
         let (ours, others) = std::mem::take(&mut self.0).into_iter().partition::<Vec<_>, _>(concerns);
         self.0 = others;
         let told: Vec<_> = ours.iter().map(|problem| sentence(&problem.problem, &problem.remedy)).collect();
-        (!told.is_empty()).then(|| told.join(" "))
+        (!told.is_empty()).then(|| told.join("\n"))
     }
 
     /// With the problem of `field` named as the input `name`, and without the others of `entry`.
@@ -145,6 +150,11 @@ impl Rejection {
             changed,
             faults: Faults::new(within(problems, entry)),
         }
+    }
+
+    /// Fields that break rules, named as their inputs are.
+    pub(super) fn invalid(problems: Vec<Problem>) -> Self {
+        Self::new(Refusal::Invalid(problems), "")
     }
 
     /// Whether somebody else was faster.
