@@ -179,7 +179,7 @@ fn translate_by_two_rules(balancer: &Host) {
 /// Serves `iperf3` on [`IPERF`].
 pub fn start_iperf(server: &Host) -> Arc<Process> {
     let mut command = server.command("iperf3");
-    command.args(["--server", "--port", &IPERF.to_string()]);
+    command.args(["--server", "--forceflush", "--port", &IPERF.to_string()]);
     listening(server.start(command, "iperf3"), IPERF)
 }
 
