@@ -18,8 +18,11 @@ use socket2::{Domain, SockRef, Socket, Type};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// For one of many attempts to connect.
 const ATTEMPT: Duration = Duration::from_millis(200);
-/// Enough for all clients, and for a proxy that closes a little later than they do.
-const SERVER_THREADS: usize = 64;
+/// Enough for all clients, for a proxy that closes a little later than they do, and for connections whose reset was lost
+/// on an emulated adapter.
+const SERVER_THREADS: usize = 512;
+/// Longer than any client of ours is silent: the client of such a connection has gone.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// Carries out one of the helper's commands; clients print their figures as JSON.
 pub fn run(arguments: &[&str]) -> io::Result<()> {
@@ -52,6 +55,7 @@ fn serve(port: u16) -> io::Result<()> {
     let serve_one = |mut connection: TcpStream| {
         SockRef::from(&connection).set_linger(Some(Duration::ZERO))?;
         connection.set_nodelay(true)?;
+        connection.set_read_timeout(Some(SILENCE))?;
         let mut buffer = [0; 256];
         loop {
             match connection.read(&mut buffer)? {
