@@ -184,7 +184,7 @@ impl Lbd {
 }
 
 /// The lbd to test: `EVENKEEL_LBD`, which the Makefile sets.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let path = std::env::var_os("EVENKEEL_LBD").map(PathBuf::from);
     let path = path.expect("EVENKEEL_LBD names the lbd to test; `make test` builds it and sets this");
     let executable = path.metadata().is_ok_and(|file| file.permissions().mode() & 0o111 != 0);

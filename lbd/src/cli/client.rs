@@ -1,70 +1,168 @@
-//! Speaks HTTP to the daemon over its socket.
+//! Speaks HTTP to lbd: over its socket, or over HTTPS.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, HeaderValue, IF_MATCH};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
+use super::failure::CommandError;
+use super::way::{Destination, Https, Way};
 use crate::config::Problem;
 
 /// A change waits for the kernel and the disk.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// For the connection itself, over whatever is between.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The status of 2,000 services of 10 servers has about 15 MB.
 const LARGEST_ANSWER: usize = 64 << 20;
 
-/// The body of an answer to GET.
-pub fn get(socket: &Path, path: &str) -> Result<String, String> {
-    ask(socket, Request::get(path).body(Full::default()))
+/// What is asked.
+#[derive(Debug)]
+pub(super) struct Call {
+    method: Method,
+    path: String,
+    body: String,
+    kind: Option<&'static str>,
+    if_match: Option<String>,
 }
 
-/// The body of an answer to PUT of a TOML document; a refusal is told problem by problem.
-pub fn put_toml(socket: &Path, path: &str, toml: String) -> Result<String, String> {
-    let request = Request::builder().method(Method::PUT).uri(path).header(CONTENT_TYPE, "application/toml");
-    ask(socket, request.body(Full::from(toml)))
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The body.
+    pub(super) text: String,
+    /// The version of the configuration that it shows.
+    pub(super) tag: Option<String>,
 }
 
-/// The body of an answer to POST of a JSON document.
-pub fn post_json(socket: &Path, path: &str, json: String) -> Result<String, String> {
-    let request = Request::builder().method(Method::POST).uri(path).header(CONTENT_TYPE, "application/json");
-    ask(socket, request.body(Full::from(json)))
-}
-
-fn ask(socket: &Path, request: hyper::http::Result<Request<Full<Bytes>>>) -> Result<String, String> {
-    let mut request = request.map_err(|error| error.to_string())?;
-    request.headers_mut().insert(HOST, hyper::header::HeaderValue::from_static("localhost"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    let exchange = async { tokio::time::timeout(TIMEOUT, exchange(socket, request)).await };
-    let (status, body) = runtime
-        .block_on(exchange)
-        .map_err(|_| format!("lbd did not answer within {} s", TIMEOUT.as_secs()))??;
-    match status.is_success() {
-        true => Ok(body),
-        false => Err(refusal(&body)),
+impl Answer {
+    /// The body as what it should be.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, CommandError> {
+        serde_json::from_str(&self.text).map_err(CommandError::not_understood)
     }
 }
 
-async fn exchange(socket: &Path, request: Request<Full<Bytes>>) -> Result<(StatusCode, String), String> {
-    let stream = tokio::net::UnixStream::connect(socket).await.map_err(|error| {
-        format!(
+impl Call {
+    pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), body: String::new(), kind: None, if_match: None }
+    }
+
+    pub(super) fn json(self, body: &impl serde::Serialize) -> Self {
+        // Plain values with text keys: there is always a JSON text of them.
+        let body = serde_json::to_string(body).unwrap_or_default();
+        Self { body, kind: Some("application/json"), ..self }
+    }
+
+    pub(super) fn toml(self, body: String) -> Self {
+        Self { body, kind: Some("application/toml"), ..self }
+    }
+
+    /// Only if the configuration is still the one that an answer had shown.
+    pub(super) fn based_on(self, tag: Option<String>) -> Self {
+        Self { if_match: tag, ..self }
+    }
+
+    pub(super) fn send(self, way: &Way) -> Result<Answer, CommandError> {
+        let destination = way.destination()?;
+        let request = self.request(&destination)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        let exchange = async { tokio::time::timeout(TIMEOUT, exchange(&destination, request)).await };
+        let late = |_| CommandError::unreached(format!("lbd did not answer within {} s", TIMEOUT.as_secs()));
+        let (status, answer) = runtime.block_on(exchange).map_err(late)??;
+        if status.is_success() { Ok(answer) } else { Err(refusal(status, &answer.text).into()) }
+    }
+
+    fn request(self, destination: &Destination<'_>) -> Result<Request<Full<Bytes>>, String> {
+        let mut request = Request::builder().method(self.method).uri(self.path);
+        request = match destination {
+            Destination::Socket(_) => request.header(HOST, "localhost"),
+            Destination::Https(Https { host, port, token, .. }) => {
+                let token = HeaderValue::try_from(format!("Bearer {token}"));
+                let token = token.map_err(|_| "the token file holds no token: it has other characters")?;
+                request.header(HOST, format!("{host}:{port}")).header(AUTHORIZATION, token)
+            }
+        };
+        if let Some(kind) = self.kind {
+            request = request.header(CONTENT_TYPE, kind);
+        }
+        if let Some(tag) = self.if_match {
+            request = request.header(IF_MATCH, tag);
+        }
+        request.body(Full::from(self.body)).map_err(|error| error.to_string())
+    }
+}
+
+/// The body of an answer to GET.
+pub(super) fn get(way: &Way, path: &str) -> Result<String, CommandError> {
+    Call::new(Method::GET, path).send(way).map(|answer| answer.text)
+}
+
+async fn exchange(
+    destination: &Destination<'_>,
+    request: Request<Full<Bytes>>,
+) -> Result<(StatusCode, Answer), CommandError> {
+    match destination {
+        Destination::Socket(path) => talk(on_socket(path).await?, request).await,
+        Destination::Https(https) => talk(over_https(https).await?, request).await,
+    }
+}
+
+async fn on_socket(path: &Path) -> Result<tokio::net::UnixStream, CommandError> {
+    tokio::net::UnixStream::connect(path).await.map_err(|error| {
+        CommandError::unreached(format!(
             "cannot reach lbd at {}: {error}; is it running, and are you root or its user?",
-            socket.display()
-        )
-    })?;
-    let talking = |error: hyper::Error| format!("talking to lbd: {error}");
+            path.display()
+        ))
+    })
+}
+
+async fn over_https(https: &Https) -> Result<tokio_rustls::client::TlsStream<TcpStream>, CommandError> {
+    let Https { host, port, trust, .. } = https;
+    let place = format!("{host}:{port}");
+    let plain = host.trim_matches(['[', ']']);
+    let failed = |error: String| CommandError::unreached(format!("cannot reach {place}: {error}"));
+    let name = ServerName::try_from(plain.to_owned()).map_err(|error| failed(error.to_string()))?;
+    let connect = async {
+        let stream = TcpStream::connect((plain, *port)).await.map_err(|error| failed(error.to_string()))?;
+        let tls = TlsConnector::from(Arc::new(trust.client()?));
+        let untrusted = |error: std::io::Error| {
+            CommandError::unreached(format!(
+                "{place} is not trusted: {error}. Compare the fingerprint with the one in the WebUI under Local \
+                 Configuration, then give it with --fingerprint, or a certificate with --ca."
+            ))
+        };
+        tls.connect(name, stream).await.map_err(untrusted)
+    };
+    let late = |_| failed(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()));
+    tokio::time::timeout(CONNECT_TIMEOUT, connect).await.map_err(late)?
+}
+
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Full<Bytes>>,
+) -> Result<(StatusCode, Answer), CommandError> {
+    let talking = |error: hyper::Error| CommandError::unreached(format!("talking to lbd: {error}"));
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(talking)?;
     tokio::spawn(connection);
     let answer = sender.send_request(request).await.map_err(talking)?;
     let status = answer.status();
+    let tag = answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
     let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await;
     let body = body.map_err(|error| format!("reading lbd's answer: {error}"))?.to_bytes();
-    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    Ok((status, Answer { text: String::from_utf8_lossy(&body).into_owned(), tag }))
 }
 
 #[derive(Deserialize)]
@@ -73,14 +171,35 @@ struct ProblemDocument {
     detail: String,
     #[serde(default)]
     problems: Vec<Problem>,
+    #[serde(default)]
+    changed: Vec<String>,
 }
 
-fn refusal(body: &str) -> String {
+/// A line for what happened, and one for each field and each change of others.
+fn refusal(status: StatusCode, body: &str) -> String {
     match serde_json::from_str::<ProblemDocument>(body) {
         Ok(problem) => {
-            let lines = problem.problems.iter().map(|problem| format!("\n{problem}"));
-            format!("{}. {}{}", problem.title, problem.detail, lines.collect::<String>())
+            let fields = problem.problems.iter().map(|problem| format!("\n  {problem}"));
+            let changes = problem.changed.iter().map(|change| format!("\n  meanwhile: {change}"));
+            format!("{}. {}{}", problem.title, problem.detail, fields.chain(changes).collect::<String>())
         }
-        Err(_) => body.to_owned(),
+        Err(_) => format!("lbd answered {status}: {}", body.chars().take(500).collect::<String>()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_each_field_and_what_to_do() {
+        let body = r#"{"title":"The configuration breaks rules","status":422,"detail":"Nothing was changed.","problems":[
+            {"field":"ports","problem":"\"0\" is no port","remedy":"give 1 to 65535"}],"changed":["version 3 by ann"]}"#;
+        assert_eq!(
+            refusal(StatusCode::UNPROCESSABLE_ENTITY, body),
+            "The configuration breaks rules. Nothing was changed.\n  ports: \"0\" is no port; give 1 to 65535\n  \
+             meanwhile: version 3 by ann"
+        );
+        assert!(refusal(StatusCode::BAD_GATEWAY, "<html>").contains("502"));
     }
 }

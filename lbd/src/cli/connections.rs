@@ -1,11 +1,11 @@
 //! `lbd connections`: the connections of clients, open or closed.
 
-use std::fmt::Write;
-
 use clap::Args;
 use jiff::Timestamp;
 
-use super::{ControlSocket, client};
+use super::client;
+use super::failure::CommandError;
+use super::print::{Common, encoded};
 use crate::conntrack::list::{ConnectionList, ConnectionView};
 use crate::conntrack::lookup::{ClosedList, ClosedView};
 use crate::conntrack::record::Cause;
@@ -37,18 +37,15 @@ pub(super) struct Connections {
     /// Only those opened by then
     #[arg(long, value_name = "TIME", requires = "closed")]
     until: Option<String>,
-    /// As JSON, the same as GET /api/v1/connections or /api/v1/closed-connections
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    socket: ControlSocket,
+    common: Common,
 }
 
 /// Prints what was asked for.
-pub(super) fn show(question: &Connections) -> Result<(), String> {
-    let answer = client::get(&question.socket.control_socket, &path(question))?;
-    let not_understood = |error| format!("the daemon's answer is not understood: {error}");
-    match (question.json, question.closed) {
+pub(super) fn show(question: &Connections) -> Result<(), CommandError> {
+    let answer = client::get(&question.common.way, &path(question))?;
+    let not_understood = |error| CommandError::not_understood(error);
+    match (question.common.json, question.closed) {
         (true, _) => println!("{answer}"),
         (false, false) => print!("{}", open_text(&serde_json::from_str(&answer).map_err(not_understood)?)),
         (false, true) => {
@@ -72,20 +69,6 @@ fn path(question: &Connections) -> String {
     ];
     let pairs = given.iter().filter_map(|(name, value)| Some(format!("{name}={}", encoded(value.as_ref()?))));
     format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
-}
-
-/// For a URL's query (RFC 3986 section 2.1).
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                encoded.push(char::from(byte))
-            }
-            // Writing to a String cannot fail.
-            _ => drop(write!(encoded, "%{byte:02X}")),
-        }
-        encoded
-    })
 }
 
 fn open_text(list: &ConnectionList) -> String {
@@ -156,12 +139,6 @@ fn end(count: usize, is_cut: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_question_is_written_so_that_it_is_understood() {
-        assert_eq!(encoded("2026-11-25T08:30:00+01:00"), "2026-11-25T08%3A30%3A00%2B01%3A00");
-        assert_eq!(encoded("1h 30m&x=y"), "1h%2030m%26x%3Dy");
-    }
 
     #[test]
     fn a_list_says_whether_it_is_whole() {

@@ -1,27 +1,42 @@
-//! The command line: one verb, one meaning.
+//! The command line: the verbs of the API, over the socket on the same machine or over HTTPS with a token.
 
+mod check;
 mod client;
+mod config;
 mod connections;
+mod failure;
+mod people;
+mod print;
 mod probe;
+mod server;
+mod service;
+mod settings;
 mod status;
+mod trust;
+mod way;
 
-use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use hyper::Method;
+use serde_json::Value;
 
 use crate::begin::{self, Origin, Paths};
-use crate::config::Document;
-use crate::engine::Accepted;
 use crate::privileges::{self, Account};
 use crate::run;
 use crate::sys;
 use crate::view::View;
 use crate::web::users::UserFile;
+use client::Call;
+pub use failure::CommandError;
+use print::{Common, Why, accepted};
+
+const EXIT_CODES: &str =
+    "Exit code: 0 done; 1 refused or failed, with the reason; 2 the command is wrong; 3 lbd was not reached";
 
 /// The load-balancer daemon of Evenkeel.
 #[derive(Debug, Parser)]
-#[command(name = "lbd", version, about, subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "lbd", version, about, subcommand_required = true, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub struct Command {
     #[command(subcommand)]
     verb: Verb,
@@ -38,7 +53,19 @@ enum Verb {
         /// The file, in TOML
         file: PathBuf,
     },
-    /// Make a configuration file the one in force
+    /// Virtual services: list, show, add, edit, remove, enable, disable
+    Service(service::Service),
+    /// Real servers: list, add, edit, remove, drain, halt, online, weight
+    Server(server::Server),
+    /// Health checks: list, add, edit, remove
+    Check(check::Check),
+    /// The configuration as a whole: show, diff, history, back, confirm, revert, apply
+    Config(config::Config),
+    /// Users: list, add, remove
+    User(people::User),
+    /// API tokens: list, create, revoke
+    Token(people::Token),
+    /// Make a configuration file the one in force; the same as config apply
     Apply(Apply),
     /// List the connections of clients, or those that have closed
     Connections(connections::Connections),
@@ -51,6 +78,11 @@ enum Verb {
         #[command(flatten)]
         user: User,
     },
+    /// Print a script that completes commands in a shell
+    Completions {
+        /// For example bash: lbd completions bash > /etc/bash_completion.d/lbd
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -58,13 +90,6 @@ struct StateDirectory {
     /// Folder for everything that must survive a restart
     #[arg(long, value_name = "DIRECTORY", default_value = "/var/lib/evenkeel")]
     state_directory: PathBuf,
-}
-
-#[derive(Debug, Args)]
-struct ControlSocket {
-    /// Socket of the running daemon
-    #[arg(long, value_name = "SOCKET", default_value = "/var/lib/evenkeel/lbd.sock")]
-    control_socket: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -102,36 +127,42 @@ struct User {
 
 #[derive(Debug, Args)]
 struct Status {
-    /// As JSON, the same as GET /api/v1/status
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    socket: ControlSocket,
+    common: Common,
 }
 
 #[derive(Debug, Args)]
 struct Apply {
-    /// The file, in TOML
-    file: PathBuf,
     #[command(flatten)]
-    socket: ControlSocket,
+    apply: config::ApplyFile,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// Does what the command says. Errors are for the person who gave it.
-pub fn carry_out(command: Command) -> Result<(), String> {
+pub fn carry_out(command: Command) -> Result<(), CommandError> {
     match command.verb {
-        Verb::Run(run) => daemon(run),
-        Verb::Status(status) => show_status(&status),
+        Verb::Run(run) => daemon(run)?,
+        Verb::Status(status) => show_status(&status.common)?,
         Verb::CheckConfig { file } => {
             let config = begin::read_config(&file)?;
             println!("{} is valid: {} virtual services.", file.display(), config.services.len());
-            Ok(())
         }
-        Verb::Probe(probe) => probe::carry_out(probe),
-        Verb::Connections(question) => connections::show(&question),
-        Verb::Apply(apply) => change_config(&apply),
-        Verb::SetPassword { state, user } => set_password(&state.state_directory, &user.user),
+        Verb::Service(service) => service::carry_out(&service)?,
+        Verb::Server(server) => server::carry_out(&server)?,
+        Verb::Check(check) => check::carry_out(&check)?,
+        Verb::Config(config) => config::carry_out(&config)?,
+        Verb::User(user) => people::carry_out_user(&user)?,
+        Verb::Token(token) => people::carry_out_token(&token)?,
+        Verb::Probe(probe) => probe::carry_out(probe)?,
+        Verb::Connections(question) => connections::show(&question)?,
+        Verb::Apply(Apply { apply, common }) => config::apply(&apply, &common)?,
+        Verb::SetPassword { state, user } => set_password(&state.state_directory, &user.user)?,
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Command::command(), "lbd", &mut std::io::stdout());
+        }
     }
+    Ok(())
 }
 
 fn daemon(run: Run) -> Result<(), String> {
@@ -166,29 +197,29 @@ fn daemon(run: Run) -> Result<(), String> {
     runtime.block_on(run::run(paths))
 }
 
-fn show_status(status: &Status) -> Result<(), String> {
-    let json = client::get(&status.socket.control_socket, "/api/v1/status")?;
-    if status.json {
-        println!("{json}");
-        return Ok(());
+fn show_status(common: &Common) -> Result<(), CommandError> {
+    let answer = Call::new(Method::GET, "/api/v1/status").send(&common.way)?;
+    if common.json {
+        println!("{}", answer.text);
+    } else {
+        let view: View = answer.read()?;
+        print!("{}", status::text(&view, jiff::Timestamp::now()));
     }
-    let view: View = serde_json::from_str(&json)
-        .map_err(|error| format!("the daemon's answer is not understood: {error}"))?;
-    print!("{}", status::text(&view, jiff::Timestamp::now()));
     Ok(())
 }
 
-fn change_config(apply: &Apply) -> Result<(), String> {
-    let config = begin::read_config(&apply.file)?;
-    let document: &Document = &config.document;
-    let answer = client::put_toml(&apply.socket.control_socket, "/api/v1/config", document.to_toml())?;
-    let accepted: Accepted = serde_json::from_str(&answer)
-        .map_err(|error| format!("the daemon's answer is not understood: {error}"))?;
-    println!("{} is in force as version {}.", apply.file.display(), accepted.version);
-    if let Some(until) = accepted.confirm_until {
-        println!("It is taken back at {until:.0} unless you confirm it: POST /api/v1/config/confirm");
-    }
-    Ok(())
+/// Changes an entry of the configuration as lbd has it now, and nothing that somebody else has changed meanwhile.
+fn edit_entry(
+    common: &Common,
+    path: &str,
+    why: &Why,
+    edit: impl FnOnce(&mut Value) -> Result<(), String>,
+) -> Result<(), CommandError> {
+    let answer = Call::new(Method::GET, path).send(&common.way)?;
+    let mut entry: Value = answer.read()?;
+    edit(&mut entry)?;
+    let call = Call::new(Method::PUT, why.at(path)).json(&entry).based_on(answer.tag);
+    accepted(&call.send(&common.way)?, common.json)
 }
 
 fn set_password(state_directory: &Path, user: &str) -> Result<(), String> {
@@ -200,12 +231,42 @@ fn set_password(state_directory: &Path, user: &str) -> Result<(), String> {
         let owner = Account::owner_of(state_directory).map_err(|error| error.to_string())?;
         owner.become_plain().map_err(|error| error.to_string())?;
     }
-    let mut password = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut password)
-        .map_err(|error| format!("reading the password: {error}"))?;
-    UserFile::below(state_directory).set(password.trim_end_matches(['\r', '\n']))?;
+    UserFile::below(state_directory).set(&people::line_of_input()?)?;
     println!("The password of the user loadbalancer is set.");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_contradict_nobody() {
+        Command::command().debug_assert();
+    }
+
+    #[test]
+    fn what_excludes_each_other_is_refused_and_options_stand_anywhere() {
+        let parsed = |line: &str| Command::try_parse_from(line.split(' ')).is_ok();
+        for right in [
+            "lbd server drain POOL NODE1 --json",
+            "lbd server --json drain POOL NODE1",
+            "lbd server drain --everywhere 192.0.2.1",
+            "lbd status --url https://192.0.2.1 --token-file t --fingerprint \
+             0000000000000000000000000000000000000000000000000000000000000000",
+        ] {
+            assert!(parsed(right), "{right}");
+        }
+        for wrong in [
+            "lbd server drain POOL",
+            "lbd server drain POOL NODE1 --everywhere 192.0.2.1",
+            "lbd status --url https://192.0.2.1",
+            "lbd status --token-file t",
+            "lbd status --url https://192.0.2.1 --token-file t --control-socket s",
+            "lbd status --url https://192.0.2.1 --token-file t --fingerprint AB",
+            "lbd user add ann",
+        ] {
+            assert!(!parsed(wrong), "{wrong}");
+        }
+    }
 }

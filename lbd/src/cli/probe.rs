@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use clap::Args;
+use hyper::Method;
 
-use super::{ControlSocket, client};
+use super::client::Call;
+use super::failure::CommandError;
+use super::print::Common;
 use crate::web::probe::{ProbeAnswer, ProbeRequest};
 
 /// Which check of which server.
@@ -26,23 +29,18 @@ pub(super) struct Probe {
     /// Port of the server [default: the check's]
     #[arg(long, requires = "check")]
     port: Option<u16>,
-    /// As JSON, the same as POST /api/v1/probe
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    socket: ControlSocket,
+    common: Common,
 }
 
 /// Asks the daemon to check, and prints what it says; a check that fails is an error.
-pub(super) fn carry_out(probe: Probe) -> Result<(), String> {
-    let Probe { service, server, check, address, port, json, socket } = probe;
+pub(super) fn carry_out(probe: Probe) -> Result<(), CommandError> {
+    let Probe { service, server, check, address, port, common } = probe;
     let request = ProbeRequest { service, server, check, address, port, definition: None };
-    let request = serde_json::to_string(&request).map_err(|error| error.to_string())?;
-    let answer = client::post_json(&socket.control_socket, "/api/v1/probe", request)?;
-    let read: ProbeAnswer = serde_json::from_str(&answer)
-        .map_err(|error| format!("the daemon's answer is not understood: {error}"))?;
-    if json {
-        println!("{answer}");
+    let answer = Call::new(Method::POST, "/api/v1/probe").json(&request).send(&common.way)?;
+    let read: ProbeAnswer = answer.read()?;
+    if common.json {
+        println!("{}", answer.text);
     } else {
         print!("{}", text(&read));
     }

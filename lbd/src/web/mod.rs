@@ -34,6 +34,7 @@ use axum::Router;
 
 pub use caller::{Caller, Peer, Role};
 pub use gateway::{Gateway, Published, Request, Wish};
+pub use server_state::Wanted;
 
 /// Pages and API, without any check of who asks.
 pub fn router(gateway: Gateway) -> Router {
