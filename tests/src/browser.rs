@@ -3,6 +3,7 @@
 //! The connection to chromedriver is made inside the host's namespace, like everything the browser does.
 
 mod page;
+mod story;
 mod webdriver;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub use self::story::{ADMINISTRATOR, PASSWORD};
 use self::webdriver::Session;
 use crate::host::Host;
 use crate::peers::root;

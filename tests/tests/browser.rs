@@ -4,31 +4,13 @@
 
 use std::time::Duration;
 
-use lab::browser::{Browser, Colours};
-use lab::lbd::wait_https;
-use lab::{Config, Lab, Mode, Scp, topology};
-
-const PASSWORD: &str = "a password of the stories";
-
-fn base() -> String {
-    format!("https://{}:9443", topology::MANAGEMENT)
-}
+use lab::browser::Browser;
+use lab::{Config, Lab, Mode, Scp};
 
 /// lbd with this configuration and a password, and a browser on the administrator's host.
 fn appliance(lab: &Lab, config: &Config) -> Browser {
     lab.lbd().start(config);
-    lab.lbd().set_password(PASSWORD);
-    wait_https(lab.administrator(), &base());
-    let browser = Browser::start(lab.administrator(), &base());
-    log_in(&browser);
-    browser
-}
-
-fn log_in(browser: &Browser) {
-    browser.open("/login");
-    browser.fill("#password", PASSWORD);
-    browser.click("main form button[type=submit]");
-    browser.wait_text("h1", "System Overview");
+    Browser::of(lab)
 }
 
 /// The pools of the example with their real peers; the checks of the first pool run every second.
@@ -44,24 +26,6 @@ fn example(lab: &Lab) -> (Config, Vec<Scp>) {
     (config.replacing_all("timeout_seconds = 3", "timeout_seconds = 1"), peers.map(start).into())
 }
 
-/// No violation of axe-core, no error in the console; a picture in light and dark, wide and narrow.
-fn judge(browser: &Browser, name: &str) {
-    for (width, size) in [(1440, "desktop"), (1024, "1024")] {
-        browser.resize(width, 900);
-        for (colours, theme) in [(Colours::Light, "light"), (Colours::Dark, "dark")] {
-            browser.prefer(colours);
-            browser.screenshot(&format!("{name}-{size}-{theme}"));
-            let faults = browser.accessibility_faults();
-            assert!(faults.is_empty(), "{name}, {size}, {theme}:\n{}", faults.join("\n"));
-        }
-        let overflow = browser.evaluate("document.documentElement.scrollWidth - window.innerWidth");
-        assert!(overflow.as_i64() <= Some(0), "{name} is {overflow} pixels too wide for {width}");
-    }
-    browser.prefer(Colours::Light);
-    browser.resize(1440, 900);
-    assert_eq!(browser.console(), Vec::<String>::new(), "{name}");
-}
-
 #[test]
 fn a_server_dies_and_the_overview_tells_without_a_reload() {
     let lab = Lab::single_arm();
@@ -69,7 +33,7 @@ fn a_server_dies_and_the_overview_tells_without_a_reload() {
     let browser = appliance(&lab, &config);
     browser.open("/lbadmin/");
     browser.wait_text(".overall", "All 3 virtual services are up");
-    judge(&browser, "overview");
+    browser.judge("overview");
     browser.evaluate("window.sameDocument = true");
     let service = "#s-DATALINK_POOL1 tr:first-child .state";
     let green = browser.style(service, "color");
@@ -80,10 +44,10 @@ fn a_server_dies_and_the_overview_tells_without_a_reload() {
     browser.wait_text("#s-DATALINK_POOL1", "refused");
     assert_ne!(browser.style(service, "color"), green);
     browser.wait_text(".overall", "1 degraded of 3 virtual services");
-    judge(&browser, "overview-degraded");
+    browser.judge("overview-degraded");
     peers[1].process.kill();
     browser.wait_text(".overall", "1 down of 3 virtual services");
-    judge(&browser, "overview-down");
+    browser.judge("overview-down");
     let same = browser.evaluate("window.sameDocument === true");
     assert_eq!(same, true, "the page was not loaded anew");
 }
@@ -145,7 +109,7 @@ fn every_page_of_the_menu_is_there_readable_and_in_the_chosen_colours() {
         browser.open(link);
         let name = format!("page{}", link.replace('/', "-"));
         if *link != "/" {
-            judge(&browser, &name);
+            browser.judge(&name);
         }
         assert!(!browser.text("h1").is_empty());
         let foreign = browser.evaluate(

@@ -2,51 +2,13 @@
 //!
 //! Pictures of every page are kept in `target/screenshots`.
 
-use lab::browser::{Browser, Colours};
-use lab::lbd::wait_https;
+use lab::browser::{ADMINISTRATOR, Browser, PASSWORD};
 use lab::{Config, Lab, topology};
-
-const PASSWORD: &str = "a password of the stories";
-const ADMINISTRATOR: &str = "loadbalancer";
-
-fn base() -> String {
-    format!("https://{}:9443", topology::MANAGEMENT)
-}
 
 /// lbd with the pools of the example, whose servers nobody needs here, and a browser on the administrator's host.
 fn appliance(lab: &Lab) -> Browser {
     lab.lbd().start(&Config::datalink());
-    lab.lbd().set_password(PASSWORD);
-    wait_https(lab.administrator(), &base());
-    let browser = Browser::start(lab.administrator(), &base());
-    log_in(&browser, ADMINISTRATOR, PASSWORD);
-    browser.wait_text("h1", "System Overview");
-    browser
-}
-
-fn log_in(browser: &Browser, user: &str, password: &str) {
-    browser.open("/login");
-    browser.fill("#user", user);
-    browser.fill("#password", password);
-    browser.click("main form button[type=submit]");
-}
-
-/// No violation of axe-core, no error in the console; a picture in light and dark, wide and narrow.
-fn judge(browser: &Browser, name: &str) {
-    for (width, size) in [(1440, "desktop"), (1024, "1024")] {
-        browser.resize(width, 900);
-        for (colours, theme) in [(Colours::Light, "light"), (Colours::Dark, "dark")] {
-            browser.prefer(colours);
-            browser.screenshot(&format!("{name}-{size}-{theme}"));
-            let faults = browser.accessibility_faults();
-            assert!(faults.is_empty(), "{name}, {size}, {theme}:\n{}", faults.join("\n"));
-        }
-        let overflow = browser.evaluate("document.documentElement.scrollWidth - window.innerWidth");
-        assert!(overflow.as_i64() <= Some(0), "{name} is {overflow} pixels too wide for {width}");
-    }
-    browser.prefer(Colours::Light);
-    browser.resize(1440, 900);
-    assert_eq!(browser.console(), Vec::<String>::new(), "{name}");
+    Browser::of(lab)
 }
 
 /// The history's line of a version.
@@ -70,18 +32,18 @@ fn an_older_version_is_compared_and_gone_back_to_with_and_without_scripts() {
         browser.wait_text("#difference", &format!("From version {} to version {before}", before - 1));
         browser.wait_text("#difference", "weight of DATALINK_POOL1_NODE1 100 -> 50");
         if scripts {
-            judge(&browser, "configuration-difference");
+            browser.judge("configuration-difference");
         }
         browser.click(&format!("{} a[href='/configuration/back/{}']", row(before - 1), before - 1));
         browser.wait_text("main", "weight of DATALINK_POOL1_NODE1 50 -> 100");
         if scripts {
-            judge(&browser, "configuration-back");
+            browser.judge("configuration-back");
             browser.fill("#comment", &"x".repeat(201));
             browser.click("main form button[type=submit]");
             browser.wait_text("#comment-error", "201 characters");
             // The browser itself tells its console of an answer 422.
             browser.console();
-            judge(&browser, "configuration-back-refused");
+            browser.judge("configuration-back-refused");
             browser.fill("#comment", "the old weight was right");
         }
         browser.click("main form button[type=submit]");
@@ -99,7 +61,7 @@ fn an_older_version_is_compared_and_gone_back_to_with_and_without_scripts() {
     browser.set_scripts(true);
     browser.open("/configuration/version/1");
     browser.wait_text(".listing", "DATALINK_POOL1");
-    judge(&browser, "configuration-version");
+    browser.judge("configuration-version");
 }
 
 #[test]
@@ -124,33 +86,33 @@ fn a_user_is_added_logs_in_with_the_one_time_password_and_chooses_their_own() {
     let lab = Lab::single_arm();
     let browser = appliance(&lab);
     browser.open("/password/users");
-    judge(&browser, "users");
+    browser.judge("users");
     browser.fill("#name", "Ann Miller");
     browser.click("form[action='/password/users'] button[type=submit]");
     browser.wait_text("#name-error", "is no name");
     browser.console();
-    judge(&browser, "users-refused");
+    browser.judge("users-refused");
     browser.fill("#name", "ann");
     browser.choose("#role", "operator");
     browser.click("form[action='/password/users'] button[type=submit]");
     browser.wait_text("h1", "One-time password of ann");
     let one_time = browser.text(".secret");
-    judge(&browser, "users-one-time");
+    browser.judge("users-one-time");
     browser.click("main a.primary");
     browser.wait_text("#u-ann", "one-time");
     browser.click("#u-ann details:last-of-type summary");
     browser.wait_text("#u-ann", "logged out at once");
-    judge(&browser, "users-remove");
+    browser.judge("users-remove");
 
     browser.click(".leave button");
-    log_in(&browser, "ann", &one_time);
+    browser.log_in("ann", &one_time);
     browser.wait_text("h1", "Choose a password of your own");
     browser.fill("#current", &one_time);
     browser.fill("#new", "a password of ann");
     browser.fill("#again", "a password of ann");
     browser.click("main form button[type=submit]");
     browser.wait_text("h1", "The password is changed");
-    log_in(&browser, "ann", "a password of ann");
+    browser.log_in("ann", "a password of ann");
     browser.wait_text("h1", "System Overview");
     browser.wait_text(".bar .user", "ann (operator)");
     browser.open("/password/users");
@@ -158,15 +120,15 @@ fn a_user_is_added_logs_in_with_the_one_time_password_and_chooses_their_own() {
     browser.console();
     browser.open("/password");
     browser.wait_text("main", "this browser");
-    judge(&browser, "password-own");
+    browser.judge("password-own");
 
     browser.click(".leave button");
-    log_in(&browser, ADMINISTRATOR, PASSWORD);
+    browser.log_in(ADMINISTRATOR, PASSWORD);
     browser.wait_text("h1", "System Overview");
     browser.open("/audit?q=ann");
     browser.wait_text("main table", "user ann added as operator");
     browser.wait_text("main table", "password of ann changed");
-    judge(&browser, "audit");
+    browser.judge("audit");
     // Every form works without scripts.
     browser.set_scripts(false);
     browser.open("/password/users");
@@ -181,7 +143,7 @@ fn a_token_is_made_shown_once_and_revoked() {
     let lab = Lab::single_arm();
     let browser = appliance(&lab);
     browser.open("/password/tokens");
-    judge(&browser, "tokens-none");
+    browser.judge("tokens-none");
     browser.fill("#name", "backup");
     browser.fill("#days", "0");
     browser.click("form[action='/password/tokens'] button[type=submit]");
@@ -191,19 +153,19 @@ fn a_token_is_made_shown_once_and_revoked() {
     browser.click("form[action='/password/tokens'] button[type=submit]");
     browser.wait_text("h1", "Token backup");
     let token = browser.text(".secret");
-    judge(&browser, "tokens-made");
+    browser.judge("tokens-made");
     let status = || {
         let mut command = lab.administrator().command("curl");
         let header = format!("Authorization: Bearer {token}");
         command.args(["--insecure", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}"]);
-        command.args(["--header", &header, &format!("{}/api/v1/status", base())]);
+        command.args(["--header", &header, &format!("https://{}:9443/api/v1/status", topology::MANAGEMENT)]);
         String::from_utf8(command.output().expect("curl runs").stdout).expect("a status")
     };
     assert_eq!(status(), "200");
     browser.click("main a.primary");
     browser.wait_text("#t-backup", "in 29 d");
     browser.click("#t-backup summary");
-    judge(&browser, "tokens");
+    browser.judge("tokens");
     browser.click("#t-backup button");
     browser.wait_text(".empty", "There is no token yet");
     assert_eq!(status(), "401");

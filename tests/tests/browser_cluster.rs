@@ -1,56 +1,18 @@
 //! Cluster Configuration in Debian's Chromium, used as an administrator would, against real lbd and real DICOM peers.
 
-use lab::browser::{Browser, Colours};
-use lab::lbd::wait_https;
-use lab::{Config, Lab, Mode, Scp, topology};
+use lab::browser::Browser;
+use lab::{Config, Lab, Mode, Scp};
 
-const PASSWORD: &str = "a password of the stories";
-
-fn base() -> String {
-    format!("https://{}:9443", topology::MANAGEMENT)
-}
-
-/// lbd with this configuration and a password, and a browser on the administrator's host.
+/// An appliance with this configuration, and a browser on the administrator's host.
 fn appliance(lab: &Lab, config: &Config) -> Browser {
     lab.lbd().start(config);
-    lab.lbd().set_password(PASSWORD);
-    wait_https(lab.administrator(), &base());
-    let browser = Browser::start(lab.administrator(), &base());
-    browser.open("/login");
-    browser.fill("#password", PASSWORD);
-    browser.click("main form button[type=submit]");
-    browser.wait_text("h1", "System Overview");
-    browser
+    Browser::of(lab)
 }
 
 /// An appliance that balances nothing yet.
 fn empty(lab: &Lab) -> Browser {
     let config: [&lab::config::Pool; 0] = [];
     appliance(lab, &lab.config(config))
-}
-
-/// No violation of axe-core, no error in the console; a picture in light and dark, wide and narrow.
-fn judge(browser: &Browser, name: &str) {
-    for (width, size) in [(1440, "desktop"), (1024, "1024")] {
-        browser.resize(width, 900);
-        for (colours, theme) in [(Colours::Light, "light"), (Colours::Dark, "dark")] {
-            browser.prefer(colours);
-            browser.screenshot(&format!("cluster-{name}-{size}-{theme}"));
-            let faults = browser.accessibility_faults();
-            assert!(faults.is_empty(), "{name}, {size}, {theme}:\n{}", faults.join("\n"));
-        }
-        let overflow = browser.evaluate("document.documentElement.scrollWidth - window.innerWidth");
-        assert!(overflow.as_i64() <= Some(0), "{name} is {overflow} pixels too wide for {width}");
-    }
-    browser.prefer(Colours::Light);
-    browser.resize(1440, 900);
-    assert_eq!(refusals_aside(browser), Vec::<String>::new(), "{name}");
-}
-
-/// The console without the statuses of forms that were refused, as they should be.
-fn refusals_aside(browser: &Browser) -> Vec<String> {
-    let expected = |line: &String| [" 422 ", " 412 "].iter().any(|status| line.contains(status));
-    browser.console().into_iter().filter(|line| !expected(line)).collect()
 }
 
 /// The button that sends the form.
@@ -66,10 +28,10 @@ fn a_service_is_added_with_mistakes_edited_disabled_and_removed() {
     let browser = empty(&lab);
     browser.open("/cluster/services");
     browser.wait_text(".empty", "There is no virtual service yet");
-    judge(&browser, "services-empty");
+    browser.judge("cluster-services-empty");
     browser.click(".empty a[href='/cluster/services/_new']");
     browser.wait_text("h1", "Add a virtual service");
-    judge(&browser, "service-new");
+    browser.judge("cluster-service-new");
 
     // Mistakes: each beside its field, everything that was typed is still there.
     browser.fill("#label", "DATALINK POOL");
@@ -97,7 +59,7 @@ fn a_service_is_added_with_mistakes_edited_disabled_and_removed() {
     assert_eq!(browser.evaluate("document.activeElement.id"), "label", "the cursor is at the first mistake");
     assert_eq!(browser.value("#persistence-timeout-seconds"), "5 minutes");
     assert_eq!(browser.value("#real-server-0--address"), "192.168.10.10");
-    judge(&browser, "service-new-mistakes");
+    browser.judge_refused("cluster-service-new-mistakes");
 
     browser.fill("#label", "DATALINK_POOL1");
     browser.fill("#addresses", "192.168.10.100");
@@ -114,17 +76,17 @@ fn a_service_is_added_with_mistakes_edited_disabled_and_removed() {
     lab.lbd().wait_server("DATALINK_POOL1", "DATALINK_POOL1_NODE2", "up");
     browser.open("/cluster/services/DATALINK_POOL1");
     browser.wait_text("h1 .state", "up");
-    judge(&browser, "service");
+    browser.judge("cluster-service");
     browser.open("/cluster/services");
     browser.wait_text("tbody tr", "2 of 2 servers up");
-    judge(&browser, "services");
+    browser.judge("cluster-services");
     browser.open("/cluster/servers");
     browser.wait_text("table", "DATALINK_POOL1_NODE2");
-    judge(&browser, "servers");
+    browser.judge("cluster-servers");
 
     // Edit: only what was changed is changed.
     browser.open("/cluster/services/DATALINK_POOL1/edit");
-    judge(&browser, "service-edit");
+    browser.judge("cluster-service-edit");
     browser.choose("#scheduler", "source-hash");
     browser.fill("#comment", "same server for each modality");
     browser.click(SEND);
@@ -132,7 +94,7 @@ fn a_service_is_added_with_mistakes_edited_disabled_and_removed() {
     browser.wait_text(".facts", "600 s");
     browser.open("/cluster/servers/DATALINK_POOL1/DATALINK_POOL1_NODE2/edit");
     browser.fill("#weight", "50");
-    judge(&browser, "server-edit");
+    browser.judge("cluster-server-edit");
     browser.click(SEND);
     browser.wait_text("tbody tr:nth-child(2)", "50");
 
@@ -153,7 +115,7 @@ fn a_service_is_added_with_mistakes_edited_disabled_and_removed() {
     assert!(!browser.has("button.danger"));
     browser.open("/cluster/services/DATALINK_POOL1/remove");
     browser.wait_text("main", "Clients no longer reach 192.168.10.100:2001");
-    judge(&browser, "service-remove");
+    browser.judge("cluster-service-remove");
     browser.click("button.danger");
     browser.wait_text(".empty", "There is no virtual service yet");
     drop(peers);
@@ -172,9 +134,9 @@ fn the_second_of_two_administrators_is_told_what_changed_and_overwrites_nothing(
     browser.wait_text(".faults", "weight of NODE1 100 -> 70");
     browser.wait_text(".faults h2", "changed meanwhile");
     assert_eq!(browser.value("#weight"), "20");
-    browser.wait_text(".field:has(#port)", "In force now: 2002");
-    judge(&browser, "outdated");
-    browser.fill("#port", "2002");
+    browser.wait_text(".field:has(#weight)", "In force now: 70");
+    assert_eq!(browser.value("#port"), "2002", "what was not touched follows");
+    browser.judge_refused("cluster-outdated");
     browser.click(SEND);
     browser.wait_text("tbody tr", "20");
     let text = browser.text("tbody tr");
@@ -202,7 +164,7 @@ fn the_guide_sets_up_three_pools_and_finds_the_swapped_titles() {
     browser.open("/");
     browser.click(".empty a[href='/cluster/guide']");
     browser.wait_text("h1", "Set-up for DoseWatch");
-    judge(&browser, "guide");
+    browser.judge("cluster-guide");
     set_up(&browser, true);
     three_pools_are_up(&lab, &browser);
 }
@@ -221,7 +183,7 @@ fn the_guide_works_without_javascript() {
 fn set_up(browser: &Browser, pictures: bool) {
     let judge = |name: &str| {
         if pictures {
-            judge(browser, name);
+            browser.judge(&format!("cluster-{name}"));
         }
     };
     // A mistake is told beside its input before any server is asked.
@@ -234,7 +196,9 @@ fn set_up(browser: &Browser, pictures: bool) {
     browser.click(SEND);
     browser.wait_text("#pool1-servers-error", "is not an IP address");
     assert_eq!(browser.value("#pool2-servers"), "192.168.10.112");
-    judge("guide-mistake");
+    if pictures {
+        browser.judge_refused("cluster-guide-mistake");
+    }
     browser.fill("#pool1-servers", "192.168.10.110, 192.168.10.111");
     browser.click(SEND);
     browser.wait_text("h1", "summary");
@@ -272,7 +236,7 @@ fn a_check_is_added_tested_corrected_and_removed() {
     let browser = appliance(&lab, &lab.config([&lab.pool()]));
     browser.open("/cluster/checks");
     browser.wait_text("tbody", "POOL");
-    judge(&browser, "checks");
+    browser.judge("cluster-checks");
     browser.click(".toolbar button");
     browser.wait_text("h1", "Add a health check");
     assert!(browser.value("#template").contains("aec=DW_SCP"));
@@ -287,7 +251,7 @@ fn a_check_is_added_tested_corrected_and_removed() {
     browser.wait_text("#template-error", "Line 4");
     browser.wait_text("#template-error", "Line 5");
     assert!(browser.value("#template").contains("intervall=5"));
-    judge(&browser, "check-mistakes");
+    browser.judge_refused("cluster-check-mistakes");
 
     // A test of what is not saved yet names the title that answers.
     browser.fill("#template", "template=DICOM-C-ECHO\naet=LOADBALANCER\naec=DW_MPPS_SCP\n");
@@ -295,7 +259,7 @@ fn a_check_is_added_tested_corrected_and_removed() {
     browser.click("button[name=test]");
     browser.wait_text(".tested .state", "failed");
     browser.wait_text(".tested .advice", "DW_SCP answers on 192.168.10.110:2001, you wrote aec=DW_MPPS_SCP");
-    judge(&browser, "check-failed");
+    browser.judge("cluster-check-failed");
     browser.fill("#template", "template=DICOM-C-ECHO\naet=LOADBALANCER\naec=DW_SCP\n");
     browser.choose("#target", "");
     browser.fill("#address", "192.168.10.110");
@@ -305,7 +269,7 @@ fn a_check_is_added_tested_corrected_and_removed() {
     browser.click("button[name=test]");
     browser.wait_text(".tested .state", "passed");
     browser.wait_text(".tested .steps", "connected to 192.168.10.110:2001");
-    judge(&browser, "check-passed");
+    browser.judge_refused("cluster-check-passed");
     browser.click(SEND);
     browser.wait_text(".notice", "Saved");
     browser.wait_text("h1", "Health check ECHO");
@@ -317,7 +281,7 @@ fn a_check_is_added_tested_corrected_and_removed() {
     browser.wait_text(".facts", "ECHO");
     browser.open("/cluster/checks/ECHO/remove");
     browser.wait_text("main", "ECHO is used by POOL");
-    judge(&browser, "check-used");
+    browser.judge("cluster-check-used");
     browser.open("/cluster/checks");
     browser.click("a[href='/cluster/checks/POOL-check/remove']");
     browser.click("button.danger");

@@ -97,6 +97,25 @@ fn all_problems(edited: Edited, document: &Document) -> Result<(), Refusal> {
     Err(Refusal::Invalid(edited.problems.into_iter().chain(further).collect()))
 }
 
+/// The configuration on which a form was based, where somebody else was faster; as long as it is kept.
+pub(super) async fn basis(gateway: &Gateway, typed: &Typed, rejection: &Rejection) -> Option<Document> {
+    let version = typed.based_on().filter(|_| rejection.is_outdated())?;
+    gateway.version(version).await.ok().map(|stored| stored.document)
+}
+
+/// What was not touched in the form, which showed `before`, follows what is in force `now`.
+pub(super) fn follow<'f>(
+    fields: impl IntoIterator<Item = &'f Field>,
+    typed: Typed,
+    before: &Value,
+    now: &Value,
+) -> Typed {
+    fields.into_iter().fold(typed, |typed, field| {
+        let was_touched = typed.of(field.path, field.kind).is_none_or(|text| text != field.shown(before));
+        if was_touched { typed } else { typed.put(field.path, field.kind, &field.shown(now)) }
+    })
+}
+
 /// An entry of the document as the tables of fields see it.
 pub(super) fn as_value(entry: &impl Serialize) -> Value {
     serde_json::to_value(entry).unwrap_or_default()
@@ -160,6 +179,23 @@ mod tests {
         let Err(Refusal::Invalid(problems)) = all_problems(edited, &document) else { panic!("it was taken") };
         let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_str()).collect();
         assert_eq!(fields, ["persistence.timeout_seconds", "virtual_service[0].ports"]);
+    }
+
+    #[test]
+    fn what_the_slower_one_had_not_touched_follows_the_faster_one() {
+        let before = document().virtual_service.remove(0);
+        let mut now = before.clone();
+        (now.ports, now.enabled, now.scheduler) = ("2009".into(), Some(false), Some("source-hash".into()));
+        let (before, now) = (as_value(&before), as_value(&now));
+        let shown: Vec<_> =
+            fields(SERVICE).map(|field| (field.path.to_owned(), field.shown(&before))).collect();
+        let typed = Typed::from(shown).with("ports", "2010");
+        let followed = follow(fields(SERVICE), typed, &before, &now);
+        let text = |name| followed.get(name);
+        assert_eq!(
+            (text("ports"), text("scheduler"), text("enabled")),
+            (Some("2010"), Some("source-hash"), None)
+        );
     }
 
     #[test]

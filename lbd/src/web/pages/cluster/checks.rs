@@ -9,7 +9,7 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use super::ask::{Ask, Pairs, typed};
-use super::change::{Edited, Told, make};
+use super::change::{Edited, Told, basis, make};
 use super::check_form::{LABEL, Shown, TEMPLATE, beginning, page, problems_of};
 use super::check_test::Tested;
 use super::confirm::Removal;
@@ -186,7 +186,26 @@ async fn edit(ask: Ask, Path(label): Path<String>, pairs: Pairs) -> Response {
     };
     match make(&ask.gateway, &ask.caller, &typed, &why, edit).await {
         Ok(saved) => saved.then(&page_path(typed.text(LABEL))),
-        Err(rejection) => refused(ask, Some(&label), &typed, rejection),
+        Err(rejection) => {
+            let basis = basis(&ask.gateway, &typed, &rejection).await;
+            let typed = followed(basis, typed, &ask.latest().document, &label);
+            refused(ask, Some(&label), &typed, rejection)
+        }
+    }
+}
+
+/// A text that was not touched follows what is in force.
+fn followed(basis: Option<Document>, typed: Typed, document: &Document, label: &str) -> Typed {
+    let text = |document: &Document| {
+        let index = position(document, label)?;
+        Some(template::render(&document.health_check[index]))
+    };
+    match (basis.as_ref().and_then(text), text(document)) {
+        // Browsers send other line breaks than they were given.
+        (Some(before), Some(now)) if before.lines().eq(typed.text(TEMPLATE).lines()) => {
+            typed.with(TEMPLATE, now)
+        }
+        _ => typed,
     }
 }
 

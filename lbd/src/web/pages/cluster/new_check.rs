@@ -3,8 +3,8 @@
 use super::form::{Choosable, Input, Part, Source};
 use super::tables::SERVICE;
 use super::typed::{Faults, Rejection, Typed};
-use crate::config::Document;
 use crate::config::document::HealthCheckDocument;
+use crate::config::{Document, Label};
 
 /// The input of the health check.
 const CHECK: &str = "health_check";
@@ -39,7 +39,7 @@ pub(super) fn choices(document: &Document, new_first: bool) -> Vec<Choosable> {
 pub(super) fn add_if_wanted(document: &mut Document, typed: Typed, service: &str) -> Typed {
     let Some(kind) = typed.text(CHECK).strip_prefix('+').map(str::to_owned) else { return typed };
     let is_dicom = kind == "dicom-c-echo";
-    let label = free_label(document, &format!("{service}-check"));
+    let label = free_label(document, &usual_label(service));
     document.health_check.push(HealthCheckDocument {
         label: label.clone(),
         kind,
@@ -50,6 +50,12 @@ pub(super) fn add_if_wanted(document: &mut Document, typed: Typed, service: &str
     typed.with(CHECK, label)
 }
 
+/// What is wrong with the service's own label is told there, not here once more.
+fn usual_label(service: &str) -> String {
+    let label = format!("{service}-check");
+    if Label::try_from(label.as_str()).is_ok() { label } else { "check".to_owned() }
+}
+
 /// `wanted`, or `wanted-2` and so on where there is a check of that name.
 pub(super) fn free_label(document: &Document, wanted: &str) -> String {
     let is_free = |label: &String| !document.health_check.iter().any(|check| check.label == *label);
@@ -57,14 +63,10 @@ pub(super) fn free_label(document: &Document, wanted: &str) -> String {
     std::iter::once(wanted.to_owned()).chain(numbered).find(is_free).unwrap_or_default()
 }
 
-/// What is wrong with a check that would have been new belongs to the input of its AE title; its label follows from
-/// the service's, of which the same is told anyway.
+/// What is wrong with a check that would have been new belongs to the input of its AE title.
 pub(super) fn named_by_input(rejection: Rejection, document: &Document) -> Rejection {
-    let new = format!("health_check[{}]", document.health_check.len());
-    Rejection {
-        faults: rejection.faults.renamed(&format!("{new}.called_ae_title"), CALLED, &new),
-        ..rejection
-    }
+    let field = format!("health_check[{}].called_ae_title", document.health_check.len());
+    Rejection { faults: rejection.faults.renamed(&field, CALLED), ..rejection }
 }
 
 /// The sections of a service's form, the AE title beside the choice of the check.

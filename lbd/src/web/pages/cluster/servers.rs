@@ -9,7 +9,7 @@ use axum::routing::get;
 use serde_json::json;
 
 use super::ask::{Ask, Pairs, typed};
-use super::change::{Edited, Told, as_value, make, write_entry};
+use super::change::{Edited, Told, as_value, basis, follow, make, write_entry};
 use super::confirm::Removal;
 use super::form::{About, FormPage, Source};
 use super::new_service::blank_server;
@@ -165,7 +165,27 @@ async fn edit(ask: Ask, Path((service, server)): Place, pairs: Pairs) -> Respons
     };
     match make(&ask.gateway, &ask.caller, &typed, &why, edit).await {
         Ok(saved) => saved.then(&page_path(&service)),
-        Err(rejection) => form(ask, &service, Some(&server), Some(&typed), Some(rejection)),
+        Err(rejection) => {
+            let basis = basis(&ask.gateway, &typed, &rejection).await;
+            let typed = followed(basis, typed, &ask.latest().document, (&service, &server));
+            form(ask, &service, Some(&server), Some(&typed), Some(rejection))
+        }
+    }
+}
+
+fn followed(
+    basis: Option<Document>,
+    typed: Typed,
+    document: &Document,
+    (service, server): (&str, &str),
+) -> Typed {
+    let entry = |document: &Document| {
+        let (index, at) = places(document, service, server)?;
+        Some(as_value(&document.virtual_service[index].real_server[at]))
+    };
+    match (basis.as_ref().and_then(entry), entry(document)) {
+        (Some(before), Some(now)) => follow(fields(SERVER), typed, &before, &now),
+        _ => typed,
     }
 }
 

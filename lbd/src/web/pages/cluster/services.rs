@@ -8,7 +8,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::ask::{Ask, Pairs, typed};
-use super::change::{Edited, Told, as_value, make, write_entry};
+use super::change::{Edited, Told, as_value, basis, follow, make, write_entry};
 use super::confirm::Removal;
 use super::form::{About, FormPage, Source};
 use super::new_service::{self, MORE};
@@ -209,7 +209,22 @@ async fn edit(ask: Ask, Path(label): Path<String>, pairs: Pairs) -> Response {
     };
     match make(&ask.gateway, &ask.caller, &typed, &why, edit).await {
         Ok(saved) => saved.then(&page_path(typed.get("label").unwrap_or(&label))),
-        Err(rejection) => edit_page(ask, &label, Some(&typed), Some(rejection)),
+        Err(rejection) => {
+            let basis = basis(&ask.gateway, &typed, &rejection).await;
+            let typed = followed(basis, typed, &ask.latest().document, &label);
+            edit_page(ask, &label, Some(&typed), Some(rejection))
+        }
+    }
+}
+
+fn followed(basis: Option<Document>, typed: Typed, document: &Document, label: &str) -> Typed {
+    let entry = |document: &Document| {
+        let index = position(document, label)?;
+        Some(as_value(&document.virtual_service[index]))
+    };
+    match (basis.as_ref().and_then(entry), entry(document)) {
+        (Some(before), Some(now)) => follow(fields(SERVICE), typed, &before, &now),
+        _ => typed,
     }
 }
 

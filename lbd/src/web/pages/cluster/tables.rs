@@ -105,33 +105,78 @@ pub(super) fn fields(sections: &'static [Section]) -> impl Iterator<Item = &'sta
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::Value;
 
     use super::*;
-    use crate::config::document::Document;
-    use crate::config::{Format, validate};
+    use crate::config::document::{
+        Document, PersistenceDocument, RealServerDocument, VirtualServiceDocument,
+    };
+    use crate::config::{Config, Format, validate};
+    use crate::web::pages::cluster::field::Kind;
 
-    /// Everything written, each setting with another value than its default.
-    const FULL: &str = include_str!("../../../../../examples/datalink.toml");
+    const EXAMPLE: &str = include_str!("../../../../../examples/datalink.toml");
+    const TABLES: [(&[Section], &str); 2] =
+        [(SERVICE, "/virtual_service/0"), (SERVER, "/virtual_service/0/real_server/0")];
+
+    /// The example with one setting of its first service or server as it is said; without it where nothing is.
+    fn with(place: &str, path: &str, value: Option<Value>) -> Config {
+        let mut json = serde_json::to_value(Document::parse(EXAMPLE, Format::Toml).unwrap()).unwrap();
+        let (table, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let entry = json.pointer_mut(format!("{place}/{table}").trim_end_matches('/')).unwrap();
+        match value {
+            Some(value) => entry[name] = value,
+            None => drop(entry.as_object_mut().unwrap().remove(name)),
+        }
+        validate(serde_json::from_value(json).unwrap())
+            .unwrap_or_else(|problems| panic!("{path}: {problems:?}"))
+    }
 
     #[test]
     fn every_choice_of_a_form_is_one_that_the_configuration_takes() {
-        let document = Document::parse(FULL, Format::Toml).unwrap();
-        let choices = |field: &'static Field| match field.kind {
-            super::super::field::Kind::Choice(choices) => choices.to_vec(),
-            _ => Vec::new(),
-        };
-        for (sections, place) in [(SERVICE, ""), (SERVER, "/real_server/0")] {
+        for (sections, place) in TABLES {
             for field in fields(sections) {
-                for (value, _) in choices(field) {
-                    let mut json = serde_json::to_value(&document).unwrap();
-                    let entry = json.pointer_mut(&format!("/virtual_service/0{place}")).unwrap();
-                    entry[field.path] = Value::from(value);
-                    let changed = serde_json::from_value(json).unwrap();
-                    validate(changed)
-                        .unwrap_or_else(|problems| panic!("{}={value}: {problems:?}", field.path));
+                let Kind::Choice(choices) = field.kind else { continue };
+                for (value, _) in choices {
+                    with(place, field.path, Some(Value::from(*value)));
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_a_form_calls_the_default_is_the_default() {
+        for (sections, place) in TABLES {
+            for field in fields(sections).filter(|field| !field.usual.is_empty()) {
+                let usual = match field.kind {
+                    Kind::Number(_) => Value::from(field.usual.parse::<i64>().unwrap()),
+                    Kind::Switch => Value::from(field.usual == "on"),
+                    _ => Value::from(field.usual),
+                };
+                let mut said = with(place, field.path, Some(usual));
+                let unsaid = with(place, field.path, None);
+                said.document = unsaid.document.clone();
+                assert_eq!(said, unsaid, "correct the default of {} in these tables", field.path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_setting_of_services_and_servers_has_its_input() {
+        fn names<T: schemars::JsonSchema>(prefix: &str) -> Vec<String> {
+            let schema = schemars::schema_for!(T);
+            let properties = schema.get("properties").and_then(Value::as_object).unwrap();
+            properties.keys().map(|name| format!("{prefix}{name}")).collect()
+        }
+        let of_tables = |sections: &'static [Section]| fields(sections).map(|field| field.path.to_owned());
+        let mut service: BTreeSet<_> = names::<VirtualServiceDocument>("").into_iter().collect();
+        service.extend(names::<PersistenceDocument>("persistence."));
+        // The servers have a form of their own.
+        service.retain(|name| !["persistence", "real_server"].contains(&name.as_str()));
+        let advice = "add a line for each setting to these tables";
+        assert_eq!(of_tables(SERVICE).collect::<BTreeSet<_>>(), service, "{advice}");
+        let server: BTreeSet<_> = names::<RealServerDocument>("").into_iter().collect();
+        assert_eq!(of_tables(SERVER).collect::<BTreeSet<_>>(), server, "{advice}");
     }
 }

@@ -6,6 +6,7 @@ use super::field::Kind;
 use crate::config::{Document, Problem};
 use crate::engine::Refusal;
 use crate::web::api::ProblemDocument;
+use crate::web::pages::words::sentence;
 
 /// The hidden input that holds the version on which a form is based.
 pub(super) const BASED_ON: &str = "based_on";
@@ -54,6 +55,15 @@ impl Typed {
         self
     }
 
+    /// With something else in the input of a field.
+    pub(super) fn put(mut self, name: &str, kind: Kind, text: &str) -> Self {
+        if matches!(kind, Kind::Switch) && text == "off" {
+            self.0.retain(|(known, _)| known != name);
+            return self;
+        }
+        self.with(name, text)
+    }
+
     /// The version on which the form was based.
     pub(super) fn based_on(&self) -> Option<u64> {
         self.text(BASED_ON).parse().ok()
@@ -65,44 +75,54 @@ impl Typed {
     }
 }
 
+/// A problem whose input is still to be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fault {
+    /// As its input is called, if there is one.
+    name: String,
+    /// With its whole path.
+    problem: Problem,
+}
+
 /// Problems whose inputs are still to be found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Faults(Vec<Problem>);
+pub(super) struct Faults(Vec<Fault>);
 
 impl Faults {
-    /// Fields are named as the inputs are.
-    pub(super) fn new(problems: Vec<Problem>) -> Self {
-        Self(problems)
+    /// Of the entry at the path `entry`, whose inputs are called as its fields are.
+    fn within(problems: Vec<Problem>, entry: &str) -> Self {
+        let name = |problem: &Problem| {
+            let rest = problem.field.strip_prefix(entry).filter(|_| !entry.is_empty());
+            rest.map_or(problem.field.as_str(), |rest| rest.trim_start_matches('.')).to_owned()
+        };
+        Self(problems.into_iter().map(|problem| Fault { name: name(&problem), problem }).collect())
     }
 
     /// What is wrong with an input, or with a part of what it holds; a sentence a line.
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
-        let concerns = |problem: &Problem| {
-            let rest = problem.field.strip_prefix(name);
+        let concerns = |fault: &Fault| {
+            let rest = fault.name.strip_prefix(name);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
         };
         let (ours, others) = std::mem::take(&mut self.0).into_iter().partition::<Vec<_>, _>(concerns);
         self.0 = others;
-        let told: Vec<_> = ours.iter().map(|problem| sentence(&problem.problem, &problem.remedy)).collect();
+        let told: Vec<_> = ours.iter().map(|fault| sentence(&fault.problem)).collect();
         (!told.is_empty()).then(|| told.join("\n"))
     }
 
-    /// With the problem of `field` named as the input `name`, and without the others of `entry`.
-    pub(super) fn renamed(self, field: &str, name: &str, entry: &str) -> Self {
-        let renamed = self.0.into_iter().filter_map(|mut problem| {
-            if problem.field == field {
-                name.clone_into(&mut problem.field);
-            }
-            (!problem.field.starts_with(entry)).then_some(problem)
-        });
-        Self(renamed.collect())
+    /// With the problem of the field `field` beside the input `name`.
+    pub(super) fn renamed(mut self, field: &str, name: &str) -> Self {
+        for fault in self.0.iter_mut().filter(|fault| fault.name == field) {
+            name.clone_into(&mut fault.name);
+        }
+        self
     }
 
     /// What no input asks for, each in a sentence.
     pub(super) fn rest(self, document: &Document) -> Vec<String> {
-        let told = |problem: Problem| {
+        let told = |Fault { problem, .. }: Fault| {
             let place = place_in_words(document, &problem.field);
-            let words = sentence(&problem.problem, &problem.remedy);
+            let words = sentence(&problem);
             if place.is_empty() { words } else { format!("{place}: {words}") }
         };
         self.0.into_iter().map(told).collect()
@@ -135,21 +155,15 @@ impl Rejection {
         let document = ProblemDocument::from(refusal);
         let detail = match (is_outdated, problems.is_empty()) {
             (true, _) => {
-                "Nothing was changed, and what you typed is still below. Look at what changed, then \
-                          save again: your values count on top of it."
+                "Nothing was changed, and what you typed is still below; what you had not touched follows \
+                          what is in force now. Look at it, then save again."
                     .to_owned()
             }
             (_, true) => document.sentences(),
             (_, false) => String::new(),
         };
         let title = if problems.is_empty() { document.title() } else { "Nothing was changed yet" };
-        Self {
-            status: document.status(),
-            title,
-            detail,
-            changed,
-            faults: Faults::new(within(problems, entry)),
-        }
+        Self { status: document.status(), title, detail, changed, faults: Faults::within(problems, entry) }
     }
 
     /// Fields that break rules, named as their inputs are.
@@ -163,39 +177,34 @@ impl Rejection {
     }
 }
 
-/// `virtual_service[1].ports` becomes `ports`.
-fn within(mut problems: Vec<Problem>, entry: &str) -> Vec<Problem> {
-    for problem in problems.iter_mut().filter(|_| !entry.is_empty()) {
-        if let Some(rest) = problem.field.strip_prefix(entry) {
-            problem.field = rest.trim_start_matches('.').to_owned();
-        }
-    }
-    problems
-}
-
-/// Problem and remedy as one sentence that begins and ends as sentences do.
-pub(super) fn sentence(problem: &str, remedy: &str) -> String {
-    let mut letters = problem.chars();
-    let first = letters.next().map(char::to_uppercase).into_iter().flatten().collect::<String>();
-    format!("{first}{}; {remedy}.", letters.as_str())
-}
-
 /// `virtual_service[1].real_server[0].weight` as `DATALINK_POOL2, DATALINK_POOL2_NODE1, weight`.
 fn place_in_words(document: &Document, field: &str) -> String {
-    let entry = |list: &str| {
-        let (index, rest) = field.strip_prefix(list)?.strip_prefix('[')?.split_once(']')?;
-        Some((index.parse::<usize>().ok()?, rest.trim_start_matches('.')))
-    };
-    let named = if let Some((index, rest)) = entry("virtual_service") {
-        document.virtual_service.get(index).map(|service| (service.label.clone(), rest))
-    } else if let Some((index, rest)) = entry("health_check") {
-        document.health_check.get(index).map(|check| (check.label.clone(), rest))
-    } else {
-        None
-    };
-    let (label, rest) = named.unwrap_or((String::new(), field));
-    let rest = rest.replace(['_', '.'], " ");
-    [label, rest].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+    let mut words = Vec::new();
+    let mut rest = field;
+    if let Some((index, within)) = indexed(field, "virtual_service") {
+        if let Some(service) = document.virtual_service.get(index) {
+            (words, rest) = (vec![service.label.clone()], within);
+            if let Some((index, within)) = indexed(within, "real_server")
+                && let Some(server) = service.real_server.get(index)
+            {
+                words.push(server.label.clone());
+                rest = within;
+            }
+        }
+    } else if let Some((index, within)) = indexed(field, "health_check")
+        && let Some(check) = document.health_check.get(index)
+    {
+        (words, rest) = (vec![check.label.clone()], within);
+    }
+    words.push(rest.replace(['_', '.'], " "));
+    words.retain(|word| !word.is_empty());
+    words.join(", ")
+}
+
+/// The index in `list[index].rest`, and the rest.
+fn indexed<'a>(field: &'a str, list: &str) -> Option<(usize, &'a str)> {
+    let (index, rest) = field.strip_prefix(list)?.strip_prefix('[')?.split_once(']')?;
+    Some((index.parse().ok()?, rest.trim_start_matches('.')))
 }
 
 #[cfg(test)]
@@ -217,6 +226,7 @@ mod tests {
             problem("virtual_service[1].persistence.timeout_seconds"),
             problem("virtual_service[0].ports"),
             problem("virtual_service[10].ports"),
+            problem("virtual_service[1].real_server[0].address"),
         ]);
         let mut faults = Rejection::new(refusal, "virtual_service[1]").faults;
         let told = "It is wrong; write another.";
@@ -227,7 +237,8 @@ mod tests {
         let document = Document::parse(EXAMPLE, Format::Toml).unwrap();
         let rest = faults.rest(&document);
         assert_eq!(rest[0], "DATALINK_POOL1, ports: It is wrong; write another.");
-        assert_eq!(rest.len(), 2);
+        assert_eq!(rest[2], "DATALINK_POOL2, DATALINK_POOL2_NODE1, address: It is wrong; write another.");
+        assert_eq!(rest.len(), 3);
     }
 
     #[test]

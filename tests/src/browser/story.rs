@@ -1,0 +1,57 @@
+//! How stories of the WebUI begin, and how they judge a page.
+
+use super::{Browser, Colours};
+use crate::lbd::wait_https;
+use crate::topology::{Lab, MANAGEMENT};
+
+/// The first administrator.
+pub const ADMINISTRATOR: &str = "loadbalancer";
+/// Their password in the stories.
+pub const PASSWORD: &str = "a password of the stories";
+
+impl Browser {
+    /// A browser on the administrator's host, logged in to the running lbd, which gets a password.
+    pub fn of(lab: &Lab) -> Self {
+        let base = format!("https://{MANAGEMENT}:9443");
+        lab.lbd().set_password(PASSWORD);
+        wait_https(lab.administrator(), &base);
+        let browser = Self::start(lab.administrator(), &base);
+        browser.log_in(ADMINISTRATOR, PASSWORD);
+        browser.wait_text("h1", "System Overview");
+        browser
+    }
+
+    /// Fills in and sends the form.
+    pub fn log_in(&self, user: &str, password: &str) {
+        self.open("/login");
+        self.fill("#user", user);
+        self.fill("#password", password);
+        self.click("main form button[type=submit]");
+    }
+
+    /// No violation of axe-core, no error in the console; a picture in light and dark, wide and narrow.
+    pub fn judge(&self, name: &str) {
+        for (width, size) in [(1440, "desktop"), (1024, "1024")] {
+            self.resize(width, 900);
+            for (colours, theme) in [(Colours::Light, "light"), (Colours::Dark, "dark")] {
+                self.prefer(colours);
+                self.screenshot(&format!("{name}-{size}-{theme}"));
+                let faults = self.accessibility_faults();
+                assert!(faults.is_empty(), "{name}, {size}, {theme}:\n{}", faults.join("\n"));
+            }
+            let overflow = self.evaluate("document.documentElement.scrollWidth - window.innerWidth");
+            assert!(overflow.as_i64() <= Some(0), "{name} is {overflow} pixels too wide for {width}");
+        }
+        self.prefer(Colours::Light);
+        self.resize(1440, 900);
+        assert_eq!(self.console(), Vec::<String>::new(), "{name}");
+    }
+
+    /// The same for a form that was refused: the browser tells its console of the status, as it should.
+    pub fn judge_refused(&self, name: &str) {
+        let told = self.console();
+        let expected = |line: &String| [" 422 ", " 412 "].iter().any(|status| line.contains(status));
+        assert!(told.iter().all(expected), "{name}: {told:?}");
+        self.judge(name);
+    }
+}
