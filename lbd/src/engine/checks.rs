@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::lateness::Lateness;
 use super::{Now, ProbeId, ServerKey, Target};
-use crate::config::{Config, Label, RealServer, Thresholds, VirtualService};
+use crate::config::{Config, Label, Ports, RealServer, Thresholds, VirtualService};
 use crate::health::state::{Outcome, ServerHealth, Verdict};
 use crate::health::{Failure, Passed};
 use crate::traffic::listing::Listing;
@@ -36,9 +36,23 @@ pub(super) struct Checks {
 /// What a service makes of the answers about a server.
 #[derive(Debug, Clone)]
 struct Opinion {
-    probe: ProbeId,
+    place: Place,
     thresholds: Thresholds,
     health: ServerHealth,
+}
+
+/// Where clients of a service are served by a server: the server is another one when this is another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    address: IpAddr,
+    port: Option<u16>,
+    ports: Ports,
+}
+
+impl Place {
+    fn of(service: &VirtualService, server: &RealServer) -> Self {
+        Self { address: server.address, port: server.port, ports: service.ports.clone() }
+    }
 }
 
 /// One question to one server.
@@ -79,7 +93,8 @@ impl Checks {
         })
     }
 
-    /// For another configuration: what is known of a server's address and port stays known.
+    /// For another configuration: what is known of a server stays known, also when it is asked something else from now
+    /// on. Its verdict stands until checks overturn it: whoever edits a check must not interrupt the service.
     pub(super) fn follow(&self, config: &Config, now: Now) -> Self {
         self.follow_or(config, &Self::default(), now)
     }
@@ -87,11 +102,10 @@ impl Checks {
     /// The same; what is not known here may be known from `earlier`.
     pub(super) fn follow_or(&self, config: &Config, earlier: &Self, now: Now) -> Self {
         self.build(config, now, |service, server| {
-            let address = address(service, server);
+            let place = Place::of(service, server);
             let same = |checks: &Self| {
                 let known = checks.get(&service.label, &server.label)?;
-                let target = &checks.probes.get(&known.probe)?.target;
-                (target.address == address).then(|| known.health.clone())
+                (known.place == place).then(|| known.health.clone())
             };
             same(self).or_else(|| same(earlier)).unwrap_or_else(|| ServerHealth::unknown(now.wall))
         })
@@ -110,9 +124,10 @@ impl Checks {
             for server in &service.servers {
                 let target = target(service, server);
                 let key = ServerKey { service: service.label.clone(), server: server.label.clone() };
-                let probe = next.join(self, target, key, &mut fresh);
+                next.join(self, target, key, &mut fresh);
                 let thresholds = service.check.thresholds;
-                let opinion = Opinion { probe, thresholds, health: health(service, server) };
+                let place = Place::of(service, server);
+                let opinion = Opinion { place, thresholds, health: health(service, server) };
                 let of_service = next.opinions.entry(service.label.clone()).or_default();
                 of_service.insert(server.label.clone(), opinion);
             }
@@ -123,7 +138,7 @@ impl Checks {
     }
 
     /// Adds a user to the probe of `target`: this one's, that of `before`, or a fresh one.
-    fn join(&mut self, before: &Self, target: Target, key: ServerKey, fresh: &mut Vec<ProbeId>) -> ProbeId {
+    fn join(&mut self, before: &Self, target: Target, key: ServerKey, fresh: &mut Vec<ProbeId>) {
         let ours = self.by_target.get(&target).copied();
         let id = ours.or_else(|| before.by_target.get(&target).copied()).unwrap_or_else(|| {
             self.next_id += 1;
@@ -137,7 +152,6 @@ impl Checks {
             self.probes.insert(id, probe);
         }
         self.probes.entry(id).and_modify(|probe| probe.users.push(key));
-        id
     }
 
     /// First checks start soon: an administrator waits for them. From the second on each has its own place.

@@ -150,10 +150,14 @@ fn another_question_is_another_check_and_keeps_the_verdict() {
     let before = config(&[check("A", ""), service(1, "A", &["10.2.0.1"])]);
     let mut checks = start(&before);
     run(&mut checks, 100, |_| true);
-    let after = config(&[check("A", "timeout_seconds = 2"), service(1, "A", &["10.2.0.1"])]);
-    let mut next = checks.follow(&after, now(200));
-    assert!(next.in_service(&label("V1"), &label("S0")));
-    assert_eq!(next.due(now(200)).len(), 1, "asked at once");
+    let asked_elsewhere = check("A", "").replace("\"tcp\"", "\"ping\"");
+    for check in [check("A", "timeout_seconds = 2"), check("A", "port = 81"), asked_elsewhere] {
+        let mut next = checks.follow(&config(&[check, service(1, "A", &["10.2.0.1"])]), now(200));
+        assert!(next.in_service(&label("V1"), &label("S0")));
+        assert_eq!(next.due(now(200)).len(), 1, "asked at once");
+    }
+    let other_server = config(&[check("A", ""), service(1, "A", &["10.2.0.2"])]);
+    assert!(!checks.follow(&other_server, now(200)).in_service(&label("V1"), &label("S0")));
 }
 
 #[test]
