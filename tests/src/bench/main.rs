@@ -11,6 +11,7 @@ mod daemon;
 mod farm;
 mod guest;
 mod load;
+mod overview;
 mod proxies;
 mod report;
 mod systems;
@@ -23,11 +24,21 @@ use arena::Arena;
 use report::Report;
 
 const USAGE: &str = "usage: bench [--runs N] [NAME...]    with names of: throughput connections latency memory echo \
-     checks guest boot restart";
+     checks overview guest boot restart";
 /// Rounds where none are given.
 const ROUNDS: u32 = 5;
-const NAMES: [&str; 9] =
-    ["throughput", "connections", "latency", "memory", "echo", "checks", "guest", "boot", "restart"];
+const NAMES: [&str; 10] = [
+    "throughput",
+    "connections",
+    "latency",
+    "memory",
+    "echo",
+    "checks",
+    "overview",
+    "guest",
+    "boot",
+    "restart",
+];
 
 /// What was asked for on the command line.
 #[derive(Debug, PartialEq)]
@@ -85,6 +96,7 @@ fn one(name: &str, arena: &OnceCell<Arena>, rounds: u32) -> Vec<Report> {
         "memory" => vec![daemon::memory(rounds)],
         "echo" => vec![daemon::echo(rounds)],
         "checks" => vec![checks::checks(rounds)],
+        "overview" => vec![overview::overview(rounds)],
         "guest" => guest::guest(rounds).into(),
         "boot" => vec![boot::boot(rounds)],
         _ => vec![boot::restart(rounds)],
