@@ -90,7 +90,7 @@ fn visit_webui(visitor: &Host) {
 }
 
 /// `VmRSS` in MB of 1,000,000 bytes.
-fn resident(process: &Process) -> f64 {
+pub fn resident(process: &Process) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).expect("a live process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");

@@ -14,6 +14,7 @@ mod load;
 mod overview;
 mod proxies;
 mod report;
+mod scale;
 mod systems;
 mod traffic;
 
@@ -24,16 +25,17 @@ use arena::Arena;
 use report::Report;
 
 const USAGE: &str = "usage: bench [--runs N] [NAME...]    with names of: throughput connections latency memory echo \
-     checks overview guest boot restart";
+     checks scale overview guest boot restart";
 /// Rounds where none are given.
 const ROUNDS: u32 = 5;
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "throughput",
     "connections",
     "latency",
     "memory",
     "echo",
     "checks",
+    "scale",
     "overview",
     "guest",
     "boot",
@@ -96,6 +98,7 @@ fn one(name: &str, arena: &OnceCell<Arena>, rounds: u32) -> Vec<Report> {
         "memory" => vec![daemon::memory(rounds)],
         "echo" => vec![daemon::echo(rounds)],
         "checks" => vec![checks::checks(rounds)],
+        "scale" => vec![scale::scale(rounds)],
         "overview" => vec![overview::overview(rounds)],
         "guest" => guest::guest(rounds).into(),
         "boot" => vec![boot::boot(rounds)],
