@@ -121,6 +121,13 @@ impl Pool {
         self
     }
 
+    /// With none of its servers, to be given others.
+    #[must_use]
+    pub fn without_servers(mut self) -> Self {
+        self.servers.clear();
+        self
+    }
+
     /// With one more server, of weight 100.
     #[must_use]
     pub fn server(mut self, label: &str, address: impl Into<IpAddr>) -> Self {

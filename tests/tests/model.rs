@@ -1,0 +1,257 @@
+//! Random sequences of configurations, health events and connections, replayed against the real kernel and a small model
+//! of what should happen. A sequence that fails is made shorter before it is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use lab::tcp::Held;
+use lab::{Config, Lab, Process, random};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{Config as Runs, RngAlgorithm, TestRng, TestRunner};
+
+const NODES: [&str; 3] = ["NODE1", "NODE2", "POOL2_NODE1"];
+const CLIENTS: u8 = 4;
+const PORT: u16 = 2001;
+/// A sequence that fails is tried again so many times at most, each time with less.
+const SHORTENINGS: u32 = 40;
+
+/// What the operator wants of the servers, and whether clients keep theirs.
+#[derive(Debug, Clone, PartialEq)]
+struct Setting {
+    states: [&'static str; 3],
+    weights: [u16; 3],
+    persistence: bool,
+    scheduler: &'static str,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Configure(Setting),
+    Dies(usize),
+    Returns(usize),
+    Connect(u8),
+    Hold,
+    /// lbd is killed and starts again.
+    Crash,
+}
+
+fn setting() -> impl Strategy<Value = Setting> {
+    let state = || prop_oneof![4 => Just("online"), 1 => Just("drain"), 1 => Just("halt")];
+    let weight = || prop_oneof![4 => 1_u16..=256, 1 => Just(0_u16)];
+    let scheduler = prop_oneof![Just("weighted-round-robin"), Just("source-hash")];
+    ([state(), state(), state()], [weight(), weight(), weight()], any::<bool>(), scheduler).prop_map(
+        |(states, weights, persistence, scheduler)| Setting { states, weights, persistence, scheduler },
+    )
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => setting().prop_map(Step::Configure),
+        1 => (0..NODES.len()).prop_map(Step::Dies),
+        1 => (0..NODES.len()).prop_map(Step::Returns),
+        5 => (0..CLIENTS).prop_map(Step::Connect),
+        1 => Just(Step::Hold),
+        1 => Just(Step::Crash),
+    ];
+    vec(step, 5..20)
+}
+
+impl Setting {
+    fn first() -> Self {
+        let (states, weights) = (["online"; 3], [100; 3]);
+        Self { states, weights, persistence: true, scheduler: "weighted-round-robin" }
+    }
+
+    fn config(&self, lab: &Lab) -> Config {
+        let mut pool = lab.pool().rise_fall(1, 1).persistence(self.persistence.then_some(300));
+        pool = pool.without_servers();
+        let scheduler = format!("protocol = \"tcp\"\nscheduler = \"{}\"", self.scheduler);
+        let config = lab.config([&pool]).replacing("protocol = \"tcp\"", &scheduler);
+        (0..NODES.len()).fold(config, |config, node| {
+            config.followed_by(&format!(
+                "[[virtual_service.real_server]]\nlabel = \"{}\"\naddress = \"{}\"\nweight = {}\nstate = \"{}\"\n",
+                NODES[node],
+                lab.server(NODES[node]).address(),
+                self.weights[node],
+                self.states[node]
+            ))
+        })
+    }
+
+    /// Whether a server may take new connections, as far as the operator goes.
+    fn admits(&self, node: usize) -> bool {
+        self.states[node] == "online" && self.weights[node] > 0
+    }
+}
+
+/// What should be: knows nothing of rules, marks and chains.
+struct Model {
+    setting: Setting,
+    alive: BTreeSet<usize>,
+    /// Who keeps which server; only while nothing has happened that may have ended it.
+    kept: BTreeMap<u8, usize>,
+}
+
+impl Model {
+    fn takes_new(&self, node: usize) -> bool {
+        self.alive.contains(&node) && self.setting.admits(node)
+    }
+
+    /// Whether established connections to a server go on.
+    fn carries(&self, node: usize) -> bool {
+        self.alive.contains(&node) && self.setting.states[node] != "halt"
+    }
+
+    /// What was kept of a server that takes none is not to be relied on any more.
+    fn forget(&mut self) {
+        let gone: Vec<_> = (0..NODES.len()).filter(|node| !self.takes_new(*node)).collect();
+        self.kept.retain(|_, node| !gone.contains(node));
+    }
+
+    /// The servers of which one must answer this client; none: it must be refused.
+    fn may_answer(&self, client: u8) -> BTreeSet<usize> {
+        match self.kept.get(&client) {
+            Some(node) => BTreeSet::from([*node]),
+            None => (0..NODES.len()).filter(|node| self.takes_new(*node)).collect(),
+        }
+    }
+}
+
+/// The real thing beside its model.
+struct World {
+    lab: Lab,
+    model: Model,
+    servers: BTreeMap<usize, Arc<Process>>,
+    held: Vec<(usize, Held)>,
+}
+
+impl World {
+    fn start() -> Self {
+        let lab = Lab::single_arm();
+        let servers =
+            (0..NODES.len()).map(|node| (node, lab.server(NODES[node]).named_server(NODES[node], PORT)));
+        let servers: BTreeMap<_, _> = servers.collect();
+        lab.client().use_addresses("10.77.0.0/24");
+        lab.appliance().ip(format!("route add 10.77.0.0/24 via {}", lab.client().address()));
+        let model = Model {
+            setting: Setting::first(),
+            alive: servers.keys().copied().collect(),
+            kept: BTreeMap::new(),
+        };
+        lab.lbd().start(&model.setting.config(&lab));
+        let world = Self { lab, model, servers, held: Vec::new() };
+        world.wait_settled();
+        world
+    }
+
+    /// Until lbd knows which servers are alive.
+    fn wait_settled(&self) {
+        for (node, name) in NODES.iter().enumerate() {
+            let expected = match (self.model.setting.states[node], self.model.alive.contains(&node)) {
+                (_, false) => "down",
+                ("halt", true) => "halted",
+                ("drain", true) => "drained",
+                (_, true) if self.model.setting.weights[node] == 0 => "drained",
+                _ => "up",
+            };
+            self.lab.lbd().wait_status(&format!("{name} to be {expected}"), |api| {
+                let state = api.server("POOL", name)["state"].as_str().unwrap_or_default().to_owned();
+                // One that is told to take none may be shown as that also while it is down.
+                state == expected || (expected == "down" && !self.model.setting.admits(node) && state != "up")
+            });
+        }
+    }
+
+    fn take(&mut self, step: &Step) {
+        match step {
+            Step::Configure(setting) => {
+                self.lab.lbd().put(&setting.config(&self.lab)).expect(200);
+                if !setting.persistence {
+                    self.model.kept.clear();
+                }
+                self.model.setting = setting.clone();
+            }
+            Step::Dies(node) => {
+                if let Some(server) = self.servers.remove(node) {
+                    server.kill();
+                    self.model.alive.remove(node);
+                }
+            }
+            Step::Returns(node) => {
+                let (lab, name) = (&self.lab, NODES[*node]);
+                self.servers.entry(*node).or_insert_with(|| lab.server(name).named_server(name, PORT));
+                self.model.alive.insert(*node);
+            }
+            Step::Connect(client) => return self.connect(*client),
+            Step::Hold => return self.hold(),
+            Step::Crash => {
+                self.lab.lbd().kill();
+                self.lab.lbd().start_again();
+            }
+        }
+        self.model.forget();
+        self.wait_settled();
+        self.look_at_held();
+    }
+
+    fn connect(&mut self, client: u8) {
+        let expected = self.model.may_answer(client);
+        if expected.is_empty() {
+            let port = &self.lab.client().scan(self.lab.vip(0), &[PORT])[&PORT];
+            assert_eq!(port, "refused", "no server is left");
+            return;
+        }
+        let source = Ipv4Addr::new(10, 77, 0, 1 + client);
+        let reply = self.lab.client().ask_as(&[source], self.lab.vip(0), PORT).remove(0);
+        let node = NODES.iter().position(|name| *name == reply.server).expect("a server of ours");
+        assert!(expected.contains(&node), "client {client} reached {node}, not one of {expected:?}");
+        if self.model.setting.persistence {
+            self.model.kept.insert(client, node);
+        }
+    }
+
+    fn hold(&mut self) {
+        let is_served = (0..NODES.len()).any(|node| self.model.takes_new(node));
+        if is_served && self.held.len() < 3 {
+            let held = self.lab.client().hold(self.lab.vip(0), PORT);
+            let node = NODES.iter().position(|name| *name == held.reply.server).expect("a server of ours");
+            assert!(self.model.takes_new(node), "a connection reached {node}");
+            self.held.push((node, held));
+        }
+    }
+
+    fn look_at_held(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        for (node, connection) in held {
+            if self.model.carries(node) {
+                connection.expect_alive();
+                self.held.push((node, connection));
+            } else {
+                connection.expect_reset();
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_happens_in_whatever_order_happens_as_in_the_model() {
+    let runs = Runs {
+        cases: u32::try_from(random::rounds(4, 60)).expect("few"),
+        max_shrink_iters: SHORTENINGS,
+        failure_persistence: None,
+        ..Runs::default()
+    };
+    let mut seed = [0; 32];
+    seed[..8].copy_from_slice(&random::seed("model").to_le_bytes());
+    let mut runner = TestRunner::new_with_rng(runs, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    let outcome = runner.run(&steps(), |steps| {
+        let mut world = World::start();
+        steps.iter().for_each(|step| world.take(step));
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}
