@@ -74,7 +74,7 @@ fn a_service_is_added_with_mistakes_edited_disabled_and_removed() {
     browser.wait_text(".notice", "is in force");
     browser.wait_text("h1", "DATALINK_POOL1");
     lab.lbd().wait_server("DATALINK_POOL1", "DATALINK_POOL1_NODE2", "up");
-    browser.open("/cluster/services/DATALINK_POOL1");
+    // Without a reload.
     browser.wait_text("h1 .state", "up");
     browser.judge("cluster-service");
     browser.open("/cluster/services");
@@ -273,6 +273,14 @@ fn a_check_is_added_tested_corrected_and_removed() {
     browser.click(SEND);
     browser.wait_text(".notice", "Saved");
     browser.wait_text("h1", "Health check ECHO");
+
+    // All servers of a check in one go: one answers, one does not.
+    browser.open("/cluster/checks/POOL-check");
+    browser.choose("#target", "*");
+    browser.click("button[name=test]");
+    browser.wait_text(".tested:nth-of-type(1)", "passed");
+    browser.wait_text(".tested:nth-of-type(2)", "refused");
+    browser.judge("cluster-check-all");
 
     // The service takes it over; a check that is used stays.
     browser.open("/cluster/services/POOL/edit");

@@ -94,11 +94,10 @@ async fn probe(
     Ok(Json(ProbeAnswer { address, check: question.kind.describe(address.port()), trace }))
 }
 
-/// A check by hand for a page; `None` while too many others are under way.
-pub(super) async fn trace(question: &Question, address: SocketAddr) -> Option<Trace> {
-    let _place = place().ok()?;
-    let question = Question { timeout: question.timeout.min(PATIENCE), ..question.clone() };
-    Some(health::trace(&question, address).await)
+/// A check by hand for a page, which waits for its turn.
+pub(super) async fn trace(question: &Question, address: SocketAddr) -> Trace {
+    let _place = ROOM.acquire().await;
+    health::trace(question, address).await
 }
 
 /// A C-ECHO for a page, which waits for its turn; how long the server took.

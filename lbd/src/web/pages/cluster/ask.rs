@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use askama::Template;
 use axum::extract::{Extension, FromRequestParts};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
 use super::typed::Typed;
 use crate::web::pages::frame::Frame;
+use crate::web::pages::page_of;
 use crate::web::{Caller, Gateway, Published, Role};
 
 /// Who asks for which page.
@@ -18,6 +21,8 @@ pub(super) struct Ask {
     pub(super) caller: Caller,
     /// What is around the answer.
     pub(super) frame: Frame,
+    /// The page is there already and asks for the part of it that changes by itself.
+    pub(super) wants_live_part: bool,
 }
 
 impl Ask {
@@ -39,7 +44,21 @@ impl FromRequestParts<Gateway> for Ask {
         let caller = Extension::<Caller>::from_request_parts(parts, gateway).await;
         let Extension(caller) = caller.map_err(IntoResponse::into_response)?;
         let Ok(frame) = Frame::from_request_parts(parts, gateway).await;
-        Ok(Self { gateway: gateway.clone(), caller, frame })
+        // The page's script says so, see `evenkeel.js`.
+        let wants_live_part = parts.headers.contains_key("hx-request");
+        Ok(Self { gateway: gateway.clone(), caller, frame, wants_live_part })
+    }
+}
+
+/// A page with a part that changes by itself, or that part alone.
+pub(super) fn page_or_part<P: Template>(
+    wants_part: bool,
+    live: impl Template,
+    page: impl FnOnce(String) -> P,
+) -> Response {
+    match wants_part {
+        true => page_of(StatusCode::OK, &live),
+        false => page_of(StatusCode::OK, &page(live.render().unwrap_or_default())),
     }
 }
 

@@ -1,14 +1,16 @@
 //! A health check made by hand from its page: whom to ask, what came of it, in words.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use askama::Template;
+use futures_util::future::join_all;
 
 use super::check_form::{TEMPLATE, problems_of};
 use super::form::Choosable;
 use super::typed::Typed;
-use crate::config::document::{Document, HealthCheckDocument};
-use crate::config::{AeTitle, CheckKind, HealthCheck, Ports, Problem, check_problems};
+use crate::config::document::{Document, HealthCheckDocument, RealServerDocument, VirtualServiceDocument};
+use crate::config::{AeTitle, CheckKind, HealthCheck, Ports, Problem, Question, check_problems};
 use crate::health::{Trace, template};
 use crate::web::{Gateway, probe};
 
@@ -21,10 +23,23 @@ pub(super) const PORT: &str = "port";
 /// The button that asks for AE titles.
 pub(super) const TITLES: &str = "titles";
 
-/// What a test has found.
+/// The choice of every server whose service uses the check.
+const ALL: &str = "*";
+/// Servers that are asked in one go.
+const MOST: usize = 16;
+/// For each of them: somebody waits for the whole page.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What tests have found.
 #[derive(Template, Debug, Default)]
 #[template(path = "cluster/tested.html")]
 pub(super) struct Tested {
+    outcomes: Vec<Outcome>,
+}
+
+/// What one server has answered.
+#[derive(Debug)]
+struct Outcome {
     /// Who was asked for what.
     heading: String,
     trace: Option<Trace>,
@@ -49,7 +64,10 @@ pub(super) fn targets(document: &Document, check: Option<&str>) -> Vec<Choosable
     };
     let other =
         Choosable { value: String::new(), words: "the address beside this".into(), group: "Another one" };
-    of(true, "Servers with this check").chain(of(false, "Other servers")).chain([other]).collect()
+    let all = Choosable { value: ALL.into(), words: "All of them".into(), group: "Servers with this check" };
+    let ours: Vec<_> = of(true, "Servers with this check").collect();
+    let all = (ours.len() > 1).then_some(all);
+    ours.into_iter().chain(all).chain(of(false, "Other servers")).chain([other]).collect()
 }
 
 impl Tested {
@@ -58,34 +76,43 @@ impl Tested {
         self.render().unwrap_or_default()
     }
 
-    /// Asks the server that was chosen, or says what is wrong with the form.
-    pub(super) async fn run(gateway: &Gateway, typed: &Typed) -> Result<Self, Vec<Problem>> {
+    /// Asks the servers that were chosen, or says what is wrong with the form. `label` is the check's in force.
+    pub(super) async fn run(
+        gateway: &Gateway,
+        label: Option<&str>,
+        typed: &Typed,
+    ) -> Result<Self, Vec<Problem>> {
         let check = check(typed)?;
-        let address = address(&gateway.latest().document, typed, &check)?;
-        if typed.get(TITLES).is_some() {
-            let CheckKind::DicomEcho { calling, called, .. } = &check.question.kind else {
-                return Err(vec![problem(
-                    TEMPLATE,
-                    "only DICOM servers have AE titles",
-                    "use template=DICOM-C-ECHO",
-                )]);
-            };
-            let advice = advice(gateway, address, &check, false).await;
-            let heading = format!("AE titles of {address}, asked as {calling}");
-            let nothing =
-                || format!("{address} answers to none of the titles that were tried, {called} among them");
-            return Ok(Self { heading, advice: Some(advice.unwrap_or_else(nothing)), ..Self::default() });
+        let addresses = addresses(&gateway.latest().document, label, typed, &check)?;
+        let asks_titles = typed.get(TITLES).is_some();
+        if asks_titles && !matches!(check.question.kind, CheckKind::DicomEcho { .. }) {
+            let remedy = "use template=DICOM-C-ECHO";
+            return Err(vec![problem(TEMPLATE, "only DICOM servers have AE titles", remedy)]);
         }
-        let Some(trace) = probe::trace(&check.question, address).await else {
-            return Err(vec![problem(
-                TARGET,
-                "too many checks by hand run at once",
-                "try again in some seconds",
-            )]);
-        };
-        let advice = if trace.passed { None } else { advice(gateway, address, &check, true).await };
-        let heading = format!("{}: {}", address.ip(), check.question.kind.describe(address.port()));
-        Ok(Self { heading, trace: Some(trace), advice })
+        let outcomes = addresses.iter().map(async |address| match asks_titles {
+            true => titles(gateway, *address, &check).await,
+            false => attempt(gateway, *address, &check).await,
+        });
+        Ok(Self { outcomes: join_all(outcomes).await })
+    }
+}
+
+async fn attempt(gateway: &Gateway, address: SocketAddr, check: &HealthCheck) -> Outcome {
+    let question =
+        Question { timeout: check.question.timeout.min(PATIENCE), ..check.question.as_ref().clone() };
+    let trace = probe::trace(&question, address).await;
+    let advice = if trace.passed { None } else { advice(gateway, address, check, true).await };
+    let heading = format!("{}: {}", address.ip(), check.question.kind.describe(address.port()));
+    Outcome { heading, trace: Some(trace), advice }
+}
+
+async fn titles(gateway: &Gateway, address: SocketAddr, check: &HealthCheck) -> Outcome {
+    let advice = advice(gateway, address, check, false).await;
+    let nothing = || format!("{address} answers to none of the AE titles that are known, nor to the check's");
+    Outcome {
+        heading: format!("AE titles of {address}"),
+        trace: None,
+        advice: Some(advice.unwrap_or_else(nothing)),
     }
 }
 
@@ -103,21 +130,49 @@ fn check(typed: &Typed) -> Result<HealthCheck, Vec<Problem>> {
     check_problems(&named).map_err(on_top)
 }
 
-/// Where to ask: the check's port counts before the server's, as in service.
-fn address(document: &Document, typed: &Typed, check: &HealthCheck) -> Result<SocketAddr, Vec<Problem>> {
-    let needs_port = check.question.kind.has_port();
-    if let Some((service, server)) = typed.text(TARGET).split_once('/') {
-        let service = document.virtual_service.iter().find(|known| known.label == service);
-        let found = service.and_then(|service| {
-            let server = service.real_server.iter().find(|known| known.label == server)?;
-            let own = server.port.and_then(|port| u16::try_from(port).ok());
-            let first = || Ports::try_from(service.ports.as_str()).ok().map(|ports| ports.first());
-            let port = check.port.or(own).or_else(first)?;
-            Some(SocketAddr::new(server.address.parse().ok()?, port))
-        });
-        return found
-            .ok_or_else(|| vec![problem(TARGET, "this server is not there any more", "choose another one")]);
+/// Where to ask.
+fn addresses(
+    document: &Document,
+    label: Option<&str>,
+    typed: &Typed,
+    check: &HealthCheck,
+) -> Result<Vec<SocketAddr>, Vec<Problem>> {
+    let target = typed.text(TARGET);
+    if target.is_empty() {
+        return other_address(typed, check).map(|address| vec![address]);
     }
+    let services = document.virtual_service.iter();
+    let all = services.flat_map(|service| service.real_server.iter().map(move |server| (service, server)));
+    let chosen = all.filter(|(service, server)| match target {
+        ALL => Some(service.health_check.as_str()) == label,
+        one => one.split_once('/') == Some((service.label.as_str(), server.label.as_str())),
+    });
+    let mut found: Vec<_> =
+        chosen.filter_map(|(service, server)| server_address(service, server, check)).collect();
+    found.sort_unstable();
+    found.dedup();
+    found.truncate(MOST);
+    match found.is_empty() {
+        true => Err(vec![problem(TARGET, "this server is not there any more", "choose another one")]),
+        false => Ok(found),
+    }
+}
+
+/// The check's port counts before the server's, as in service.
+fn server_address(
+    service: &VirtualServiceDocument,
+    server: &RealServerDocument,
+    check: &HealthCheck,
+) -> Option<SocketAddr> {
+    let own = server.port.and_then(|port| u16::try_from(port).ok());
+    let first = || Ports::try_from(service.ports.as_str()).ok().map(|ports| ports.first());
+    let port = check.port.or(own).or_else(first)?;
+    Some(SocketAddr::new(server.address.parse().ok()?, port))
+}
+
+/// One that is no server of the configuration.
+fn other_address(typed: &Typed, check: &HealthCheck) -> Result<SocketAddr, Vec<Problem>> {
+    let needs_port = check.question.kind.has_port();
     let ip = typed.text(ADDRESS).parse::<IpAddr>().map_err(|_| {
         problem(
             ADDRESS,
@@ -170,8 +225,10 @@ mod tests {
     fn address_of(pairs: &[(&str, &str)], text: &str) -> Result<String, Vec<String>> {
         let document = Document::parse(EXAMPLE, Format::Toml).unwrap();
         let typed = Typed::new(pairs).with(TEMPLATE, text);
-        let found = address(&document, &typed, &check(&typed).unwrap());
-        found.map(|found| found.to_string()).map_err(|p| p.into_iter().map(|p| p.field).collect())
+        let found = addresses(&document, Some("DICOM-C_Echo-Check-VIP1"), &typed, &check(&typed).unwrap());
+        let shown =
+            |found: Vec<SocketAddr>| found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        found.map(shown).map_err(|p| p.into_iter().map(|p| p.field).collect())
     }
 
     #[test]
@@ -179,6 +236,8 @@ mod tests {
         let target = [(TARGET, "DATALINK_POOL2/DATALINK_POOL2_NODE1")];
         assert_eq!(address_of(&target, "template=TCP-CONNECT").unwrap(), "192.168.10.112:2003");
         assert_eq!(address_of(&target, "template=TCP-CONNECT\nport=80").unwrap(), "192.168.10.112:80");
+        let all = address_of(&[(TARGET, ALL)], "template=TCP-CONNECT");
+        assert_eq!(all.unwrap(), "192.168.10.110:2001 192.168.10.111:2001");
         assert_eq!(address_of(&[(TARGET, "X/Y")], "template=PING").unwrap_err(), [TARGET]);
     }
 

@@ -258,7 +258,7 @@ async fn try_known(ask: Ask, Path(label): Path<String>, pairs: Pairs) -> Respons
 
 /// What is in the form is tested, saved or not.
 async fn test(ask: Ask, label: Option<&str>, typed: &Typed) -> Response {
-    match Tested::run(&ask.gateway, typed).await {
+    match Tested::run(&ask.gateway, label, typed).await {
         Ok(tested) => {
             page(ask, Shown { label, typed: Some(typed), tested: Some(tested), ..Shown::default() })
         }

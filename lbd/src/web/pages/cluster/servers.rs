@@ -3,12 +3,11 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query};
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use serde_json::json;
 
-use super::ask::{Ask, Pairs, typed};
+use super::ask::{Ask, Pairs, page_or_part, typed};
 use super::change::{Edited, Told, as_value, basis, follow, make, write_entry};
 use super::confirm::Removal;
 use super::form::{About, FormPage, Source};
@@ -23,7 +22,6 @@ use crate::engine::Refusal;
 use crate::view::{ServerState, ServiceView};
 use crate::web::Gateway;
 use crate::web::pages::frame::Frame;
-use crate::web::pages::page_of;
 use crate::web::pages::words::{Badge, grouped, server_badge};
 
 const LIST: &str = "/cluster/servers";
@@ -84,6 +82,13 @@ pub(super) fn table(
 struct List {
     frame: Frame,
     notice: Option<String>,
+    live: String,
+}
+
+/// What changes by itself.
+#[derive(Template)]
+#[template(path = "cluster/servers_live.html")]
+struct LiveList {
     may_change: bool,
     services: Vec<Group>,
 }
@@ -109,7 +114,8 @@ async fn list(ask: Ask, Query(told): Query<Told>) -> Response {
     };
     let services = published.document.virtual_service.iter().map(group).collect();
     let notice = told.notice(published.view.configuration_version);
-    page_of(StatusCode::OK, &List { frame: ask.frame, notice, may_change, services })
+    let live = LiveList { may_change, services };
+    page_or_part(ask.wants_live_part, live, |live| List { frame: ask.frame, notice, live })
 }
 
 /// A server within its service, by their labels.

@@ -3,11 +3,10 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query};
-use axum::http::StatusCode;
-use axum::response::Response;
-use axum::routing::{get, post};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
 
-use super::ask::{Ask, Pairs, typed};
+use super::ask::{Ask, Pairs, page_or_part, typed};
 use super::change::{Edited, Told, as_value, basis, follow, make, write_entry};
 use super::confirm::Removal;
 use super::form::{About, FormPage, Source};
@@ -16,12 +15,11 @@ use super::servers::table;
 use super::tables::{SERVICE, fields};
 use super::typed::{Rejection, Typed};
 use super::{for_administrators, missing, new_check};
-use crate::config::Document;
 use crate::config::document::VirtualServiceDocument;
+use crate::config::{Document, Label};
 use crate::engine::Refusal;
 use crate::view::{ServerState, ServiceState, ServiceView, View};
 use crate::web::pages::frame::Frame;
-use crate::web::pages::page_of;
 use crate::web::pages::words::{Badge, counted, grouped, service_badge};
 use crate::web::{Gateway, Published};
 
@@ -34,7 +32,7 @@ pub(super) fn routes() -> Router<Gateway> {
         .route("/cluster/services/_new", get(ask_new).post(add))
         .route("/cluster/services/{service}", get(show))
         .route("/cluster/services/{service}/edit", get(ask_edit).post(edit))
-        .route("/cluster/services/{service}/switch", post(switch))
+        .route("/cluster/services/{service}/switch", get(back_to_service).post(switch))
         .route("/cluster/services/{service}/remove", get(ask_remove).post(remove))
 }
 
@@ -62,6 +60,13 @@ pub(super) fn badge_of(view: Option<&ServiceView>) -> Badge {
 struct List {
     frame: Frame,
     notice: Option<String>,
+    live: String,
+}
+
+/// What changes by itself.
+#[derive(Template)]
+#[template(path = "cluster/services_live.html")]
+struct LiveList {
     may_change: bool,
     version: u64,
     rows: Vec<Row>,
@@ -121,8 +126,9 @@ async fn list(ask: Ask, Query(told): Query<Told>) -> Response {
     let services = &published.document.virtual_service;
     let rows = services.iter().map(|service| Row::new(service, view_of(view, &service.label))).collect();
     let version = view.configuration_version;
-    let (notice, may_change) = (told.notice(version), ask.may_change());
-    page_of(StatusCode::OK, &List { frame: ask.frame, notice, may_change, version, rows })
+    let live = LiveList { may_change: ask.may_change(), version, rows };
+    let notice = told.notice(version);
+    page_or_part(ask.wants_live_part, live, |live| List { frame: ask.frame, notice, live })
 }
 
 #[derive(Template)]
@@ -130,6 +136,14 @@ async fn list(ask: Ask, Query(told): Query<Told>) -> Response {
 struct Show {
     frame: Frame,
     notice: Option<String>,
+    label: String,
+    live: String,
+}
+
+/// What changes by itself.
+#[derive(Template)]
+#[template(path = "cluster/service_live.html")]
+struct LiveService {
     may_change: bool,
     version: u64,
     label: String,
@@ -150,8 +164,7 @@ async fn show(ask: Ask, Path(label): Path<String>, Query(told): Query<Told>) -> 
     let facts = fields(SERVICE).skip(1).map(|field| (field.label, field.told(&value)));
     let view = view_of(&published.view, &label);
     let version = published.view.configuration_version;
-    let page = Show {
-        notice: told.notice(version),
+    let live = LiveService {
         may_change: ask.may_change(),
         version,
         badge: badge_of(view),
@@ -159,10 +172,10 @@ async fn show(ask: Ask, Path(label): Path<String>, Query(told): Query<Told>) -> 
         enabled: service.enabled != Some(false),
         facts: facts.filter(|(_, told)| !told.is_empty()).collect(),
         servers: table(service, view, ask.may_change()),
-        label,
-        frame: ask.frame,
+        label: label.clone(),
     };
-    page_of(StatusCode::OK, &page)
+    let notice = told.notice(version);
+    page_or_part(ask.wants_live_part, live, |live| Show { frame: ask.frame, notice, label, live })
 }
 
 async fn ask_new(ask: Ask) -> Response {
@@ -257,6 +270,12 @@ fn edit_page(ask: Ask, label: &str, typed: Option<&Typed>, rejection: Option<Rej
     };
     FormPage::new(ask.frame, about, parts, typed, rejection)
         .answer(&published.document, published.view.configuration_version)
+}
+
+/// Who reloads the page that a refused switch has led to.
+async fn back_to_service(Path(label): Path<String>) -> Response {
+    let known = Label::try_from(label.as_str()).map(|label| page_path(label.as_str()));
+    Redirect::to(&known.unwrap_or_else(|_| LIST.to_owned())).into_response()
 }
 
 async fn switch(ask: Ask, Path(label): Path<String>, pairs: Pairs) -> Response {
