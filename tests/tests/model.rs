@@ -228,8 +228,11 @@ impl World {
             if self.model.carries(node) {
                 connection.expect_alive();
                 self.held.push((node, connection));
-            } else {
+            } else if self.model.alive.contains(&node) {
                 connection.expect_reset();
+            } else {
+                // A process that is killed ends its connections in an orderly way.
+                assert_ne!(connection.say().0, "ok", "a connection to {node}, which is dead");
             }
         }
     }
