@@ -3,8 +3,8 @@
 use crate::config::Config;
 use crate::web::users::FIRST_USER;
 
-/// A line each.
-pub fn lines(config: &Config, password_is_set: bool) -> Vec<String> {
+/// A line each. An appliance has no shell in which a password could be set.
+pub fn lines(config: &Config, password_is_set: bool, is_appliance: bool) -> Vec<String> {
     let management = &config.management;
     let address = format!("https://{}:{}/", management.address, management.https_port);
     let mut lines = vec![format!("Evenkeel {}, load balancer", env!("CARGO_PKG_VERSION"))];
@@ -12,10 +12,11 @@ pub fn lines(config: &Config, password_is_set: bool) -> Vec<String> {
         true => lines.push(format!("WebUI: {address} (user {FIRST_USER})")),
         false => {
             lines.push(format!("WebUI: {address}, locked: no password is set"));
-            lines.push(
-                "Set one with `lbd set-password`, or deploy the appliance with the property one_time_password."
+            lines.push(match is_appliance {
+                true => "Deploy the appliance anew with the property one_time_password or password_hash."
                     .to_owned(),
-            );
+                false => "Set one with `lbd set-password`.".to_owned(),
+            });
         }
     }
     lines
@@ -30,8 +31,10 @@ mod tests {
     #[test]
     fn a_fresh_appliance_says_where_it_is_and_that_it_is_locked() {
         let config = validate(initial_document(&Settings::default())).unwrap();
-        let text = lines(&config, false).join("\n");
+        let text = lines(&config, false, true).join("\n");
         assert!(text.contains("https://192.168.2.21:9443/") && text.contains("no password"), "{text}");
-        assert!(!lines(&config, true).join("\n").contains("locked"));
+        assert!(text.contains("one_time_password") && !text.contains("lbd set-password"), "{text}");
+        assert!(lines(&config, false, false).join("\n").contains("lbd set-password"));
+        assert!(!lines(&config, true, true).join("\n").contains("locked"));
     }
 }

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::appliance;
 use crate::audit::Audit;
 use crate::banner;
-use crate::begin::{self, Paths};
+use crate::begin::{self, Origin, Paths};
 use crate::conntrack::lookup::Lookup;
 use crate::conntrack::names::Names;
 use crate::conntrack::{recorder, tasks as conntrack};
@@ -60,7 +60,8 @@ pub async fn run(paths: Paths) -> Result<(), String> {
     let mut start = begin::start(&paths, &vault, &netlink).await?;
     start.problems.extend(problems);
     let password_is_set = vault.passwords().stored().is_ok_and(|stored| stored.is_some());
-    for line in banner::lines(&start.config, password_is_set) {
+    let is_appliance = matches!(paths.origin, Origin::Appliance { .. });
+    for line in banner::lines(&start.config, password_is_set, is_appliance) {
         // init shows lines of this target on the console (`init/src/log.rs`).
         tracing::info!(target: "lbd::banner", "{line}");
     }

@@ -51,7 +51,8 @@ pub(in crate::web) fn no_password() -> Response {
     let message = Message {
         frame: Frame::bare(),
         title: "No password is set yet",
-        text: "The WebUI and the API open when a password has been set. On the appliance, run:",
+        text: "The WebUI and the API open when a password has been set. Deploy the appliance with the property one_time_password \
+               or password_hash; where lbd runs on a Linux of your own, run:",
         command: "lbd set-password --state-directory DIRECTORY",
     };
     page_of(StatusCode::SERVICE_UNAVAILABLE, &message)
