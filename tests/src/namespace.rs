@@ -88,6 +88,7 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
+        end_all_in(&self.name);
         // Not `ip()`: a panic here, while a failed story unwinds, would hide that story's message.
         let status = Command::new("ip").args(["netns", "delete", &self.name]).status();
         if !status.is_ok_and(|status| status.success()) {
@@ -136,11 +137,17 @@ fn owner(name: &str) -> Option<u32> {
     name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok()
 }
 
-/// Failures are ignored: another test process may be sweeping at the same time.
-fn remove_abandoned(name: &str) {
-    let pids = Command::new("ip").args(["netns", "pids", name]).output().expect("iproute2 is installed");
+/// What processes of a story have started themselves, such as a browser's, does not end with them. Failures are ignored:
+/// a process may have ended meanwhile.
+fn end_all_in(name: &str) {
+    let Ok(pids) = Command::new("ip").args(["netns", "pids", name]).output() else { return };
     for pid in String::from_utf8_lossy(&pids.stdout).lines().filter_map(|pid| pid.trim().parse().ok()) {
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
+}
+
+/// Failures are ignored: another test process may be sweeping at the same time.
+fn remove_abandoned(name: &str) {
+    end_all_in(name);
     let _ = Command::new("ip").args(["netns", "delete", name]).output();
 }
