@@ -4,7 +4,8 @@ use axum::response::Response;
 
 use super::ask::Ask;
 use super::check_test::{ADDRESS, PORT, TARGET, TITLES, Tested, targets};
-use super::form::{About, Button, Control, FormPage, Input, Layout, Part};
+use super::form::{About, Button, FormPage, Layout, Part};
+use super::input::{Control, Input};
 use super::new_check::CALLING;
 use super::typed::{Faults, Rejection, Typed};
 use crate::config::Problem;

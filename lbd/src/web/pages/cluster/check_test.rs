@@ -7,7 +7,7 @@ use askama::Template;
 use futures_util::future::join_all;
 
 use super::check_form::{TEMPLATE, problems_of};
-use super::form::Choosable;
+use super::input::Choosable;
 use super::typed::Typed;
 use crate::config::document::{Document, HealthCheckDocument, RealServerDocument, VirtualServiceDocument};
 use crate::config::{AeTitle, CheckKind, HealthCheck, Ports, Problem, Question, check_problems};

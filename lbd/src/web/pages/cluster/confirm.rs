@@ -4,7 +4,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::form::Input;
+use super::input::Input;
 use super::typed::{COMMENT, Rejection, Typed};
 use crate::web::Published;
 use crate::web::pages::frame::Frame;

@@ -1,6 +1,6 @@
 //! Cluster Configuration: virtual services, real servers, health checks.
 //!
-//! [`field`] and [`tables`] say what the forms ask for, [`typed`] what was answered, [`form`] shows both, [`change`]
+//! [`field`] and [`tables`] say what the forms ask for, [`typed`] what was answered, [`input`] and [`form`] show both, [`change`]
 //! carries the change out. Names that begin with `_` in a path are no labels: those begin with a letter or digit.
 
 mod ask;
@@ -12,6 +12,7 @@ mod confirm;
 mod field;
 mod form;
 mod guide;
+mod input;
 mod new_check;
 mod new_service;
 mod servers;

@@ -1,6 +1,7 @@
 //! A health check that is made together with the service that needs it: nobody has to leave the form.
 
-use super::form::{Choosable, Input, Part, Source};
+use super::form::Part;
+use super::input::{Choosable, Input, Source};
 use super::tables::SERVICE;
 use super::typed::{Faults, Rejection, Typed};
 use crate::config::document::HealthCheckDocument;

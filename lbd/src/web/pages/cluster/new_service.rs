@@ -4,7 +4,8 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::change::{Edited, write_entry};
-use super::form::{About, Button, FormPage, Layout, Part, Source};
+use super::form::{About, Button, FormPage, Layout, Part};
+use super::input::Source;
 use super::new_check;
 use super::tables::{SERVER_ROW, SERVICE, fields};
 use super::typed::{Faults, Rejection, Typed};
