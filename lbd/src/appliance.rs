@@ -4,9 +4,12 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use crate::begin::Paths;
 use crate::engine::Findings;
 use crate::vault::Vault;
+use crate::web::certificate;
 
 /// Bounds for what is read: notices are single sentences.
 const MOST_NOTICES: usize = 16;
@@ -21,6 +24,7 @@ pub fn look(paths: &Paths, vault: &Vault) -> Findings {
         notices: paths.notices.as_deref().map(read_notices).unwrap_or_default(),
         disk_failure: write_something(&paths.state_directory).err().map(|error| error.to_string()),
         rescue_failure: vault.mirror().err(),
+        certificate_fault: certificate::fault(&paths.state_directory, Timestamp::now()),
     }
 }
 

@@ -35,6 +35,7 @@ use crate::store::Stamp;
 use crate::traffic::nft;
 use crate::vault::Vault;
 use crate::web::access::Access;
+use crate::web::certificate::Certificates;
 use crate::web::{self, Gateway, Published, Request, Wish};
 
 /// Events that may wait; their senders wait when there are more.
@@ -103,7 +104,8 @@ fn gateway(engine: &Engine, vault: Arc<Vault>, paths: &Paths, access: Access) ->
     let lookup = Lookup::new(names.subscribe(), closed_connections(paths));
     let (published, watch) = watch::channel(Arc::new(picture(engine)));
     let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
-    (Gateway::new(watch, sender, vault, lookup, access), Sides { published, requests, names })
+    let certificates = Certificates::below(&paths.state_directory);
+    (Gateway::new(watch, sender, vault, lookup, access, certificates), Sides { published, requests, names })
 }
 
 fn closed_connections(paths: &Paths) -> PathBuf {
@@ -195,8 +197,7 @@ impl Driver {
         self.tasks.spawn(topology_task(self.destinations.subscribe(), self.sender.clone()));
         self.tasks.spawn(web::local::serve(gateway.clone(), paths.control_socket));
         self.tasks.spawn(fallback::serve());
-        let (state, report) = (paths.state_directory, self.sender.clone());
-        self.tasks.spawn(web::https::serve(gateway, self.listen.subscribe(), state, report));
+        self.tasks.spawn(web::https::serve(gateway, self.listen.subscribe(), self.sender.clone()));
         Ok(())
     }
 

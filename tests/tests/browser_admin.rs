@@ -2,8 +2,15 @@
 //!
 //! Pictures of every page are kept in `target/screenshots`.
 
+use std::time::Duration;
+
 use lab::browser::{ADMINISTRATOR, Browser, PASSWORD};
-use lab::{Config, Lab, topology};
+use lab::lbd::wait_https;
+use lab::{Config, Lab, topology, wait};
+
+fn base() -> String {
+    format!("https://{}:9443", topology::MANAGEMENT)
+}
 
 /// lbd with the pools of the example, whose servers nobody needs here, and a browser on the administrator's host.
 fn appliance(lab: &Lab) -> Browser {
@@ -169,4 +176,101 @@ fn a_token_is_made_shown_once_and_revoked() {
     browser.click("#t-backup button");
     browser.wait_text(".empty", "There is no token yet");
     assert_eq!(status(), "401");
+}
+
+/// What TLS shows at the management address: the SHA-256 fingerprint, as browsers show it.
+fn fingerprint_on_the_wire(lab: &Lab) -> String {
+    let host = lab.administrator();
+    let place = format!("{}:9443", topology::MANAGEMENT);
+    let shown = host.run(format!("openssl s_client -connect {place}")).stdout;
+    let printed =
+        host.run_with_input("openssl x509 -noout -fingerprint -sha256", &shown).expect_ok().to_owned();
+    printed.trim().split_once('=').expect("a fingerprint").1.to_owned()
+}
+
+/// A certificate for `name` and its key, in PEM.
+fn pair(lab: &Lab, name: &str) -> [String; 2] {
+    let [key, certificate] = ["key.pem", "certificate.pem"].map(|file| lab.administrator().new_path(file));
+    let line = format!(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 20 -subj /CN={name} -addext \
+         subjectAltName=DNS:{name} -keyout {} -out {}",
+        key.display(),
+        certificate.display()
+    );
+    lab.administrator().run(line).expect_ok();
+    [certificate, key].map(|file| std::fs::read_to_string(file).expect("openssl wrote it"))
+}
+
+#[test]
+fn a_certificate_is_brought_refused_tried_taken_back_and_kept() {
+    let lab = Lab::single_arm();
+    let browser = appliance(&lab);
+    let first = fingerprint_on_the_wire(&lab);
+    browser.open("/local/webui");
+    assert_eq!(browser.text("#fingerprint"), first);
+    browser.judge("webui");
+    let [certificate, key] = pair(&lab, "lb.hospital.example");
+    let [_, other_key] = pair(&lab, "other.example");
+    browser.fill("#certificate", &certificate);
+    browser.fill("#private_key", &other_key);
+    browser.click("form[action='/local/webui/certificate'] button");
+    browser.wait_text("#private_key-error", "does not belong to the certificate of CN=lb.hospital.example");
+    browser.judge_refused("webui-refused");
+    assert_eq!(fingerprint_on_the_wire(&lab), first);
+    for verdict in ["revert", "confirm"] {
+        browser.open("/local/webui");
+        browser.fill("#certificate", &certificate);
+        browser.fill("#private_key", &key);
+        browser.click("form[action='/local/webui/certificate'] button");
+        browser.wait_text("#trial-title", "on trial");
+        browser.wait_text("main .facts", "lb.hospital.example");
+        let new = fingerprint_on_the_wire(&lab);
+        assert_ne!(new, first);
+        assert_eq!(browser.text("#fingerprint"), new);
+        if verdict == "revert" {
+            browser.judge("webui-trial");
+        }
+        browser.open("/reports");
+        browser.wait_text("main", "A certificate is on trial");
+        browser.open("/local/webui");
+        browser.click(&format!("button[value={verdict}]"));
+        browser.wait_text("main .panel h2 .state", if verdict == "revert" { "valid" } else { "ends soon" });
+        assert_eq!(fingerprint_on_the_wire(&lab), if verdict == "revert" { first.clone() } else { new });
+    }
+    assert!(!browser.has("#trial-title"));
+    browser.open("/");
+    browser.wait_text("main .problems", "The certificate of the WebUI ends on");
+    lab.lbd().stop();
+    lab.lbd().start_again();
+    wait_https(lab.administrator(), &base());
+    assert_ne!(fingerprint_on_the_wire(&lab), first, "what was confirmed outlives a restart");
+}
+
+#[test]
+fn another_port_is_taken_back_when_nobody_confirms_it_there() {
+    let lab = Lab::single_arm();
+    let browser = appliance(&lab);
+    browser.open("/local/webui");
+    browser.fill("#port", "70000");
+    browser.click("form[action='/local/webui/port'] button");
+    browser.wait_text("#port-error", "70000");
+    browser.console();
+    browser.fill("#port", "9444");
+    browser.click("form[action='/local/webui/port'] button");
+    browser.wait_text("h1", "Version 2 is on trial");
+    browser.judge("webui-port-trial");
+    let there = format!("https://{}:9444/local/webui", topology::MANAGEMENT);
+    assert_eq!(browser.value_of("main a.primary", "href"), there);
+    browser.click("main a.primary");
+    // The session is good for the new port too; the page there asks for the confirmation.
+    browser.wait_text("main .problems", "version 2");
+    assert_eq!(lab.lbd().config()["management"]["https_port"], 9444);
+    let reverted = || lab.lbd().config()["management"]["https_port"] == 9443;
+    wait::until(Duration::from_secs(150), "the port to be taken back", reverted);
+    wait_https(lab.administrator(), &base());
+    browser.open("/");
+    browser.wait_text("main .problems", "was not confirmed within 120 s");
+    browser.open("/configuration");
+    browser.wait_text("main table", "not confirmed");
+    browser.judge("configuration-reverted");
 }

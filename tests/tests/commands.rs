@@ -197,8 +197,39 @@ fn elsewhere_a_token_opens_what_its_role_may_and_only_a_trusted_certificate_gets
         let output = elsewhere("service list", trust);
         assert!(refused(&output, 3).contains("is not trusted"), "{}", output.stderr);
     }
+    let shown = works(&lab, "certificate show");
+    assert!(
+        shown.contains(&fingerprint.replace("--fingerprint ", "")) && shown.contains("Evenkeel"),
+        "{shown}"
+    );
     works(&lab, "token revoke script");
     assert!(refused(&elsewhere("status", &fingerprint), 1).contains("revoked"));
+}
+
+#[test]
+fn a_certificate_is_set_on_trial_and_kept_or_taken_back() {
+    let lab = started();
+    lab.lbd().set_password("a password of the stories");
+    wait_https(lab.administrator(), &base());
+    let first = json(&lab, "certificate show")["fingerprint"].clone();
+    let [key, file] = ["key.pem", "certificate.pem"].map(|name| lab.appliance().new_path(name));
+    let line = format!(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 20 -subj /CN=lb -keyout {} -out {}",
+        key.display(),
+        file.display()
+    );
+    lab.appliance().run(line).expect_ok();
+    let output = run(&lab, &format!("certificate set {}", file.display()));
+    assert!(refused(&output, 1).contains("private_key: "), "{}", output.stderr);
+    let set = format!("certificate set {} --key {}", file.display(), key.display());
+    assert!(works(&lab, &set).contains("lbd certificate confirm"));
+    assert!(refused(&run(&lab, &set), 1).contains("A certificate is on trial"));
+    works(&lab, "certificate revert");
+    assert_eq!(json(&lab, "certificate show")["fingerprint"], first);
+    works(&lab, &set);
+    works(&lab, "certificate confirm");
+    let last = json(&lab, "certificate show");
+    assert!(last["fingerprint"] != first && last["confirm_until"].is_null(), "{last}");
 }
 
 #[test]
@@ -212,7 +243,7 @@ fn users_are_managed_and_every_command_explains_itself() {
     assert!(refused(&output, 1).contains("password: "), "{}", output.stderr);
     works(&lab, "user remove ann");
     assert_eq!(json(&lab, "user list").as_array().map(Vec::len), Some(1));
-    for verb in ["service", "server", "check", "config", "user", "token"] {
+    for verb in ["service", "server", "check", "config", "user", "token", "certificate"] {
         let help = lab.lbd().command(&format!("{verb} --help"), "").expect_ok().to_owned();
         assert!(help.contains("Examples:") && help.contains("--json"), "{help}");
     }

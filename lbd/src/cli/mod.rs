@@ -1,5 +1,6 @@
 //! The command line: the verbs of the API, over the socket on the same machine or over HTTPS with a token.
 
+mod certificate;
 mod check;
 mod client;
 mod config;
@@ -65,6 +66,8 @@ enum Verb {
     User(people::User),
     /// API tokens: list, create, revoke
     Token(people::Token),
+    /// The certificate of the WebUI: show, set, confirm, revert
+    Certificate(certificate::Certificate),
     /// Make a configuration file the one in force; the same as config apply
     Apply(Apply),
     /// List the connections of clients, or those that have closed
@@ -154,6 +157,7 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
         Verb::Config(config) => config::carry_out(&config)?,
         Verb::User(user) => people::carry_out_user(&user)?,
         Verb::Token(token) => people::carry_out_token(&token)?,
+        Verb::Certificate(certificate) => certificate::carry_out(&certificate)?,
         Verb::Probe(probe) => probe::carry_out(probe)?,
         Verb::Connections(question) => connections::show(&question)?,
         Verb::Apply(Apply { apply, common }) => config::apply(&apply, &common)?,

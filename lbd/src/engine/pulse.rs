@@ -18,6 +18,8 @@ pub struct Findings {
     pub disk_failure: Option<String>,
     /// Why the rescue partition has no copy of the latest configuration.
     pub rescue_failure: Option<String>,
+    /// What is wrong with the WebUI's certificate, or will be soon, in a sentence.
+    pub certificate_fault: Option<String>,
 }
 
 /// One look at a time.
@@ -79,6 +81,7 @@ impl Pulse {
                  would be used."
             ));
         }
+        problems.extend(self.findings.certificate_fault.clone());
         problems
     }
 }

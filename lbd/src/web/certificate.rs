@@ -1,4 +1,13 @@
-//! The certificate of the WebUI: self-signed, made at first start and kept.
+//! The certificate of the WebUI: self-signed, made at first start and kept, until somebody brings another one.
+//!
+//! [`offer`] says what is wrong with one that somebody brings, [`about`] what one says of itself, [`keeper`] which one is
+//! in use, on trial at first.
+
+pub mod about;
+pub mod keeper;
+pub mod offer;
+
+mod wish;
 
 use std::fmt;
 use std::fs;
@@ -7,11 +16,18 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
+
+pub use keeper::Certificates;
+
+/// Where it is, below the state directory.
+const FOLDER: &str = "secrets";
+const FILE: &str = "webui.pem";
 
 /// Why there is no certificate.
 #[derive(Debug)]
@@ -31,21 +47,41 @@ impl fmt::Display for CertificateError {
 
 impl std::error::Error for CertificateError {}
 
-/// The TLS settings of the WebUI, with the stored certificate or, where there is none, a new one. Certificate
-/// and key are one file, so that they cannot part.
-pub fn tls(state_directory: &Path) -> Result<Arc<ServerConfig>, CertificateError> {
-    let path = state_directory.join("secrets").join("webui.pem");
-    let pem = match fs::read_to_string(&path) {
-        Ok(pem) => pem,
+/// Certificate and key as they are stored; a new pair where there is none. They are one file, so that they cannot part.
+fn stored(path: &Path) -> Result<String, CertificateError> {
+    match fs::read_to_string(path) {
+        Ok(pem) => Ok(pem),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let pem = make().map_err(|error| CertificateError::new("making a certificate", error))?;
-            let writing = |error| CertificateError::new(format!("writing {}", path.display()), error);
-            write(&path, &pem).map_err(writing)?;
-            pem
+            write(path, &pem).map_err(|error| writing(path, error))?;
+            Ok(pem)
         }
-        Err(error) => return Err(CertificateError::new(format!("reading {}", path.display()), error)),
+        Err(error) => Err(CertificateError::new(format!("reading {}", path.display()), error)),
+    }
+}
+
+/// From when on the end of a certificate is pressing: a hospital's authority takes its time.
+pub(in crate::web) const SOON_DAYS: i64 = 30;
+
+/// Whether the stored certificate has ended or ends soon, in a sentence for people. Waits for the disk.
+pub fn fault(state_directory: &Path, now: Timestamp) -> Option<String> {
+    // One that is not there yet, or cannot be read, is told by whoever opens the port.
+    let pem = fs::read(state_directory.join(FOLDER).join(FILE)).ok()?;
+    let view = about::about(&CertificateDer::from_pem_slice(&pem).ok()?)?;
+    let until = view.ends.strftime("%Y-%m-%d");
+    let what = match view.days_left(now) {
+        SOON_DAYS.. => return None,
+        ..0 => format!("ended on {until}"),
+        days => format!("ends on {until}, in {days} days"),
     };
-    settings(&pem).map_err(|error| CertificateError::new(format!("using {}", path.display()), error))
+    Some(format!(
+        "The certificate of the WebUI {what}. Replace it under Local Configuration, WebUI & Certificate; balancing does not \
+         depend on it."
+    ))
+}
+
+fn writing(path: &Path, error: io::Error) -> CertificateError {
+    CertificateError::new(format!("writing {}", path.display()), error)
 }
 
 /// With no end in sight: an appliance runs for years, and a self-signed certificate is trusted by its
@@ -79,4 +115,20 @@ fn settings(pem: &str) -> Result<Arc<ServerConfig>, Box<dyn std::error::Error>> 
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
     Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_certificate_is_told_a_month_before() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(fault(folder.path(), Timestamp::UNIX_EPOCH), None, "none yet");
+        stored(&folder.path().join(FOLDER).join(FILE)).unwrap();
+        let told = |day: &str| fault(folder.path(), format!("{day}T00:00:00Z").parse().unwrap());
+        assert_eq!(told("2059-12-02"), None);
+        assert!(told("2059-12-03").unwrap().contains("ends on 2060-01-01, in 29 days"));
+        assert!(told("2060-01-02").unwrap().contains("ended on 2060-01-01"));
+    }
 }

@@ -1,5 +1,6 @@
 //! One HTTP connection, from the first byte to the last, within bounds.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
@@ -20,13 +21,15 @@ const LARGEST_HEAD: usize = 32 << 10;
 /// For a whole connection with all its requests; browsers open another one without a word.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Serves requests until the peer leaves, breaks the rules or the time is up. Every request carries where it comes
+/// Serves requests until the peer leaves, breaks the rules, the time is up, or `retired` is ready, which the request
+/// under way outlives. Every request carries where it comes
 /// from.
 pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     router: Router,
     peer: Peer,
     activity: Activity,
+    retired: impl Future<Output = ()>,
 ) {
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
@@ -44,8 +47,15 @@ pub(super) async fn serve(
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(LARGEST_HEAD)
         .max_headers(64);
-    let connection = server.serve_connection(TokioIo::new(stream), service);
-    match tokio::time::timeout(CONNECTION_TIMEOUT, connection).await {
+    let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
+    let served = async {
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = retired => connection.as_mut().graceful_shutdown(),
+        }
+        connection.as_mut().await
+    };
+    match tokio::time::timeout(CONNECTION_TIMEOUT, served).await {
         Ok(Ok(())) | Err(_) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a management connection ended early"),
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
 
 use super::access::Access;
+use super::certificate::Certificates;
 use crate::config::difference::difference;
 use crate::config::{Document, Problem};
 use crate::conntrack::lookup::Lookup;
@@ -66,6 +67,7 @@ pub struct Gateway {
     reads: Arc<Semaphore>,
     connections: Lookup,
     access: Access,
+    certificates: Certificates,
 }
 
 impl Gateway {
@@ -76,9 +78,10 @@ impl Gateway {
         vault: Arc<Vault>,
         connections: Lookup,
         access: Access,
+        certificates: Certificates,
     ) -> Self {
         let [turn, waiting, reads] = [1, WAITING_CHANGES, READS].map(|room| Arc::new(Semaphore::new(room)));
-        Self { published, requests, vault, turn, waiting, reads, connections, access }
+        Self { published, requests, vault, turn, waiting, reads, connections, access, certificates }
     }
 
     /// The way to connections, open and closed.
@@ -89,6 +92,11 @@ impl Gateway {
     /// Users, tokens, sessions and the audit log.
     pub fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// The certificate of the WebUI.
+    pub fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 
     /// The latest picture.
@@ -197,9 +205,13 @@ impl Gateway {
         let differences = difference(&before.document, &proposal.document);
         match self.ask(Wish::Change(Box::new(proposal))).await {
             Ok(accepted) => {
-                let lines =
-                    differences.into_iter().map(|line| format!("version {}: {line}", accepted.version));
-                self.access.audit().change(&by, &lines.collect::<Vec<_>>());
+                let version = accepted.version;
+                let mut lines: Vec<_> =
+                    differences.into_iter().map(|line| format!("version {version}: {line}")).collect();
+                if lines.is_empty() {
+                    lines.push(format!("version {version}: the same as before"));
+                }
+                self.access.audit().change(&by, &lines);
                 Ok(accepted)
             }
             Err(Refusal::Outdated { in_force, .. }) => {

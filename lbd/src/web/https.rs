@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,9 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
+use super::certificate::Certificates;
 use super::guard::guarded;
 use super::room::{Activity, Room};
-use super::{Gateway, Peer, certificate, connection, router};
+use super::{Gateway, Peer, connection, router};
 use crate::engine::Event;
 
 /// For the TLS handshake.
@@ -27,14 +27,12 @@ const RETRY: Duration = Duration::from_secs(2);
 pub async fn serve(
     gateway: Gateway,
     mut address: watch::Receiver<Option<SocketAddr>>,
-    state_directory: PathBuf,
     report: mpsc::Sender<Event>,
 ) -> String {
     let access = gateway.access().clone();
+    let certificates = gateway.certificates().clone();
     let router = guarded(router(gateway), access);
     let room = Room::default();
-    // The certificate in use: a disk that fails later must not end the WebUI, which tells of it.
-    let mut certificate = None;
     loop {
         let wanted = *address.borrow_and_update();
         let Some(wanted) = wanted else {
@@ -43,14 +41,14 @@ pub async fn serve(
             }
             continue;
         };
-        let opened = open(wanted, &state_directory, &mut certificate);
+        let opened = open(wanted, &certificates);
         let listening = opened.as_ref().map(|_| ()).map_err(Clone::clone);
         let told = report.send(Event::Listening(listening)).await.is_ok();
         let changed = match opened {
-            Ok((listener, tls)) => {
+            Ok(listener) => {
                 tokio::select! {
                     changed = address.changed() => changed.is_ok(),
-                    () = accept(listener, tls, &router, &room) => true,
+                    () = accept(listener, &certificates, &router, &room) => true,
                 }
             }
             Err(_) => tokio::select! {
@@ -64,21 +62,15 @@ pub async fn serve(
     }
 }
 
-fn open(
-    address: SocketAddr,
-    state_directory: &Path,
-    certificate: &mut Option<TlsAcceptor>,
-) -> Result<(TcpListener, TlsAcceptor), String> {
+/// A disk that fails later must not end the WebUI, which tells of it: the certificate in use stays in use.
+fn open(address: SocketAddr, certificates: &Certificates) -> Result<TcpListener, String> {
     let missing = |why: &dyn std::fmt::Display| format!("The WebUI is not available: {why}.");
-    match (certificate::tls(state_directory), &certificate) {
-        (Ok(tls), _) => *certificate = Some(TlsAcceptor::from(tls)),
-        (Err(error), Some(_)) => tracing::warn!(%error, "the certificate in use stays in use"),
-        (Err(error), None) => return Err(missing(&error)),
+    match certificates.read_stored() {
+        Err(error) if certificates.tls().is_none() => return Err(missing(&error)),
+        Err(error) => tracing::warn!(%error, "the certificate in use stays in use"),
+        Ok(()) => {}
     }
-    let listener =
-        listen(address).map_err(|error| missing(&format_args!("cannot listen on {address}: {error}")))?;
-    let tls = certificate.clone().ok_or_else(|| missing(&"there is no certificate"))?;
-    Ok((listener, tls))
+    listen(address).map_err(|error| missing(&format_args!("cannot listen on {address}: {error}")))
 }
 
 /// `IP_FREEBIND` (ip(7)): the address may come later than lbd.
@@ -94,13 +86,13 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Ends when the listener fails, which is then opened anew. Whoever comes is let in; where there are too many, the
 /// idlest of those with the most connections goes.
-async fn accept(listener: TcpListener, tls: TlsAcceptor, router: &Router, room: &Room) {
+async fn accept(listener: TcpListener, certificates: &Certificates, router: &Router, room: &Room) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let place = room.take(peer.ip());
                 let peer = Peer::Network(peer.ip());
-                let serving = serve_one(stream, peer, tls.clone(), router.clone(), place.activity());
+                let serving = serve_one(stream, peer, certificates.clone(), router.clone(), place.activity());
                 place.fill(tokio::spawn(serving).abort_handle());
             }
             Err(error) => {
@@ -112,9 +104,20 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, router: &Router, room: 
     }
 }
 
-async fn serve_one(stream: TcpStream, peer: Peer, tls: TlsAcceptor, router: Router, activity: Activity) {
-    match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection::serve(stream, router, peer, activity).await,
+/// With the certificate of this moment; when there is another one, the connection ends after the request under way, so
+/// that whatever is asked next shows that the asker takes the new one.
+async fn serve_one(
+    stream: TcpStream,
+    peer: Peer,
+    certificates: Certificates,
+    router: Router,
+    activity: Activity,
+) {
+    let Some(tls) = certificates.tls() else { return };
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(tls.clone()).accept(stream)).await {
+        Ok(Ok(stream)) => {
+            connection::serve(stream, router, peer, activity, certificates.replaced(&tls)).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }

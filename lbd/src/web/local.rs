@@ -35,7 +35,8 @@ pub async fn serve(gateway: Gateway, path: PathBuf) -> String {
                 // Nobody's number where the kernel does not say.
                 let user = stream.peer_cred().map_or(u32::MAX, |credentials| credentials.uid());
                 tokio::spawn(async move {
-                    connection::serve(stream, router, Peer::Local(user), Activity::default()).await;
+                    let (peer, activity) = (Peer::Local(user), Activity::default());
+                    connection::serve(stream, router, peer, activity, std::future::pending()).await;
                     drop(place);
                 });
             }

@@ -65,8 +65,13 @@ impl Browser {
 
     /// What stands in a field.
     pub fn value(&self, selector: &str) -> String {
+        self.value_of(selector, "value")
+    }
+
+    /// A property of an element, for example the `href` of a link.
+    pub fn value_of(&self, selector: &str, property: &str) -> String {
         let element = self.find(selector).unwrap_or_else(|| panic!("no {selector} on {}", self.path()));
-        let value = self.session.get(&format!("element/{element}/property/value"));
+        let value = self.session.get(&format!("element/{element}/property/{property}"));
         value.as_str().unwrap_or_default().to_owned()
     }
 

@@ -1,6 +1,7 @@
 //! REST API, version 1. Every operation stands in one table ([`operations`]), from which come the routes, what each
 //! role may do, and the OpenAPI document, so that none of the three can forget one.
 
+mod certificate;
 mod config;
 mod live;
 mod openapi;
@@ -45,6 +46,7 @@ pub fn operations() -> Vec<Operation> {
         config::operations(),
         services::operations(),
         people::operations(),
+        certificate::operations(),
         super::probe::operations(),
         super::connections::operations(),
         openapi::operations_of(),

@@ -19,6 +19,7 @@ use crate::engine::{Engine, Now, Start};
 use crate::network::topology::Topology;
 use crate::traffic::listing::Listing;
 use crate::vault::Vault;
+use crate::web::certificate::Certificates;
 use crate::web::tokens::TokenFile;
 use crate::web::users::{FIRST_USER, UserFile};
 use crate::web::{Gateway, Published, router};
@@ -70,7 +71,10 @@ impl Appliance {
         let (vault, _) = Vault::open(folder.path(), None).unwrap();
         let access = Access::new(folder.path(), Audit::below(folder.path()));
         let lookup = Lookup::new(watch::Sender::default().subscribe(), folder.path().join("closed"));
-        let gateway = Gateway::new(pictures, mpsc::channel(1).0, Arc::new(vault), lookup, access.clone());
+        let certificates = Certificates::below(folder.path());
+        certificates.read_stored().unwrap();
+        let (requests, vault) = (mpsc::channel(1).0, Arc::new(vault));
+        let gateway = Gateway::new(pictures, requests, vault, lookup, access.clone(), certificates);
         Self { router: guarded(router(gateway), access), folder, _published: published }
     }
 
@@ -126,7 +130,7 @@ fn routes() -> Vec<(String, String, Least)> {
     operations.map(|one| (one.method.to_string(), filled(one.path), one.least)).collect()
 }
 
-const PAGES: [(&str, &str); 20] = [
+const PAGES: [(&str, &str); 25] = [
     ("GET", "/"),
     ("GET", "/lbadmin/"),
     ("GET", "/password"),
@@ -146,6 +150,11 @@ const PAGES: [(&str, &str); 20] = [
     ("POST", "/password/tokens"),
     ("POST", "/password/tokens/t/revoke"),
     ("GET", "/audit"),
+    ("GET", "/local/webui"),
+    ("GET", "/local/webui/certificate.pem"),
+    ("POST", "/local/webui/certificate"),
+    ("POST", "/local/webui/verdict"),
+    ("POST", "/local/webui/port"),
     ("GET", "/nowhere"),
 ];
 
@@ -237,6 +246,9 @@ async fn pages_and_forms_refuse_who_may_too_little() {
         ("/password/tokens", Role::Administrator),
         ("/password/tokens/t/revoke", Role::Administrator),
         ("/password/sessions", Role::Viewer),
+        ("/local/webui/certificate", Role::Administrator),
+        ("/local/webui/verdict", Role::Administrator),
+        ("/local/webui/port", Role::Administrator),
         ("/configuration/back/1", Role::Administrator),
         ("/order/trial", Role::Administrator),
         ("/order/server", Role::Operator),
@@ -403,7 +415,7 @@ async fn secrets_are_in_no_answer() {
     let text = token.strip_prefix("Bearer ").unwrap();
     for (method, path, _) in routes().into_iter().filter(|(method, ..)| method == "GET") {
         let answer = appliance.ask(&method, &path, &[("authorization", &token)], "").await;
-        for secret in ["argon2", "password_hash", "digest", PASSWORD, text] {
+        for secret in ["argon2", "password_hash", "digest", "PRIVATE KEY", PASSWORD, text] {
             // The description of the API speaks of passwords, not of theirs.
             assert!(!answer.text.contains(secret), "{path}: {secret}");
         }

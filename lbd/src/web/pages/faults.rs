@@ -1,6 +1,7 @@
 //! What is wrong with a small form, each beside its field.
 
 use super::words::sentence;
+use crate::config::Problem;
 use crate::web::people::NotDone;
 
 /// By field; what belongs to none stands above the form.
@@ -13,6 +14,16 @@ impl Faults {
         self.0.iter().find(|(name, _)| name == field).map_or("", |(_, text)| text)
     }
 
+    /// Each beside its own field.
+    pub(super) fn of_problems(problems: &[Problem]) -> Self {
+        Self(problems.iter().map(|problem| (problem.field.clone(), sentence(problem))).collect())
+    }
+
+    /// All beside one field, whatever they name.
+    pub(super) fn all_beside(field: &str, problems: &[Problem]) -> Self {
+        Self::beside(field, problems.iter().map(sentence).collect::<Vec<_>>().join(" "))
+    }
+
     /// One that stands beside a field.
     pub(super) fn beside(field: &str, text: impl Into<String>) -> Self {
         Self(vec![(field.into(), text.into())])
@@ -23,9 +34,7 @@ impl From<NotDone> for Faults {
     fn from(not_done: NotDone) -> Self {
         match not_done {
             NotDone::Missing(what) => Self::beside("", what),
-            NotDone::Wrong(problems) => {
-                Self(problems.iter().map(|problem| (problem.field.clone(), sentence(problem))).collect())
-            }
+            NotDone::Wrong(problems) => Self::of_problems(&problems),
         }
     }
 }

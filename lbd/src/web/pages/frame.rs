@@ -69,6 +69,8 @@ pub(in crate::web) struct Frame {
     pub(in crate::web) caller: Option<Caller>,
     /// What is said of a configuration on trial; the overview says it itself.
     pub(in crate::web) trial: Option<String>,
+    /// What is said of a certificate on trial; its own page says it itself.
+    pub(in crate::web) certificate_trial: Option<String>,
 }
 
 impl Frame {
@@ -76,7 +78,8 @@ impl Frame {
     pub(in crate::web) fn bare() -> Self {
         let (here, path, host_name) = Default::default();
         let theme = Theme::Automatic;
-        Self { here, path, host_name, theme, has_menu: false, caller: None, trial: None }
+        let (has_menu, caller) = (false, None);
+        Self { here, path, host_name, theme, has_menu, caller, trial: None, certificate_trial: None }
     }
 
     /// Who looks, and as what; empty where nobody is logged in.
@@ -124,6 +127,7 @@ impl FromRequestParts<Gateway> for Frame {
             has_menu: true,
             caller: parts.extensions.get().cloned(),
             trial: trial(view).filter(|_| path != "/"),
+            certificate_trial: certificate_trial(gateway),
         })
     }
 }
@@ -137,6 +141,11 @@ pub(super) fn trial(view: &View) -> Option<String> {
         pending.by,
         time(pending.until)
     ))
+}
+
+fn certificate_trial(gateway: &Gateway) -> Option<String> {
+    let until = gateway.certificates().status()?.confirm_until?;
+    Some(format!("A certificate is on trial: it is taken back at {} unless it is confirmed.", time(until)))
 }
 
 /// A path on this appliance to go back to; anything else is the overview.

@@ -17,6 +17,7 @@ mod theme;
 mod tokens;
 mod trial;
 mod users;
+mod webui;
 mod words;
 
 use askama::Template;
@@ -51,6 +52,7 @@ pub(super) fn routes() -> Router<Gateway> {
         .merge(users::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
+        .merge(webui::routes())
         .merge(orders::routes())
         .merge(cluster::routes())
         .merge(theme::routes())

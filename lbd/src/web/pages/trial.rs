@@ -35,5 +35,10 @@ pub(super) fn after_change(frame: Frame, gateway: &Gateway, accepted: Accepted, 
 
 /// Where the WebUI is reached.
 pub(super) fn base(management: &ManagementDocument) -> String {
-    format!("https://{}:{}", management.address, management.https_port.unwrap_or(HTTPS_PORT))
+    format!("https://{}:{}", management.address, port_of(management))
+}
+
+/// Its port.
+pub(super) fn port_of(management: &ManagementDocument) -> i64 {
+    management.https_port.unwrap_or(HTTPS_PORT)
 }

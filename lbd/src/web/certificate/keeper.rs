@@ -1,0 +1,278 @@
+//! Which certificate the WebUI shows: the stored one, or one on trial, which is stored only once somebody has confirmed
+//! it over a connection that was made with it. Until then the time, and a restart, bring the stored one back.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::about::{CertificateView, about};
+use super::{CertificateError, FILE, FOLDER, offer, settings, stored, write, writing};
+use crate::config::Problem;
+use crate::store::Author;
+
+/// The same as for a configuration that could cut the administrator off.
+const TRIAL: Duration = Duration::from_secs(120);
+
+/// The certificate and who keeps it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Certificates(Arc<Keeper>);
+
+#[derive(Debug)]
+struct Keeper {
+    path: PathBuf,
+    state: watch::Sender<State>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct State {
+    /// `None` until the port is opened for the first time.
+    in_use: Option<Arc<InUse>>,
+    trial: Option<Trial>,
+}
+
+/// A certificate ready to be shown.
+struct InUse {
+    /// With its key: neither shown nor logged.
+    pem: String,
+    tls: Arc<ServerConfig>,
+    view: CertificateView,
+}
+
+impl std::fmt::Debug for InUse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InUse").field("view", &self.view).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Trial {
+    previous: Arc<InUse>,
+    deadline: Instant,
+    until: Timestamp,
+    by: Author,
+}
+
+/// The certificate as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CertificateStatus {
+    /// The one that is shown now.
+    #[serde(flatten)]
+    pub certificate: CertificateView,
+    /// It is taken back by itself then, unless it is confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm_until: Option<Timestamp>,
+    /// Who brought it, where it is on trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_trial_by: Option<String>,
+}
+
+/// Why a wish about the certificate was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateRefusal {
+    /// What was brought is of no use.
+    Invalid(Vec<Problem>),
+    /// One is on trial already, until then.
+    OnTrial(Timestamp),
+    /// None is on trial.
+    NothingOnTrial,
+    /// There is none in use yet.
+    NotReady,
+    /// The disk did not take it.
+    NotStored(String),
+}
+
+impl Certificates {
+    /// For the certificate below this directory; it is not read yet.
+    pub fn below(state_directory: &Path) -> Self {
+        let path = state_directory.join(FOLDER).join(FILE);
+        Self(Arc::new(Keeper { path, state: watch::Sender::default() }))
+    }
+
+    /// Reads the stored one, unless one is on trial. The error leaves what is in use in use.
+    pub fn read_stored(&self) -> Result<(), CertificateError> {
+        let keeper = &self.0;
+        if keeper.state.borrow().trial.is_some() {
+            return Ok(());
+        }
+        let pem = stored(&keeper.path)?;
+        if keeper.state.borrow().in_use.as_ref().is_some_and(|in_use| in_use.pem == pem) {
+            return Ok(());
+        }
+        let using = |error: String| CertificateError::new(format!("using {}", keeper.path.display()), error);
+        let read = Arc::new(InUse::new(pem).map_err(using)?);
+        keeper.state.send_modify(|state| state.in_use = Some(read));
+        Ok(())
+    }
+
+    /// What the next connection is shown.
+    pub(in crate::web) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.0.state.borrow().in_use.as_ref().map(|in_use| in_use.tls.clone())
+    }
+
+    /// Returns when connections are shown another one than this.
+    pub(in crate::web) async fn replaced(&self, shown: &Arc<ServerConfig>) {
+        let is_other = |state: &State| !state.in_use.as_ref().is_some_and(|now| Arc::ptr_eq(&now.tls, shown));
+        // The sender lives as long as `self`.
+        let _ = self.0.state.subscribe().wait_for(is_other).await;
+    }
+
+    /// What is in use; `None` while there is none.
+    pub fn status(&self) -> Option<CertificateStatus> {
+        let state = self.0.state.borrow();
+        let trial = state.trial.as_ref();
+        Some(CertificateStatus {
+            certificate: state.in_use.as_ref()?.view.clone(),
+            confirm_until: trial.map(|trial| trial.until),
+            on_trial_by: trial.map(|trial| trial.by.to_string()),
+        })
+    }
+
+    /// The certificates in use in PEM, without the key.
+    pub fn public_pem(&self) -> Option<String> {
+        let state = self.0.state.borrow();
+        let pem = &state.in_use.as_ref()?.pem;
+        let end = pem.rfind("-----END CERTIFICATE-----").map(|at| at + "-----END CERTIFICATE-----\n".len());
+        Some(pem.get(..end?)?.to_owned())
+    }
+
+    /// Puts a certificate on trial; without key it must belong to the key in use. Returns when it is taken back.
+    pub fn try_out(&self, certificate: &str, key: &str, by: Author) -> Result<Timestamp, CertificateRefusal> {
+        let state = self.0.state.borrow().clone();
+        if let Some(trial) = &state.trial {
+            return Err(CertificateRefusal::OnTrial(trial.until));
+        }
+        let previous = state.in_use.ok_or(CertificateRefusal::NotReady)?;
+        let now = Timestamp::now();
+        let pem =
+            offer::checked(certificate, key, &previous.pem, now).map_err(CertificateRefusal::Invalid)?;
+        let unusable = |problem: String| {
+            let (field, remedy) = (offer::CERTIFICATE.into(), "give another certificate".into());
+            CertificateRefusal::Invalid(vec![Problem { field, problem, remedy }])
+        };
+        let new = Arc::new(InUse::new(pem).map_err(unusable)?);
+        let until =
+            SignedDuration::try_from(TRIAL).ok().and_then(|time| now.checked_add(time).ok()).unwrap_or(now);
+        let deadline = Instant::now() + TRIAL;
+        self.0.state.send_modify(|state| {
+            state.in_use = Some(new);
+            state.trial = Some(Trial { previous, deadline, until, by });
+        });
+        Ok(until)
+    }
+
+    /// Takes the one on trial back once its time is up; returns whose it was if it did.
+    pub fn expire(&self, now: Instant) -> Option<Author> {
+        let is_over = self.0.state.borrow().trial.as_ref().is_some_and(|trial| trial.deadline <= now);
+        if is_over { self.take_back().ok() } else { None }
+    }
+
+    /// Waits until a trial may have ended by itself.
+    pub async fn wait_trial(&self) {
+        let deadline = self.0.state.borrow().trial.as_ref().map(|trial| trial.deadline);
+        if let Some(deadline) = deadline {
+            tokio::time::sleep_until(deadline.into()).await;
+        }
+    }
+
+    /// Takes the one on trial back now; returns whose it was.
+    pub fn take_back(&self) -> Result<Author, CertificateRefusal> {
+        let mut by = Err(CertificateRefusal::NothingOnTrial);
+        self.0.state.send_modify(|state| {
+            if let Some(trial) = state.trial.take() {
+                state.in_use = Some(trial.previous);
+                by = Ok(trial.by);
+            }
+        });
+        by
+    }
+
+    /// Keeps the one on trial. Waits for the disk.
+    pub fn confirm(&self) -> Result<(), CertificateRefusal> {
+        let state = self.0.state.borrow().clone();
+        let (Some(in_use), Some(_)) = (state.in_use, state.trial) else {
+            return Err(CertificateRefusal::NothingOnTrial);
+        };
+        write(&self.0.path, &in_use.pem)
+            .map_err(|error| CertificateRefusal::NotStored(writing(&self.0.path, error).to_string()))?;
+        self.0.state.send_modify(|state| {
+            state.trial = None;
+            // It may have been taken back while the disk wrote; what is stored is what counts.
+            state.in_use = Some(in_use);
+        });
+        Ok(())
+    }
+}
+
+impl InUse {
+    fn new(pem: String) -> Result<Self, String> {
+        let tls = settings(&pem).map_err(|error| error.to_string())?;
+        let first = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| error.to_string())?;
+        let view = about(&first).ok_or("the certificate cannot be read")?;
+        Ok(Self { pem, tls, view })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::certificate::make;
+
+    fn fingerprint(certificates: &Certificates) -> String {
+        certificates.status().unwrap().certificate.fingerprint
+    }
+
+    fn started(folder: &Path) -> Certificates {
+        let certificates = Certificates::below(folder);
+        certificates.read_stored().unwrap();
+        certificates
+    }
+
+    #[test]
+    fn one_on_trial_is_stored_only_when_it_was_confirmed() {
+        let folder = tempfile::tempdir().unwrap();
+        let certificates = started(folder.path());
+        let first = fingerprint(&certificates);
+        let shown = certificates.tls().unwrap();
+        let pair = make().unwrap();
+        certificates.try_out(&pair, "", Author::lbd()).unwrap();
+        assert_ne!(fingerprint(&certificates), first);
+        assert!(!Arc::ptr_eq(&certificates.tls().unwrap(), &shown));
+        assert_eq!(fingerprint(&started(folder.path())), first, "a restart brings the stored one back");
+        certificates.read_stored().unwrap();
+        assert_ne!(fingerprint(&certificates), first, "the port was opened anew meanwhile");
+        assert!(matches!(
+            certificates.try_out(&pair, "", Author::lbd()),
+            Err(CertificateRefusal::OnTrial(_))
+        ));
+        certificates.confirm().unwrap();
+        assert_eq!(certificates.confirm(), Err(CertificateRefusal::NothingOnTrial));
+        assert_eq!(fingerprint(&started(folder.path())), fingerprint(&certificates));
+        let public = certificates.public_pem().unwrap();
+        assert!(public.ends_with("-----END CERTIFICATE-----\n") && !public.contains("PRIVATE"));
+    }
+
+    #[test]
+    fn the_time_or_a_person_takes_one_on_trial_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let certificates = started(folder.path());
+        let first = fingerprint(&certificates);
+        assert_eq!(certificates.take_back(), Err(CertificateRefusal::NothingOnTrial));
+        let pair = make().unwrap();
+        certificates.try_out(&pair, "", Author::lbd()).unwrap();
+        let now = Instant::now();
+        assert_eq!(certificates.expire(now + TRIAL - Duration::from_secs(1)), None);
+        assert_eq!(certificates.expire(now + TRIAL), Some(Author::lbd()));
+        assert_eq!(fingerprint(&certificates), first);
+        certificates.try_out(&pair, "", Author::lbd()).unwrap();
+        certificates.take_back().unwrap();
+        assert_eq!((fingerprint(&certificates), certificates.status().unwrap().confirm_until), (first, None));
+    }
+}
