@@ -22,6 +22,8 @@ pub struct Inputs<'a> {
     pub topology: &'a Topology,
     /// Whether this server of this service takes new connections.
     pub in_service: &'a dyn Fn(&VirtualService, &RealServer) -> bool,
+    /// Its share of new clients, in relation to the others' of its service and family.
+    pub share: &'a dyn Fn(&VirtualService, &RealServer) -> u32,
     /// Whether the kernel offers flowtables.
     pub fast_path: bool,
 }
@@ -192,7 +194,7 @@ fn rules<'a>(
                 mark: inputs.numbering.server(&service.label, &server.label)?,
                 address: server.address,
                 port: server.port,
-                weight: server.weight.get(),
+                share: (inputs.share)(service, server),
                 source: source.address,
             })
         });

@@ -136,6 +136,8 @@ struct Driver {
     endings: mpsc::Sender<Vec<Ending>>,
     pending_endings: Option<mpsc::Receiver<Vec<Ending>>>,
     destinations: watch::Sender<BTreeSet<IpAddr>>,
+    /// Whether connections are counted in a hurry.
+    hurry: watch::Sender<bool>,
     listen: watch::Sender<Option<SocketAddr>>,
     waiting: BTreeMap<u64, oneshot::Sender<Result<Accepted, Refusal>>>,
     requests_seen: u64,
@@ -168,6 +170,7 @@ impl Driver {
             endings,
             pending_endings: Some(pending_endings),
             destinations: watch::Sender::default(),
+            hurry: watch::Sender::default(),
             listen: watch::Sender::default(),
             waiting: BTreeMap::new(),
             requests_seen: 0,
@@ -188,12 +191,11 @@ impl Driver {
             self.tasks.spawn(conntrack::end(endings, self.sender.clone()));
         }
         let ledger = conntrack::Ledger::default();
-        let in_a_hurry = watch::Sender::new(false).subscribe();
         let folder = closed_connections(&self.paths);
         let recorder = recorder::start(folder, self.sides.names.subscribe(), ledger.clone());
         let recorder = recorder.map_err(|error| format!("starting the record of connections: {error}"))?;
         self.tasks.spawn(conntrack::hear(ledger.clone(), recorder));
-        self.tasks.spawn(conntrack::count(ledger, in_a_hurry, self.sender.clone()));
+        self.tasks.spawn(conntrack::count(ledger, self.hurry.subscribe(), self.sender.clone()));
         self.tasks.spawn(topology_task(self.destinations.subscribe(), self.sender.clone()));
         self.tasks.spawn(web::local::serve(gateway.clone(), paths.control_socket));
         self.tasks.spawn(fallback::serve());
@@ -313,6 +315,7 @@ impl Driver {
                 }
             }
             Effect::EndConnections(endings) => self.end_connections(endings),
+            Effect::CountOften(often) => _ = self.hurry.send_replace(often),
             Effect::NameServers(names) => self.sides.names.send_modify(|known| known.follow(names)),
             Effect::ReadCounters => self.spawn_event(async {
                 let read = nft::counters().await.map_err(|error| error.to_string());

@@ -183,8 +183,10 @@ pub struct ServerView {
     pub address: IpAddr,
     /// Its port; `None` is the port that the client asked for.
     pub port: Option<u16>,
-    /// Its share of new clients.
+    /// Its share of new clients in relation to the others', as configured.
     pub weight: u16,
+    /// So many of a hundred new clients (of its family) it gets now; 0 while it takes none.
+    pub share_percent: f64,
     /// Whether it takes new connections.
     pub state: ServerState,
     /// Since when.

@@ -79,6 +79,7 @@ pub struct Pool {
     server_port: Option<u16>,
     fallback: String,
     on_server_failure: Option<&'static str>,
+    more: String,
     servers: Vec<(String, IpAddr, u16)>,
 }
 
@@ -100,6 +101,7 @@ impl Pool {
             server_port: None,
             fallback: "refuse".into(),
             on_server_failure: None,
+            more: String::new(),
             servers: servers
                 .into_iter()
                 .map(|(label, address, weight)| (label, address.into(), weight))
@@ -198,6 +200,26 @@ impl Pool {
         self
     }
 
+    /// With one more line in the table of the service.
+    #[must_use]
+    pub fn with(mut self, line: &str) -> Self {
+        self.more += line;
+        self.more.push('\n');
+        self
+    }
+
+    /// New clients go where few connections are.
+    #[must_use]
+    pub fn by_least_connections(self) -> Self {
+        self.with("scheduler = \"weighted-least-connections\"")
+    }
+
+    /// Servers take turns, whatever connections there are.
+    #[must_use]
+    pub fn in_turn(self) -> Self {
+        self.with("scheduler = \"weighted-round-robin\"")
+    }
+
     /// With this choice of the source address that servers see.
     #[must_use]
     pub fn snat_source(mut self, choice: &str) -> Self {
@@ -216,7 +238,9 @@ impl Pool {
     }
 
     fn to_toml(&self) -> String {
-        let Self { label, addresses, ports, snat_source, fallback, interval, timeout, rise, fall, .. } = self;
+        let Self {
+            label, addresses, ports, snat_source, fallback, interval, timeout, rise, fall, more, ..
+        } = self;
         let kind = match (&self.check_fields, &self.called) {
             (Some(fields), _) => fields.clone(),
             (None, Some(called)) => format!(
@@ -239,7 +263,7 @@ impl Pool {
              timeout_seconds = {timeout}\nrise = {rise}\nfall = {fall}\n\
              \n[[virtual_service]]\nlabel = \"{label}\"\naddresses = [{addresses}]\nports = \"{ports}\"\n\
              protocol = \"tcp\"\nsnat_source = \"{snat_source}\"\nfallback = \"{fallback}\"\nhealth_check = \"{label}-check\"\n\
-             {on_failure}[virtual_service.persistence]\n{persistence}\n"
+             {on_failure}{more}[virtual_service.persistence]\n{persistence}\n"
         );
         let port = self.server_port.map(|port| format!("port = {port}\n")).unwrap_or_default();
         for (label, address, weight) in &self.servers {

@@ -3,12 +3,13 @@
 use lab::kernel::{Table, addresses};
 use lab::{Lab, random};
 
-/// A pool with load on it: two servers, some new connections all the time, some held.
+/// A pool with load on it: two servers, some new connections all the time, some held. They take turns, so that the
+/// kernel's rules do not follow the load.
 fn under_load(lab: &Lab) -> lab::tcp::Load {
     for node in ["NODE1", "NODE2"] {
         lab.server(node).named_server(node, 2001);
     }
-    lab.lbd().start(&lab.config([&lab.pool()]));
+    lab.lbd().start(&lab.config([&lab.pool().in_turn()]));
     lab.lbd().wait_service("POOL", "up");
     lab.client().load(lab.vip(0), 2001, 4, 4)
 }

@@ -147,7 +147,7 @@ fn fifty_parallel_first_connections_stay_on_one_server() {
 fn clients_are_shared_out_by_weight() {
     let lab = Lab::single_arm();
     start_named_servers(&lab, 2001);
-    lab.lbd().start(&lab.config([&lab.pool().weights(&[100, 50])]));
+    lab.lbd().start(&lab.config([&lab.pool().in_turn().weights(&[100, 50])]));
     lab.lbd().wait_service("POOL", "up");
     let clients = many_clients(&lab, 150);
     let first = lab.client().ask_as(&clients, lab.vip(0), 2001);
@@ -172,7 +172,7 @@ fn a_server_of_weight_zero_gets_no_new_client() {
 fn without_persistence_one_client_uses_all_servers_in_turn() {
     let lab = Lab::single_arm();
     start_named_servers(&lab, 2001);
-    lab.lbd().start(&lab.config([&lab.pool().persistence(None)]));
+    lab.lbd().start(&lab.config([&lab.pool().in_turn().persistence(None)]));
     lab.lbd().wait_service("POOL", "up");
     let replies = lab.client().ask_as(&[lab.client().address(); 20], lab.vip(0), 2001);
     assert_eq!(count_by_server(&replies), BTreeMap::from([("NODE1", 10), ("NODE2", 10)]));

@@ -186,7 +186,7 @@ pub struct VirtualServiceDocument {
     pub on_server_failure: Option<String>,
     /// Label of a health check.
     pub health_check: String,
-    /// `weighted-round-robin` (also where none is given) or `source-hash`.
+    /// `weighted-round-robin` (also where none is given), `weighted-least-connections` or `source-hash`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduler: Option<String>,
     /// Source-IP persistence; on with 300 s where nothing is given.

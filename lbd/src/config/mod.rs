@@ -216,6 +216,8 @@ pub enum Fallback {
 /// Which server a new client gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheduler {
+    /// So that the servers' open connections come to stand in the relation of their weights: shares follow the counts.
+    WeightedLeastConnections,
     /// In turn, by weight.
     WeightedRoundRobin,
     /// By its address: the same client always gets the same server while that one takes connections, without any

@@ -159,6 +159,8 @@ pub enum Effect {
     },
     /// Make the kernel forget connections whose server is out.
     EndConnections(Vec<Ending>),
+    /// Count connections several times a second, because shares of new clients depend on them, or at ease.
+    CountOften(bool),
     /// Remember which servers the marks of connections mean.
     NameServers(Names),
     /// Read the kernel's counters.

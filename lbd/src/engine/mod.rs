@@ -19,6 +19,7 @@ mod lateness;
 mod messages;
 mod picture;
 mod pulse;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod titles;
@@ -31,6 +32,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::{AeTitle, CheckKind, Config, Document, VirtualService};
+use crate::conntrack::census::Census;
 use crate::conntrack::names::Names;
 use crate::health::titles::{Search, candidates};
 use crate::health::{Failure, Passed};
@@ -51,6 +53,7 @@ pub use messages::{
 };
 pub use pulse::Findings;
 use pulse::Pulse;
+use shares::Shares;
 use titles::TitleHelp;
 use trial::Trial;
 
@@ -90,13 +93,14 @@ pub struct Engine {
     counters_due: Duration,
     pulse: Pulse,
     connections: Connections,
+    shares: Shares,
     /// Servers may have left since connections were last looked at.
     connections_unsettled: bool,
     plan: Plan,
     /// Something that the plan depends on has changed since it was made.
     plan_is_old: bool,
-    /// So has a verdict, which matters only once the kernel can take it: while it is busy, the verdicts of a
-    /// thousand servers make one plan, not a thousand.
+    /// So has a verdict or a share, which matters only once the kernel can take it: while it is busy, the verdicts of
+    /// a thousand servers make one plan, not a thousand.
     verdicts_changed: bool,
     kernel: Kernel,
     change: Option<Change>,
@@ -127,6 +131,7 @@ impl Engine {
             announcements: Announcements::default(),
             connections: Connections::adopt(&start.listing),
             connections_unsettled: true,
+            shares: Shares::adopt(&start.config, &known, &start.listing),
             counters: Counters::adopt(start.listing.counters, now.monotonic),
             counters_due: now.monotonic + COUNTER_INTERVAL,
             pulse: Pulse::default(),
@@ -171,7 +176,7 @@ impl Engine {
             Event::Applied { number, outcome } => effects = self.applied(number, &outcome, now),
             Event::Stored(result) => effects = self.stored(result, now),
             Event::Counters(counters) => self.take_counters(counters, now),
-            Event::Connections(result) => self.connections.counted(result),
+            Event::Connections(result) => self.counted(result),
             Event::ConnectionsEnded { endings, result } => self.connections.ended(endings, result, now),
             Event::Looked(findings) => self.pulse.found(findings),
             Event::Listening(result) => self.not_listening = result.err(),
@@ -251,6 +256,15 @@ impl Engine {
         self.connections.connections_now(mark.get())
     }
 
+    /// Takes a count of connections, which may change what servers get.
+    fn counted(&mut self, result: Result<Census, String>) {
+        let is_count = result.is_ok();
+        self.connections.counted(result);
+        if is_count {
+            self.verdicts_changed |= self.follow_counts();
+        }
+    }
+
     fn take_topology(&mut self, topology: Topology, now: Now) {
         if topology == self.topology {
             return;
@@ -279,6 +293,7 @@ impl Engine {
             Effect::WatchRoutes(servers.map(|server| server.address).collect()),
             Effect::Listen((management.address, management.https_port).into()),
             Effect::NameServers(Names::of(&self.numbering)),
+            Effect::CountOften(self.counts_matter()),
         ]
     }
 
@@ -286,6 +301,7 @@ impl Engine {
     fn settle(&mut self, now: Now) -> Vec<Effect> {
         if self.plan_is_old || (self.verdicts_changed && !self.kernel.is_busy()) {
             (self.plan_is_old, self.verdicts_changed) = (false, false);
+            self.follow_counts();
             self.plan = self.make_plan();
             self.kernel.share(&mut self.plan.desired);
             self.connections_unsettled = true;
@@ -309,7 +325,8 @@ impl Engine {
             config: &self.config,
             numbering: &self.numbering,
             topology: &self.topology,
-            in_service: &|service, server| self.checks.in_service(&service.label, &server.label),
+            in_service: &|service, server| self.in_service(service, server),
+            share: &|service, server| self.share(service, server),
             fast_path: self.fast_path_missing.is_none(),
         })
     }

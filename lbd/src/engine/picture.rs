@@ -8,6 +8,7 @@ use crate::config::{Fallback, OperatorState, RealServer, VirtualService};
 use crate::conntrack::census::{Figures, PORTS_PER_SOURCE};
 use crate::health::state::Verdict;
 use crate::health::tls::fault::day;
+use crate::network::topology::Family;
 use crate::plan::{ServicePlan, Source};
 use crate::traffic::numbering::{server_counter, service_counter};
 use crate::view::{
@@ -93,8 +94,9 @@ impl Engine {
 
     fn service_view(&self, service: &VirtualService, plan: &ServicePlan) -> ServiceView {
         let pairs = service.servers.iter().zip(&plan.servers);
-        let servers: Vec<_> =
+        let mut servers: Vec<_> =
             pairs.map(|(server, source)| self.server_view(service, server, source)).collect();
+        Family::ALL.into_iter().for_each(|family| make_percentages(&mut servers, family));
         let missing: Vec<_> =
             plan.interfaces.iter().filter_map(|place| place.as_ref().err()).map(String::as_str).collect();
         ServiceView {
@@ -139,6 +141,8 @@ impl Engine {
             address: server.address,
             port: server.port,
             weight: server.weight.get(),
+            // Made a part of the whole once all are known.
+            share_percent: if state == ServerState::Up { self.share(service, server).into() } else { 0.0 },
             state,
             since: health.map_or(self.started, |health| health.since()),
             reason,
@@ -211,6 +215,15 @@ impl Engine {
             ))
         });
         scarce.collect()
+    }
+}
+
+/// Turns shares into parts of a hundred, to a tenth.
+fn make_percentages(servers: &mut [ServerView], family: Family) {
+    let of_family = |server: &&mut ServerView| Family::of(server.address) == family;
+    let all: f64 = servers.iter_mut().filter(of_family).map(|server| server.share_percent).sum();
+    for server in servers.iter_mut().filter(of_family).filter(|server| server.share_percent > 0.0) {
+        server.share_percent = (server.share_percent / all * 1000.0).round() / 10.0;
     }
 }
 

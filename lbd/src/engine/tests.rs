@@ -81,9 +81,13 @@ impl World {
     }
 
     fn with_kernel(listing: Listing) -> Self {
+        Self::with_config(EXAMPLE, listing)
+    }
+
+    fn with_config(text: &str, listing: Listing) -> Self {
         let now = Now { monotonic: Duration::ZERO, wall: Timestamp::UNIX_EPOCH };
         let start = Start {
-            config: validate(document(EXAMPLE)).unwrap(),
+            config: validate(document(text)).unwrap(),
             version: 1,
             listing,
             topology: topology(),
@@ -97,7 +101,7 @@ impl World {
             now,
             applies: Vec::new(),
             stores: 0,
-            disk: vec![(1, document(EXAMPLE).into(), Standing::Accepted)],
+            disk: vec![(1, document(text).into(), Standing::Accepted)],
             storing: None,
             confirms: Vec::new(),
             looks: 0,
@@ -128,6 +132,7 @@ impl World {
                 Effect::ReadCounters
                 | Effect::FindTitles { .. }
                 | Effect::NameServers(_)
+                | Effect::CountOften(_)
                 | Effect::WatchRoutes(_)
                 | Effect::Listen(_) => {}
             }
@@ -657,6 +662,61 @@ fn counted_connections_are_shown_and_scarce_ports_are_told() {
     let counts: Vec<_> = servers.map(|server| server.traffic.connections_now).collect();
     assert_eq!((view.virtual_services[0].traffic.connections_now, counts), (Some(7), vec![Some(0), Some(7)]));
     assert!(view.problems[0].contains("51610 of 64512 source ports"), "{:?}", view.problems);
+}
+
+/// A count in which the servers with these numbers have so many open connections.
+fn census(counts: &[(u32, u64)]) -> Event {
+    use crate::conntrack::census::{Census, Figures};
+    let figures = |(mark, connections): &(u32, u64)| {
+        (*mark, Figures { connections: *connections, ..Figures::default() })
+    };
+    Event::Connections(Ok(Census { marks: counts.iter().map(figures).collect(), ..Census::default() }))
+}
+
+fn shares(world: &World) -> Vec<f64> {
+    let view = world.engine.view();
+    view.virtual_services[0].real_servers.iter().map(|server| server.share_percent).collect()
+}
+
+fn by_least_connections() -> String {
+    let scheduler = "ports = \"2001\"\nscheduler = \"weighted-least-connections\"";
+    EXAMPLE.replacen("ports = \"2001\"", scheduler, 1)
+}
+
+#[test]
+fn new_clients_go_where_few_connections_are_and_balance_writes_nothing() {
+    let mut world = World::with_config(&by_least_connections(), Listing::default());
+    world.calm_down();
+    assert_eq!(shares(&world), [50.0, 50.0]);
+    let orders = |world: &mut World, counts: &[(u32, u64)]| {
+        world.event(census(counts));
+        let orders = world.applies.len();
+        world.applied(Ok(()));
+        orders
+    };
+    assert_eq!(orders(&mut world, &[(0x10001, 5), (0x10002, 4), (0x20001, 70)]), 0, "near enough");
+    assert_eq!(orders(&mut world, &[(0x10001, 12), (0x10002, 4)]), 1);
+    assert!(shares(&world)[0] < 35.0, "{:?}", shares(&world));
+    assert_eq!(orders(&mut world, &[(0x10001, 12), (0x10002, 4)]), 0, "nothing new");
+    assert_eq!(orders(&mut world, &[(0x10001, 12), (0x10002, 11)]), 0, "balanced again");
+}
+
+#[test]
+fn a_restart_goes_on_with_the_shares_that_the_kernel_has() {
+    let mut first = World::with_config(&by_least_connections(), Listing::default());
+    first.calm_down();
+    first.event(census(&[(0x10001, 12), (0x10002, 4)]));
+    let (_, desired) = first.applies.pop().unwrap();
+    let mut kernel = Listing::of(&desired.table);
+    // What nft lists of the rule: the turns, which are not those of the weights.
+    let rule = &desired.table.chains["share_1"].rules[0].0;
+    let turns = |mark: u32| rule.matches(&format!(": 0x{mark:08x}")).count() as u32;
+    let counted = [0x10001, 0x10002].map(|mark| (mark, turns(mark)));
+    assert!(counted[0].1 < counted[1].1 && counted[0].1 > 0, "{rule}");
+    kernel.turns.insert("share_1".into(), counted.into());
+    let mut second = World::with_config(&by_least_connections(), kernel.clone());
+    let (_, again) = second.applies.pop().unwrap();
+    assert_eq!(crate::traffic::difference::difference(&kernel, &again.table), "");
 }
 
 /// What can happen to an engine.

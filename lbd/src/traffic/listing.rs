@@ -16,6 +16,8 @@ pub struct Listing {
     pub maps: BTreeMap<String, BTreeMap<String, String>>,
     /// Packets of each named counter: one a connection, as only a connection's first packet meets them.
     pub counters: BTreeMap<String, u64>,
+    /// For each chain that hands out turns: how many each mark has. Not compared, but taken over at start.
+    pub turns: BTreeMap<String, BTreeMap<u32, u32>>,
     /// Interfaces of the fast path.
     pub fast_path: Option<BTreeSet<String>>,
 }
@@ -38,6 +40,7 @@ impl Listing {
                 .chain(table.sticky6.iter().map(|name| (name.clone(), BTreeMap::new())))
                 .collect(),
             counters: table.counters.iter().map(|name| (name.clone(), 0)).collect(),
+            turns: BTreeMap::new(),
             fast_path: table.fast_path.clone(),
         }
     }
@@ -60,7 +63,10 @@ impl Listing {
             Object::Chain { name } => {
                 self.chains.entry(name).or_default();
             }
-            Object::Rule { chain, comment } => {
+            Object::Rule { chain, comment, expr } => {
+                for mark in turns(&expr) {
+                    *self.turns.entry(chain.clone()).or_default().entry(mark).or_default() += 1;
+                }
                 self.chains.entry(chain).or_default().push(comment.unwrap_or_default());
             }
             Object::Map(map) | Object::Set(map) => {
@@ -92,6 +98,8 @@ enum Object {
     Rule {
         chain: String,
         comment: Option<String>,
+        #[serde(default)]
+        expr: Value,
     },
     Map(Elements),
     Set(Elements),
@@ -112,6 +120,15 @@ struct Elements {
     name: String,
     #[serde(default)]
     elem: Vec<Value>,
+}
+
+/// The marks that a rule hands out in turn, once for each turn.
+fn turns(expr: &Value) -> Vec<u32> {
+    let statements = expr.as_array().into_iter().flatten();
+    let maps = statements.filter_map(|statement| statement.pointer("/mangle/value/map"));
+    let turning = maps.filter(|map| map.pointer("/key/numgen").is_some());
+    let elements = turning.filter_map(|map| map.pointer("/data/set")?.as_array()).flatten();
+    elements.filter_map(|element| element.get(1)?.as_u64()?.try_into().ok()).collect()
 }
 
 /// A map lists `[key, value]`, a set a key alone.

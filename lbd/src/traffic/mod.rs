@@ -6,6 +6,7 @@
 //! The script is nft's own language, not its JSON: nft 1.0 and 1.1 have no JSON for the statements that learn
 //! persistence entries, and the golden files stay readable. What the kernel has is read as JSON.
 
+pub mod balance;
 pub mod difference;
 pub mod listing;
 pub mod nft;

@@ -64,7 +64,12 @@ fn service_chain(service: &Service<'_>, family: Family) -> String {
 }
 
 fn share_chain(service: &Service<'_>, family: Family) -> String {
-    format!("share{}_{}", family.suffix(), service.mark.service())
+    share_chain_name(service.mark, family)
+}
+
+/// Name of the chain that chooses a server for a new client of this service.
+pub fn share_chain_name(service: Mark, family: Family) -> String {
+    format!("share{}_{}", family.suffix(), service.service())
 }
 
 /// Where a known client's server stands, and the key under which it does.
@@ -89,8 +94,8 @@ pub struct Server {
     pub address: IpAddr,
     /// `None` means the port that the client asked for.
     pub port: Option<u16>,
-    /// Its share of new clients.
-    pub weight: u16,
+    /// Its share of new clients, in relation to the others'.
+    pub share: u32,
     /// The source address it is to see; `None` leaves the choice to the kernel (masquerade).
     pub source: Option<IpAddr>,
 }
@@ -332,10 +337,12 @@ fn service_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
 /// The choice of a server for a new client: a chain of its own, because writing it anew restarts the turns.
 fn share_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
     let servers = service.servers.iter().filter(|server| Family::of(server.address) == family);
-    let weights: Vec<_> = servers.map(|server| (server.mark.get(), server.weight)).collect();
+    let shares: Vec<_> = servers.map(|server| (server.mark.get(), server.share)).collect();
     let (marks, choice) = match service.scheduler {
-        Scheduler::WeightedRoundRobin => (turns(&weights), "numgen inc".to_owned()),
-        Scheduler::SourceHash => (slots(&weights), format!("jhash {} saddr", family.keyword())),
+        Scheduler::WeightedLeastConnections | Scheduler::WeightedRoundRobin => {
+            (turns(&shares), "numgen inc".to_owned())
+        }
+        Scheduler::SourceHash => (slots(&shares), format!("jhash {} saddr", family.keyword())),
     };
     let text = match marks.as_slice() {
         [] => return Vec::new(),

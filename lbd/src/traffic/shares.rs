@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// interleaved (smooth weighted round robin: the mark that has waited longest in relation to its weight).
 ///
 /// A sequence that would be very long is shortened: the shares are then right to about a tenth of a percent.
-pub fn turns(weights: &[(u32, u16)]) -> Vec<u32> {
+pub fn turns(weights: &[(u32, u32)]) -> Vec<u32> {
     let weights = shortened(weights);
     let divisor = weights.iter().fold(0, |divisor, (_, weight)| greatest_common_divisor(divisor, *weight));
     if divisor == 0 {
@@ -23,19 +23,19 @@ pub fn turns(weights: &[(u32, u16)]) -> Vec<u32> {
 }
 
 /// Longer sequences cost time at every change and space in the kernel, and no administrator sees the difference.
-const MOST_TURNS: u32 = 1024;
+const MOST_TURNS: u64 = 1024;
 
-/// Each that has a weight keeps one turn at least.
-fn shortened(weights: &[(u32, u16)]) -> Vec<(u32, u16)> {
+/// Each that has a weight keeps one turn at least. What is short already stays as it is: rounding up adds at most one
+/// turn a server.
+fn shortened(weights: &[(u32, u32)]) -> Vec<(u32, u32)> {
     let divisor = weights.iter().fold(0, |divisor, (_, weight)| greatest_common_divisor(divisor, *weight));
-    let total: u32 = weights.iter().map(|(_, weight)| u32::from(*weight)).sum();
-    if total / u32::from(divisor.max(1)) <= MOST_TURNS {
+    let total: u64 = weights.iter().map(|(_, weight)| u64::from(*weight)).sum();
+    let servers = u64::try_from(weights.len()).unwrap_or(u64::MAX);
+    if total / u64::from(divisor.max(1)) <= MOST_TURNS.saturating_add(servers) {
         return weights.to_vec();
     }
-    let scaled = |weight: u16| {
-        let share = (u32::from(weight) * MOST_TURNS).div_ceil(total);
-        u16::try_from(share).unwrap_or(u16::MAX)
-    };
+    let scaled =
+        |weight: u32| u32::try_from((u64::from(weight) * MOST_TURNS).div_ceil(total)).unwrap_or(u32::MAX);
     weights.iter().map(|(mark, weight)| (*mark, scaled(*weight))).collect()
 }
 
@@ -45,10 +45,10 @@ const SLOTS: u32 = 1024;
 
 /// A server for each slot, in proportion to the weights (weighted rendezvous hashing, Highest Random Weight): a server
 /// that leaves gives up its own slots and no others move; one that comes takes only what becomes its own.
-pub fn slots(weights: &[(u32, u16)]) -> Vec<u32> {
+pub fn slots(weights: &[(u32, u32)]) -> Vec<u32> {
     let there: Vec<_> = weights.iter().filter(|(_, weight)| *weight > 0).collect();
     let best = |slot| {
-        let score = |(mark, weight): &(u32, u16)| f64::from(*weight) / -fraction(*mark, slot).ln();
+        let score = |(mark, weight): &(u32, u32)| f64::from(*weight) / -fraction(*mark, slot).ln();
         there.iter().max_by(|a, b| score(a).total_cmp(&score(b))).map(|(mark, _)| *mark)
     };
     (0..SLOTS).filter_map(best).collect()
@@ -73,7 +73,7 @@ fn next_turn(shares: &BTreeMap<u32, i64>, credit: &mut BTreeMap<u32, i64>, total
     Some(chosen)
 }
 
-fn greatest_common_divisor(a: u16, b: u16) -> u16 {
+fn greatest_common_divisor(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
@@ -93,10 +93,16 @@ mod tests {
 
     #[test]
     fn a_large_farm_of_odd_weights_has_a_short_sequence() {
-        let weights: Vec<_> = (1..=256).map(|mark| (mark, 256 - u16::from(mark % 2 == 0))).collect();
+        let weights: Vec<_> = (1..=256).map(|mark| (mark, 256 - u32::from(mark % 2 == 0))).collect();
         let sequence = turns(&weights);
         assert!((256..=1280).contains(&sequence.len()), "{}", sequence.len());
         assert!(weights.iter().all(|(mark, _)| sequence.contains(mark)));
+        let counted: Vec<_> = weights.iter().map(|(mark, _)| (*mark, turns_of(&sequence, *mark))).collect();
+        assert_eq!(turns(&counted), sequence, "who counts the turns gets them again");
+    }
+
+    fn turns_of(sequence: &[u32], mark: u32) -> u32 {
+        sequence.iter().filter(|turn| **turn == mark).count() as u32
     }
 
     #[test]
@@ -111,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_server_that_leaves_moves_only_its_own_clients(weights in prop::collection::vec(1_u16..=256, 2..12), gone in 0_usize..12) {
+        fn a_server_that_leaves_moves_only_its_own_clients(weights in prop::collection::vec(1_u32..=256, 2..12), gone in 0_usize..12) {
             let all: Vec<_> = weights.iter().enumerate().map(|(i, w)| (0x10001 + i as u32, *w)).collect();
             let left = all[gone % all.len()].0;
             let rest: Vec<_> = all.iter().copied().filter(|(mark, _)| *mark != left).collect();
@@ -121,7 +127,7 @@ mod tests {
         }
 
         #[test]
-        fn each_has_its_share_of_every_prefix(weights in prop::collection::vec(0_u16..=200, 1..6)) {
+        fn each_has_its_share_of_every_prefix(weights in prop::collection::vec(0_u32..=200, 1..6)) {
             let weights: Vec<_> = weights.into_iter().enumerate().map(|(i, w)| (i as u32 + 1, w)).collect();
             let sequence = turns(&weights);
             let total: f64 = weights.iter().map(|(_, w)| f64::from(*w)).sum();

@@ -137,7 +137,10 @@ fn a_listing_of_nft_is_read() {
         {"chain": {"name": "share_1"}},
         {"chain": {"name": "svc_1"}},
         {"rule": {"chain": "svc_1", "comment": "aa", "expr": []}},
-        {"rule": {"chain": "svc_1", "expr": []}}
+        {"rule": {"chain": "svc_1", "expr": []}},
+        {"rule": {"chain": "share_1", "comment": "bb", "expr": [{"mangle": {"key": {"meta": {"key": "mark"}},
+            "value": {"map": {"key": {"numgen": {"mode": "inc", "mod": 3, "offset": 0}},
+            "data": {"set": [[0, 65537], [1, 65538], [2, 65537]]}}}}}]}}
     ]}"#;
     let mut listing = Listing::default();
     listing.read(json).unwrap();
@@ -151,6 +154,7 @@ fn a_listing_of_nft_is_read() {
     assert_eq!(listing.maps["numbering"], map(&[("0x00010000", "svc/A")]));
     assert_eq!(listing.maps["addresses"], map(&[("192.0.2.1", "")]));
     assert_eq!(listing.chains["svc_1"], ["aa", ""]);
+    assert_eq!(listing.turns["share_1"], BTreeMap::from([(0x10001, 2), (0x10002, 1)]));
     assert_eq!(listing.fast_path, Some(BTreeSet::from(["eth0".to_owned(), "eth1".to_owned()])));
 }
 

@@ -210,10 +210,11 @@ fn on_server_failure(text: Option<&str>) -> Result<OnServerFailure, Fault> {
 fn scheduler(text: Option<&str>) -> Result<Scheduler, Fault> {
     match text {
         None | Some("weighted-round-robin") => Ok(Scheduler::WeightedRoundRobin),
+        Some("weighted-least-connections") => Ok(Scheduler::WeightedLeastConnections),
         Some("source-hash") => Ok(Scheduler::SourceHash),
         Some(other) => Err(Fault::new(
             format!("the scheduler {} is not known", quoted(other)),
-            "use \"weighted-round-robin\" or \"source-hash\"",
+            "use \"weighted-round-robin\", \"weighted-least-connections\" or \"source-hash\"",
         )),
     }
 }
