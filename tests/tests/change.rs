@@ -126,3 +126,20 @@ fn a_stored_configuration_outlives_a_stop_and_wins_over_the_initial_one() {
     lab.lbd().start(&lab.config([&lab.pool()]));
     assert_eq!(lab.lbd().server("POOL", "NODE2")["weight"], 9);
 }
+
+#[test]
+fn a_change_on_trial_is_taken_back_by_a_crash() {
+    let lab = Lab::single_arm();
+    lab.lbd().start(&lab.config([&lab.pool()]));
+    let before = Picture::of(&lab);
+    let moved = lab.config([&lab.pool()]).replacing("https_port = 9443", "https_port = 9444");
+    let accepted = lab.lbd().put(&moved).expect(200).json;
+    assert!(accepted["confirm_until"].is_string(), "{accepted:#}");
+    assert_eq!(lab.lbd().config()["management"]["https_port"], 9444);
+    lab.lbd().kill();
+    lab.lbd().start_again();
+    assert_eq!(Picture::of(&lab), before, "nobody has confirmed it");
+    let history = lab.lbd().request("GET", "/api/v1/config/versions", None).expect(200).json;
+    assert_eq!(history[0]["standing"], "unconfirmed", "the history tells what was tried: {history:#}");
+    assert_eq!(lab.lbd().status()["configuration_version"], history[1]["version"]);
+}

@@ -40,7 +40,8 @@ enum Step {
 fn setting() -> impl Strategy<Value = Setting> {
     let state = || prop_oneof![4 => Just("online"), 1 => Just("drain"), 1 => Just("halt")];
     let weight = || prop_oneof![4 => 1_u16..=256, 1 => Just(0_u16)];
-    let scheduler = prop_oneof![Just("weighted-round-robin"), Just("source-hash")];
+    let scheduler =
+        prop_oneof![Just("weighted-least-connections"), Just("weighted-round-robin"), Just("source-hash")];
     ([state(), state(), state()], [weight(), weight(), weight()], any::<bool>(), scheduler).prop_map(
         |(states, weights, persistence, scheduler)| Setting { states, weights, persistence, scheduler },
     )
