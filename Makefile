@@ -68,7 +68,8 @@ appliance: ## Build the OVA: target/evenkeel-VERSION.ova, .ova.sha256, .sbom.jso
 	$(IMAGE) build --init $(TARGET)/$(STATIC)/release/init --lbd $(TARGET)/$(STATIC)/release/lbd \
 		--version $(VERSION) --output $(ARTEFACT).raw
 	$(TARGET)/release/ova pack --disk $(ARTEFACT).raw --version $(VERSION) --output $(ARTEFACT).ova
-	$(TARGET)/release/ova verify $(ARTEFACT).ova | tail -n 1
+	$(TARGET)/release/ova verify $(ARTEFACT).ova > $(ARTEFACT).verified || { cat $(ARTEFACT).verified; exit 1; }
+	@tail -n 1 $(ARTEFACT).verified
 
 reproducible: appliance ## Build the OVA again as another user, elsewhere: the same bytes, without any privilege
 	.ci/reproducible $(ARTEFACT).ova
@@ -101,9 +102,9 @@ guest-stories: appliance
 	@echo "test: stories with the appliance as a virtual machine"
 	$(CARGO_TEST) $(call targets,$(filter tests/tests/guest_%,$(STORIES))) -- --test-threads 2
 
-bench: setup appliance ## Compare with a direct route, IPVS, HAProxy and nginx; writes target/bench/results.json
+bench: setup appliance ## Compare with a direct route, IPVS, HAProxy and nginx (ONLY="--runs 3 memory echo": some of it)
 	cargo build --release -p lbd
-	EVENKEEL_LBD=$(TARGET)/release/lbd cargo run --release -p evenkeel-tests --bin bench
+	EVENKEEL_LBD=$(TARGET)/release/lbd cargo run --release -p evenkeel-tests --bin bench -- $(ONLY)
 
 fuzz: ## Run every fuzz target for FUZZ_SECONDS (60) seconds
 	@cargo fuzz --version >/dev/null 2>&1 || \

@@ -65,6 +65,11 @@ fn an_operator_drains_halts_and_brings_back_with_and_without_scripts() {
         browser.click(&format!("{row} button[value=drain]"));
         browser.wait_text(row, "drained by an operator");
         assert!(lab.lbd().server("DATALINK_POOL1", "DATALINK_POOL1_NODE1")["state"] == "drained");
+        browser.click(&format!("{row} button[value=halt]"));
+        if scripts {
+            browser.accept_question();
+        }
+        browser.wait_text(row, "halted by an operator");
         browser.click(&format!("{row} button[value=online]"));
         lab.lbd().wait_server("DATALINK_POOL1", "DATALINK_POOL1_NODE1", "up");
         assert_eq!(browser.console(), Vec::<String>::new());
@@ -74,8 +79,10 @@ fn an_operator_drains_halts_and_brings_back_with_and_without_scripts() {
 #[test]
 fn services_are_filtered_folded_and_ordered_with_and_without_scripts() {
     let lab = Lab::single_arm();
-    let (config, _peers) = example(&lab);
+    let (config, peers) = example(&lab);
     let browser = appliance(&lab, &config);
+    peers[3].process.kill();
+    lab.lbd().wait_service("DATALINK_POOL3", "down");
     for scripts in [true, false] {
         browser.set_scripts(scripts);
         browser.open("/");
@@ -92,6 +99,11 @@ fn services_are_filtered_folded_and_ordered_with_and_without_scripts() {
         browser.fill("#q", "nothing of this name");
         browser.click("#view button[type=submit]");
         browser.wait_text(".empty", "No service matches");
+        browser.open("/");
+        browser.wait_text(".overview tbody:first-of-type", "DATALINK_POOL1");
+        browser.choose("#sort", "state");
+        browser.click("#view button[type=submit]");
+        browser.wait_text(".overview tbody:first-of-type", "DATALINK_POOL3");
         assert_eq!(browser.console(), Vec::<String>::new());
     }
 }

@@ -142,6 +142,13 @@ fn static_program(name: &str) -> PathBuf {
 }
 
 #[test]
+fn the_ova_that_is_shipped_keeps_every_rule() {
+    let ova = evenkeel_ova::model::Ova::read(&artefacts::ova()).expect("an OVA");
+    let findings = evenkeel_ova::verify::verify(&ova, evenkeel_ova::manifest::Algorithm::Sha1);
+    assert!(evenkeel_ova::verify::passed(&findings), "{:?}", evenkeel_ova::verify::broken(&findings));
+}
+
+#[test]
 fn nothing_answers_but_what_the_port_table_allows() {
     let lab = Lab::single_arm_with_guest();
     lab.server("NODE1").named_server("NODE1", 2001);

@@ -386,7 +386,10 @@ fn a_change_that_cannot_be_applied_leaves_the_running_configuration_in_force() {
     std::fs::write(&broken, "").expect("lab folder");
     let second = pool.clone().named("SECOND", lab.vip(1));
     let answer = lab.lbd().put(&lab.config([&pool, &second]));
-    assert!((400..600).contains(&answer.status), "{answer:?}");
+    assert_eq!(answer.status, 500, "{answer:?}");
+    let said = answer.json["detail"].as_str().unwrap_or_default();
+    assert!(said.contains("nft says: broken by the lab"), "the user reads why: {answer:?}");
+    assert_eq!(lab.lbd().status()["configuration_version"], 1, "the View stays on the old one");
     std::fs::remove_file(&broken).expect("lab folder");
     before.expect_still(&lab, "a broken nft");
     assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE1");

@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use super::{Operation, ProblemDocument};
-use crate::view::{ServerState, ServiceState, View};
+use crate::view::{ServerState, ServiceState, ServiceView, TrafficView, View};
 use crate::web::{Gateway, Published};
 
 /// Streams at the same time: each browser window has one.
@@ -117,7 +117,7 @@ fn metrics_of(view: &View) -> String {
     metric(
         "service_state",
         "gauge",
-        "0 down, 1 degraded, 2 checking, 3 up.",
+        "0 down, 1 degraded, 2 checking, 3 up, 4 switched off.",
         services()
             .map(|service| (labels(&[("service", &service.label)]), service_value(service.state)))
             .collect(),
@@ -129,6 +129,28 @@ fn metrics_of(view: &View) -> String {
         services()
             .map(|service| (labels(&[("service", &service.label)]), service.connections_opened as f64))
             .collect(),
+    );
+    metric(
+        "service_connections_open",
+        "gauge",
+        "Open connections; missing while they have not been counted.",
+        services()
+            .filter_map(|service| {
+                Some((labels(&[("service", &service.label)]), service.traffic.connections_now? as f64))
+            })
+            .collect(),
+    );
+    let directions = |service: &ServiceView| {
+        let TrafficView { bytes_in, bytes_out, .. } = service.traffic;
+        [("in", bytes_in), ("out", bytes_out)].map(|(direction, bytes)| {
+            (labels(&[("service", &service.label), ("direction", direction)]), bytes as f64)
+        })
+    };
+    metric(
+        "service_bytes_total",
+        "counter",
+        "Bytes from clients (in) and to them (out).",
+        services().flat_map(directions).collect(),
     );
     let servers = || {
         services().flat_map(|service| {
@@ -167,7 +189,8 @@ fn service_value(state: ServiceState) -> f64 {
         ServiceState::Down => 0.0,
         ServiceState::Degraded => 1.0,
         ServiceState::Checking => 2.0,
-        _ => 3.0,
+        ServiceState::Up => 3.0,
+        ServiceState::Off => 4.0,
     }
 }
 
