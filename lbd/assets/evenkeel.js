@@ -10,6 +10,17 @@ document.addEventListener("click", (event) => {
   }
 }, true);
 
+// A text field that can be filled from a file of the reader's own machine; nothing is sent by that.
+for (const input of document.querySelectorAll("input[type=file][data-into]")) {
+  input.closest("[hidden]")?.removeAttribute("hidden");
+  input.addEventListener("change", async () => {
+    const file = input.files[0];
+    if (file) {
+      document.getElementById(input.dataset.into).value = (await file.text()).slice(0, 65536);
+    }
+  });
+}
+
 // The part of the page that changes by itself is fetched anew when the appliance says that something changed.
 (() => {
   const live = () => document.getElementById("live");

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use lab::lbd::wait_https;
+use lab::lbd::{SOON, wait_https};
 use lab::process::Output;
-use lab::{Config, Lab, topology};
+use lab::{Config, Lab, topology, wait};
 use serde_json::Value;
 
 const LABEL: &str = "DATALINK_POOL1";
@@ -241,7 +241,14 @@ fn users_are_managed_and_every_command_explains_itself() {
     assert!(users.lines().any(|line| line.starts_with("ann") && line.contains("one-time")), "{users}");
     let output = run_with(&lab, "user add bob --role viewer", "short\n");
     assert!(refused(&output, 1).contains("password: "), "{}", output.stderr);
+    works(&lab, "user edit ann --role viewer");
+    run_with(&lab, "user edit ann --new-password", "a password of ann\n").expect_ok();
+    let users = works(&lab, "user list");
+    assert!(users.lines().any(|line| line.starts_with("ann   ") && line.contains("viewer  ")), "{users}");
     works(&lab, "user remove ann");
+    // The log is written beside what it tells of.
+    let told = || works(&lab, "audit --most 1").contains("user ann removed");
+    wait::until(SOON, "the removal to stand in the audit log", told);
     assert_eq!(json(&lab, "user list").as_array().map(Vec::len), Some(1));
     for verb in ["service", "server", "check", "config", "user", "token", "certificate"] {
         let help = lab.lbd().command(&format!("{verb} --help"), "").expect_ok().to_owned();

@@ -62,10 +62,12 @@ enum Verb {
     Check(check::Check),
     /// The configuration as a whole: show, diff, history, back, confirm, revert, apply
     Config(config::Config),
-    /// Users: list, add, remove
+    /// Users: list, add, edit, remove
     User(people::User),
     /// API tokens: list, create, revoke
     Token(people::Token),
+    /// Who did what, from where, the newest first
+    Audit(people::Audit),
     /// The certificate of the WebUI: show, set, confirm, revert
     Certificate(certificate::Certificate),
     /// Make a configuration file the one in force; the same as config apply
@@ -157,6 +159,7 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
         Verb::Config(config) => config::carry_out(&config)?,
         Verb::User(user) => people::carry_out_user(&user)?,
         Verb::Token(token) => people::carry_out_token(&token)?,
+        Verb::Audit(audit) => people::show_audit(&audit)?,
         Verb::Certificate(certificate) => certificate::carry_out(&certificate)?,
         Verb::Probe(probe) => probe::carry_out(probe)?,
         Verb::Connections(question) => connections::show(&question)?,
@@ -269,6 +272,8 @@ mod tests {
             "lbd status --url https://192.0.2.1 --token-file t --control-socket s",
             "lbd status --url https://192.0.2.1 --token-file t --fingerprint AB",
             "lbd user add ann",
+            "lbd user edit ann",
+            "lbd user edit ann --role viewer --one-time",
         ] {
             assert!(!parsed(wrong), "{wrong}");
         }

@@ -1,4 +1,4 @@
-//! `lbd user` and `lbd token`: who may use WebUI and API.
+//! `lbd user`, `lbd token` and `lbd audit`: who may use WebUI and API, and who did.
 
 use std::io::BufRead;
 
@@ -17,6 +17,8 @@ const TOKENS: &str = "/api/v1/tokens";
 const USER_EXAMPLES: &str = "Examples:
   lbd user list
   echo 'change me soon' | lbd user add ann --role operator --one-time
+  lbd user edit ann --role administrator
+  echo 'change me again' | lbd user edit ann --new-password --one-time
   lbd user remove ann";
 
 const TOKEN_EXAMPLES: &str = "Examples:
@@ -44,6 +46,18 @@ enum UserVerb {
         role: Role,
         /// The first log-in must change the password
         #[arg(long)]
+        one_time: bool,
+    },
+    /// Give a user another role, password, or both
+    Edit {
+        name: String,
+        #[arg(long)]
+        role: Option<Role>,
+        /// Another password, which is read from standard input, one line
+        #[arg(long, required_unless_present = "role")]
+        new_password: bool,
+        /// The next log-in must change it
+        #[arg(long, requires = "new_password")]
         one_time: bool,
     },
     /// Remove a user, and end their sessions
@@ -76,6 +90,22 @@ enum TokenVerb {
     Revoke { name: String },
 }
 
+/// Who did what.
+#[derive(Debug, Args)]
+pub(super) struct Audit {
+    /// So many lines at most, up to 1000
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    most: u32,
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(super) fn show_audit(Audit { most, common }: &Audit) -> Result<(), CommandError> {
+    list(common, &format!("/api/v1/audit?most={most}"), ["WHEN", "WHO", "FROM", "WHAT"], |line| {
+        [moment(line, "time"), text(line, "user"), text(line, "from"), text(line, "what")]
+    })
+}
+
 pub(super) fn carry_out_user(User { verb, common }: &User) -> Result<(), CommandError> {
     match verb {
         UserVerb::List => list(common, USERS, ["USER", "ROLE", "PASSWORD"], |user| {
@@ -89,6 +119,18 @@ pub(super) fn carry_out_user(User { verb, common }: &User) -> Result<(), Command
                 json!({"name": name, "role": role, "password": password, "must_change_password": one_time});
             let answer = Call::new(Method::POST, USERS).json(&user).send(&common.way)?;
             said(common, &answer.text, &format!("{name} may log in as {role}."));
+            Ok(())
+        }
+        UserVerb::Edit { name, role, new_password, one_time } => {
+            let mut change = json!({"must_change_password": one_time});
+            if let Some(role) = role {
+                change["role"] = json!(role);
+            }
+            if *new_password {
+                change["password"] = line_of_input()?.into();
+            }
+            let call = Call::new(Method::PUT, format!("{USERS}/{}", encoded(name))).json(&change);
+            said(common, &call.send(&common.way)?.text, &format!("{name} is changed."));
             Ok(())
         }
         UserVerb::Remove { name } => {
