@@ -65,7 +65,8 @@ struct Row {
 }
 
 struct Stamp {
-    time: String,
+    day: String,
+    clock: String,
     user: String,
     from: String,
     comment: String,
@@ -88,11 +89,16 @@ fn row(info: VersionInfo, view: &View) -> Row {
         (Standing::Accepted, false) => ("off", "earlier"),
         (Standing::Unconfirmed, false) => ("down", "not confirmed"),
     };
-    let stamp = info.stamp.map(|stamp| Stamp {
-        time: time(stamp.time),
-        user: stamp.by.user,
-        from: stamp.by.from,
-        comment: stamp.comment,
+    let stamp = info.stamp.map(|stamp| {
+        let moment = time(stamp.time);
+        let (day, clock) = moment.split_once(' ').unwrap_or((&moment, ""));
+        Stamp {
+            day: day.to_owned(),
+            clock: clock.to_owned(),
+            user: stamp.by.user,
+            from: stamp.by.from,
+            comment: stamp.comment,
+        }
     });
     Row { version: info.version, badge: Badge { class, word }, stamp, is_in_force }
 }
