@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use lab::browser::{ADMINISTRATOR, Browser, PASSWORD};
-use lab::lbd::wait_https;
+use lab::lbd::{SOON, wait_https};
 use lab::{Config, Lab, topology, wait};
 
 fn base() -> String {
@@ -105,7 +105,10 @@ fn a_user_is_added_logs_in_with_the_one_time_password_and_chooses_their_own() {
     browser.wait_text("h1", "One-time password of ann");
     let one_time = browser.text(".secret");
     browser.judge("users-one-time");
-    browser.click("main a.primary");
+    browser.click("button[name=theme][value=dark]");
+    browser.wait_text("h1", "Users");
+    browser.click("button[name=theme][value=auto]");
+    browser.wait_text("button[name=theme][aria-pressed=true]", "Automatic");
     browser.wait_text("#u-ann", "one-time");
     browser.click("#u-ann details:last-of-type summary");
     browser.wait_text("#u-ann", "logged out at once");
@@ -273,4 +276,20 @@ fn another_port_is_taken_back_when_nobody_confirms_it_there() {
     browser.open("/configuration");
     browser.wait_text("main table", "not confirmed");
     browser.judge("configuration-reverted");
+}
+
+#[test]
+fn another_port_stays_when_it_is_confirmed_there() {
+    let lab = Lab::single_arm();
+    let browser = appliance(&lab);
+    browser.open("/local/webui");
+    browser.fill("#port", "9444");
+    browser.click("form[action='/local/webui/port'] button");
+    browser.wait_text("h1", "Version 2 is on trial");
+    browser.click("main a.primary");
+    browser.wait_text("main .problems", "version 2");
+    browser.click("main .problems button[value=confirm]");
+    wait::until(SOON, "the trial to end", || lab.lbd().status()["pending_confirmation"].is_null());
+    assert_eq!(lab.lbd().config()["management"]["https_port"], 9444);
+    wait_https(lab.administrator(), &format!("https://{}:9444", topology::MANAGEMENT));
 }

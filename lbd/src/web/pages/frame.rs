@@ -1,9 +1,9 @@
 //! What every page has around its content: menu, host name, theme, what the administrator must know at once.
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
-use axum::http::header::COOKIE;
+use axum::http::header::{COOKIE, REFERER};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use std::convert::Infallible;
 
 use super::menu::{MENU, Section};
@@ -120,7 +120,7 @@ impl FromRequestParts<Gateway> for Frame {
         };
         let view = &gateway.latest().view;
         Ok(Self {
-            here: parts.uri.path_and_query().map_or("/", |whole| whole.as_str()).to_owned(),
+            here: here(parts).to_owned(),
             path: path.to_owned(),
             host_name: view.host_name.clone(),
             theme: Theme::chosen(&parts.headers),
@@ -130,6 +130,19 @@ impl FromRequestParts<Gateway> for Frame {
             certificate_trial: certificate_trial(gateway),
         })
     }
+}
+
+/// The page to come back to. The answer to a form is no page of its own: the page that the form stood on is.
+fn here(parts: &Parts) -> &str {
+    if matches!(parts.method, Method::GET | Method::HEAD) {
+        return parts.uri.path_and_query().map_or("/", |whole| whole.as_str());
+    }
+    let referrer = parts.headers.get(REFERER).and_then(|value| value.to_str().ok());
+    let path = referrer.and_then(|address| {
+        let (_, rest) = address.split_once("://")?;
+        rest.find('/').map(|at| &rest[at..])
+    });
+    local_path(path.unwrap_or("/"))
 }
 
 /// What is said of a configuration on trial: until when, and whose it is.
@@ -164,6 +177,21 @@ mod tests {
             assert_eq!(local_path(path), "/");
         }
         assert_eq!(local_path("/cluster/services?x=1"), "/cluster/services?x=1");
+    }
+
+    #[test]
+    fn the_answer_to_a_form_leads_back_to_the_forms_page() {
+        let here_of = |method: &str, referrer: &str| {
+            let request =
+                axum::http::Request::builder().method(method).uri("/password/users/ann/password?x=1");
+            let request = request.header(REFERER, referrer).body(()).unwrap();
+            here(&request.into_parts().0).to_owned()
+        };
+        assert_eq!(here_of("GET", "https://lb:9443/other"), "/password/users/ann/password?x=1");
+        assert_eq!(here_of("POST", "https://lb:9443/password/users?y=2"), "/password/users?y=2");
+        for odd in ["", "lb", "https://lb", "https://lb//evil.example/"] {
+            assert_eq!(here_of("POST", odd), "/", "{odd}");
+        }
     }
 
     #[test]
