@@ -96,6 +96,7 @@ fn a_one_time_password_opens_nothing_but_its_own_replacement() {
     browser.open("/");
     browser.fill("#password", "change me soon");
     browser.click("main form button[type=submit]");
+    browser.fill("#current", "change me soon");
     browser.fill("#new", "a better one");
     browser.fill("#again", "a better one");
     browser.click("main form button[type=submit]");

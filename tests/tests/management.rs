@@ -6,9 +6,9 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use lab::lbd::{https, wait_https};
+use lab::lbd::{SOON, https, wait_https};
 use lab::random::rounds;
-use lab::{Host, Lab, Mode, peers, topology};
+use lab::{Host, Lab, Mode, peers, topology, wait};
 
 const PASSWORD: &str = "a password of the stories";
 const PORT: u16 = 9443;
@@ -82,6 +82,35 @@ fn judge(host: &Host, base: &str, token: &str, seconds: u64) {
     let report = process.log();
     println!("{report}");
     assert!(status.success() && report.contains("generated,"), "{report}");
+}
+
+#[test]
+fn the_stream_of_events_and_the_metrics_tell_of_a_death() {
+    let lab = Lab::single_arm();
+    let scp = lab.server("NODE1").scp("DW_SCP", 2001, Mode::Good);
+    let base = start(&lab);
+    lab.lbd().wait_server("POOL", "NODE1", "up");
+    let token = format!("Authorization: Bearer {}", new_token(&lab, "viewer"));
+    let mut command = lab.administrator().command("curl");
+    command.args([
+        "--insecure",
+        "--silent",
+        "--no-buffer",
+        "--header",
+        &token,
+        &format!("{base}/api/v1/events"),
+    ]);
+    let stream = lab.administrator().start(command, "events");
+    let told = |words: &str| stream.log().split("event: view").any(|event| event.contains(words));
+    wait::until(SOON, "the picture of now", || told("\"state\":\"up\""));
+    scp.process.kill();
+    let address = lab.server("NODE1").address();
+    let death = format!("\"reason\":\"connection refused: nothing listens on {address}:2001");
+    wait::until(SOON, "the news of the death", || told(&death));
+    let line = format!("curl --insecure --silent --oauth2-bearer {} {base}/metrics", &token[22..]);
+    let metrics = lab.administrator().run(line);
+    let dead = format!("evenkeel_server_up{{service=\"POOL\",server=\"NODE1\",address=\"{address}\"}} 0");
+    assert!(metrics.expect_ok().lines().any(|line| line == dead), "{}", metrics.stdout);
 }
 
 #[test]
