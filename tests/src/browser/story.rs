@@ -9,6 +9,10 @@ pub const ADMINISTRATOR: &str = "loadbalancer";
 /// Their password in the stories.
 pub const PASSWORD: &str = "a password of the stories";
 
+/// By how many pixels the page, or a table in its box, is too wide to be seen whole.
+const TOO_WIDE: &str = "Math.max(document.documentElement.scrollWidth - window.innerWidth, \
+                        ...[...document.querySelectorAll('.scroll')].map(box => box.scrollWidth - box.clientWidth))";
+
 impl Browser {
     /// A browser on the administrator's host, logged in to the running lbd, which gets a password.
     pub fn of(lab: &Lab) -> Self {
@@ -39,7 +43,7 @@ impl Browser {
                 let faults = self.accessibility_faults();
                 assert!(faults.is_empty(), "{name}, {size}, {theme}:\n{}", faults.join("\n"));
             }
-            let overflow = self.evaluate("document.documentElement.scrollWidth - window.innerWidth");
+            let overflow = self.evaluate(TOO_WIDE);
             assert!(overflow.as_i64() <= Some(0), "{name} is {overflow} pixels too wide for {width}");
         }
         self.prefer(Colours::Light);
