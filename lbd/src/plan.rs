@@ -20,8 +20,10 @@ pub struct Inputs<'a> {
     pub numbering: &'a Numbering,
     /// What the network is like.
     pub topology: &'a Topology,
-    /// Whether this server of this service takes new connections.
+    /// Whether this server of this service takes new connections, unless it is full.
     pub in_service: &'a dyn Fn(&VirtualService, &RealServer) -> bool,
+    /// Whether it has as many as it may.
+    pub is_full: &'a dyn Fn(&VirtualService, &RealServer) -> bool,
     /// Its share of new clients, in relation to the others' of its service and family.
     pub share: &'a dyn Fn(&VirtualService, &RealServer) -> u32,
     /// Whether the kernel offers flowtables.
@@ -183,21 +185,23 @@ fn rules<'a>(
     service: &'a VirtualService,
     plan: &ServicePlan,
 ) -> Option<ruleset::Service<'a>> {
-    let in_service = service
+    // Clients that knew one that takes no new connections find another server too.
+    let usable = service
         .servers
         .iter()
         .zip(&plan.servers)
-        // Clients that knew one that takes no new connections find another server too.
-        .filter(|(server, _)| server.takes_new() && (inputs.in_service)(service, server))
-        .filter_map(|(server, source)| {
-            Some(ruleset::Server {
-                mark: inputs.numbering.server(&service.label, &server.label)?,
-                address: server.address,
-                port: server.port,
-                share: (inputs.share)(service, server),
-                source: source.address,
-            })
-        });
+        .filter(|(server, _)| server.takes_new() && (inputs.in_service)(service, server));
+    let (full, taking): (Vec<_>, Vec<_>) = usable.partition(|(server, _)| (inputs.is_full)(service, server));
+    let in_service = taking.into_iter().filter_map(|(server, source)| {
+        Some(ruleset::Server {
+            mark: inputs.numbering.server(&service.label, &server.label)?,
+            address: server.address,
+            port: server.port,
+            share: (inputs.share)(service, server),
+            source: source.address,
+        })
+    });
+    let full = full.iter().filter_map(|(server, _)| inputs.numbering.server(&service.label, &server.label));
     Some(ruleset::Service {
         mark: inputs.numbering.service(&service.label)?,
         addresses: &service.addresses,
@@ -207,6 +211,7 @@ fn rules<'a>(
         persistence: service.persistence,
         fallback: service.fallback,
         servers: in_service.collect(),
+        full: full.collect(),
     })
 }
 

@@ -75,7 +75,7 @@ pub enum ServiceState {
     Up,
     /// Nothing is known yet: the first checks are under way.
     Checking,
-    /// Some servers fail; the others carry the service.
+    /// Some servers fail, and the others carry the service; or all that do not fail are full.
     Degraded,
     /// No server is left.
     Down,
@@ -166,7 +166,7 @@ pub enum ServerState {
     Checking,
     /// Fails its check: takes none.
     Down,
-    /// Takes no new connections because an operator drains it, or its weight is 0.
+    /// Takes no new connections because an operator drains it, its weight is 0, or it is full.
     Drained,
     /// Takes none because an operator has halted it.
     Halted,
@@ -187,6 +187,12 @@ pub struct ServerView {
     pub weight: u16,
     /// So many of a hundred new clients (of its family) it gets now; 0 while it takes none.
     pub share_percent: f64,
+    /// Open connections of the service at which it is full; `None` is no limit.
+    pub maximum_connections: Option<u64>,
+    /// It has as many as it may, and takes no new ones: its state is `drained`, its reason begins with "full".
+    pub full: bool,
+    /// Open connections at which it is used again when it was full.
+    pub minimum_connections: Option<u64>,
     /// Whether it takes new connections.
     pub state: ServerState,
     /// Since when.

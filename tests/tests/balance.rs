@@ -66,3 +66,61 @@ fn new_clients_go_where_few_connections_are_until_there_is_balance() {
     let (one, two) = (count(&held, "NODE1"), count(&held, "NODE2"));
     assert!(one.abs_diff(two) <= 4, "{one} and {two}");
 }
+
+/// The pool's first server takes two connections at a time, and has room again at one.
+#[test]
+fn a_full_server_takes_nobody_not_even_who_knows_it_until_it_has_room_again() {
+    let lab = Lab::single_arm();
+    let limited = |config: &Config| {
+        let limits = "weight = 100\nmaximum_connections = 2\nminimum_connections = 1";
+        config.replacing("weight = 100", limits)
+    };
+    let config = limited(&lab.config([&lab.pool().weights(&[100])]));
+    start(&lab, &config);
+    let mut held: Vec<_> = (0..2).map(|_| lab.client().hold(lab.vip(0), 2001)).collect();
+    wait::until(SOON, "NODE1 to be full", || server(&lab, "NODE1")["full"] == true);
+    let service = lab.lbd().service("POOL");
+    assert_eq!(service["state"], "degraded", "{service}");
+    assert!(service["problem"].as_str().is_some_and(|why| why.contains("is full")), "{service}");
+    assert_eq!(lab.client().scan(lab.vip(0), &[2001])[&2001], "refused");
+    // With another server its known client goes there, and its connections go on.
+    let both = limited(&lab.config([&lab.pool()]));
+    lab.lbd().put(&both).expect(200);
+    lab.lbd().wait_server("POOL", "NODE2", "up");
+    assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE2");
+    held.iter().for_each(Held::expect_alive);
+    // The next lbd does not take it for dead.
+    lab.lbd().kill();
+    lab.lbd().start_again();
+    wait::until(SOON, "NODE1 to be full as before", || server(&lab, "NODE1")["full"] == true);
+    held.iter().for_each(Held::expect_alive);
+    held.pop();
+    wait::until(SOON, "NODE1 to take new ones again", || server(&lab, "NODE1")["state"] == "up");
+    assert_eq!(server(&lab, "NODE1")["full"], false);
+    held.iter().for_each(Held::expect_alive);
+}
+
+#[test]
+fn a_server_that_comes_back_grows_into_its_share() {
+    let lab = Lab::single_arm();
+    let pool = lab.pool().in_turn().persistence(None);
+    start(&lab, &lab.config([&pool]));
+    let node1 = || server(&lab, "NODE1");
+    let share = || node1()["share_percent"].as_f64().expect("a number");
+    // Who is there already is not new.
+    let config = lab.config([&pool.with("slow_start_seconds = 8")]);
+    lab.lbd().put(&with_node1(&config, "drain")).expect(200);
+    lab.lbd().wait_server("POOL", "NODE1", "drained");
+    lab.lbd().put(&config).expect(200);
+    lab.lbd().wait_server("POOL", "NODE1", "up");
+    let first = share();
+    assert!(first > 0.0 && first < 30.0, "{first}");
+    let clients = [lab.client().address(); 20];
+    let replies = lab.client().ask_as(&clients, lab.vip(0), 2001);
+    let ones = replies.iter().filter(|reply| reply.server == "NODE1").count();
+    assert!((1..=7).contains(&ones), "{ones} of 20 in the beginning");
+    let grown = wait::until(2 * SOON, "NODE1 to have its whole share", || share() == 50.0);
+    assert!(grown > std::time::Duration::from_secs(3), "after {grown:?}");
+    let replies = lab.client().ask_as(&clients, lab.vip(0), 2001);
+    assert_eq!(replies.iter().filter(|reply| reply.server == "NODE1").count(), 10);
+}

@@ -189,6 +189,10 @@ pub struct VirtualServiceDocument {
     /// `weighted-round-robin` (also where none is given), `weighted-least-connections` or `source-hash`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduler: Option<String>,
+    /// Seconds in which a server that has come (back) grows into its share of new clients; 0, also where none is given:
+    /// it has its whole share at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start_seconds: Option<i64>,
     /// Source-IP persistence; on with 300 s where nothing is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistence: Option<PersistenceDocument>,
@@ -223,6 +227,15 @@ pub struct RealServerDocument {
     /// 0 to 256; 100 where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<i64>,
+    /// Open connections of this service from which on the server takes no new ones, not even of clients that know it;
+    /// 0, also where none is given: no limit. They are counted four times a second: a burst between two counts may
+    /// go beyond it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum_connections: Option<i64>,
+    /// Open connections down to which a full server must come before it takes new ones again; three quarters of the
+    /// maximum where 0 or none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_connections: Option<i64>,
     /// `online` (also where none is given), `drain` or `halt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,

@@ -87,6 +87,8 @@ pub struct VirtualService {
     pub snat_source: SnatSource,
     /// Which server a new client gets.
     pub scheduler: Scheduler,
+    /// How long a server that has come (back) grows into its share; zero: not at all.
+    pub slow_start: Duration,
     /// How long a client keeps its server after its last new connection; `None` means no persistence.
     pub persistence: Option<Duration>,
     /// What clients meet when no server is left.
@@ -127,6 +129,8 @@ pub struct RealServer {
     pub port: Option<u16>,
     /// Its share of new clients in relation to the others of the service.
     pub weight: Weight,
+    /// How many connections of the service it takes at a time; `None`: any number.
+    pub limit: Option<Limit>,
     /// What the operator wants of it.
     pub state: OperatorState,
 }
@@ -136,6 +140,15 @@ impl RealServer {
     pub fn takes_new(&self) -> bool {
         self.state == OperatorState::Online && self.weight.get() > 0
     }
+}
+
+/// How many connections a server takes, with hysteresis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// With so many open ones it is full.
+    pub full_at: u64,
+    /// With so many it takes new ones again; less than `full_at`.
+    pub again_at: u64,
 }
 
 /// What the operator wants of a real server.

@@ -246,3 +246,22 @@ fn every_type_of_check_has_its_fields_and_no_others() {
         assert!(told.1.contains(remedy), "{told:?}");
     }
 }
+
+#[test]
+fn limits_of_connections_have_an_order() {
+    let limit = |fields: &str| {
+        let text = GOOD.replacen("weight = 100", &format!("weight = 100\n{fields}"), 1);
+        let config = config(&text);
+        config.map(|config| config.services[0].servers[0].limit.map(|limit| (limit.full_at, limit.again_at)))
+    };
+    assert_eq!(limit(""), Ok(None));
+    assert_eq!(limit("maximum_connections = 0"), Ok(None));
+    assert_eq!(limit("maximum_connections = 10"), Ok(Some((10, 7))), "as in IPVS");
+    assert_eq!(limit("maximum_connections = 1"), Ok(Some((1, 0))));
+    assert_eq!(limit("maximum_connections = 10\nminimum_connections = 9"), Ok(Some((10, 9))));
+    for wrong in ["maximum_connections = 10\nminimum_connections = 10", "minimum_connections = 3"] {
+        let problems = limit(wrong).unwrap_err();
+        assert_eq!(problems[0].field, "virtual_service[0].real_server[0].minimum_connections");
+    }
+    assert!(limit("maximum_connections = -1").is_err());
+}

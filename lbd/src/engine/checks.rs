@@ -79,6 +79,9 @@ impl Checks {
             let Some(mark) = mark.filter(|_| server.takes_new()) else {
                 return ServerHealth::unknown(now.wall);
             };
+            if used("full", &mark.to_string()).is_some() {
+                return ServerHealth::adopted(true, now.wall);
+            }
             let maps = match server.address {
                 IpAddr::V4(_) => ["servers", "servers_same_port"],
                 IpAddr::V6(_) => ["servers6", "servers_same_port6"],

@@ -176,7 +176,7 @@ impl Engine {
             Event::Applied { number, outcome } => effects = self.applied(number, &outcome, now),
             Event::Stored(result) => effects = self.stored(result, now),
             Event::Counters(counters) => self.take_counters(counters, now),
-            Event::Connections(result) => self.counted(result),
+            Event::Connections(result) => self.counted(result, now),
             Event::ConnectionsEnded { endings, result } => self.connections.ended(endings, result, now),
             Event::Looked(findings) => self.pulse.found(findings),
             Event::Listening(result) => self.not_listening = result.err(),
@@ -205,6 +205,7 @@ impl Engine {
             effects.push(Effect::LookAtAppliance);
         }
         effects.extend(self.trial_due(now));
+        self.verdicts_changed |= self.shares.is_due(now);
         effects.extend(self.settle(now));
         effects.extend(self.end_connections(now));
         effects.extend(self.repeat_endings(now));
@@ -220,6 +221,7 @@ impl Engine {
             self.pulse.next_due(),
             self.trial.as_ref().and_then(Trial::next_due).filter(|_| self.change.is_none()),
             self.connections.next_due(),
+            self.shares.next_due().filter(|_| !self.kernel.is_busy()),
         ];
         waiting.into_iter().flatten().fold(self.counters_due, Duration::min)
     }
@@ -257,11 +259,11 @@ impl Engine {
     }
 
     /// Takes a count of connections, which may change what servers get.
-    fn counted(&mut self, result: Result<Census, String>) {
+    fn counted(&mut self, result: Result<Census, String>, now: Now) {
         let is_count = result.is_ok();
         self.connections.counted(result);
         if is_count {
-            self.verdicts_changed |= self.follow_counts();
+            self.verdicts_changed |= self.follow_counts(now);
         }
     }
 
@@ -301,7 +303,7 @@ impl Engine {
     fn settle(&mut self, now: Now) -> Vec<Effect> {
         if self.plan_is_old || (self.verdicts_changed && !self.kernel.is_busy()) {
             (self.plan_is_old, self.verdicts_changed) = (false, false);
-            self.follow_counts();
+            self.follow_counts(now);
             self.plan = self.make_plan();
             self.kernel.share(&mut self.plan.desired);
             self.connections_unsettled = true;
@@ -325,7 +327,8 @@ impl Engine {
             config: &self.config,
             numbering: &self.numbering,
             topology: &self.topology,
-            in_service: &|service, server| self.in_service(service, server),
+            in_service: &|service, server| self.checks.in_service(&service.label, &server.label),
+            is_full: &|service, server| self.is_full(service, server),
             share: &|service, server| self.share(service, server),
             fast_path: self.fast_path_missing.is_none(),
         })

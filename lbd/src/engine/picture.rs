@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::connections::ports_run_out;
 use super::{Engine, Target, called_title, checks};
-use crate::config::{Fallback, OperatorState, RealServer, VirtualService};
+use crate::config::{Fallback, Limit, OperatorState, RealServer, VirtualService};
 use crate::conntrack::census::{Figures, PORTS_PER_SOURCE};
 use crate::health::state::Verdict;
 use crate::health::tls::fault::day;
@@ -108,7 +108,7 @@ impl Engine {
                 true => reached_by(plan, state_of(&servers)),
                 false => ServiceState::Off,
             },
-            problem: (!missing.is_empty()).then(|| missing.join("; ")),
+            problem: (!missing.is_empty()).then(|| missing.join("; ")).or_else(|| all_full(&servers)),
             without_server: without_server(service.fallback).to_owned(),
             persistence_seconds: service.persistence.map(|time| time.as_secs()),
             connections_opened: self.counters.value(&service_counter(service.label.as_str())),
@@ -130,6 +130,9 @@ impl Engine {
         let (state, reason) = match (verdict, serving) {
             _ if !service.enabled => (ServerState::Off, "its service is switched off".to_owned()),
             (verdict, false) if !server.takes_new() => wanted_out(server, verdict, reason),
+            (Verdict::Up, false) if self.is_full(service, server) => {
+                (ServerState::Drained, full(server, figures.as_ref()))
+            }
             (Verdict::Up, true) => (ServerState::Up, reason.to_owned()),
             (Verdict::Up, false) => (ServerState::Checking, format!("{reason}; being taken into service")),
             (_, true) => (ServerState::Up, format!("being taken out of service: {reason}")),
@@ -141,6 +144,9 @@ impl Engine {
             address: server.address,
             port: server.port,
             weight: server.weight.get(),
+            full: verdict == Verdict::Up && server.takes_new() && !serving && self.is_full(service, server),
+            maximum_connections: server.limit.map(|limit| limit.full_at),
+            minimum_connections: server.limit.map(|limit| limit.again_at),
             // Made a part of the whole once all are known.
             share_percent: if state == ServerState::Up { self.share(service, server).into() } else { 0.0 },
             state,
@@ -241,6 +247,14 @@ fn traffic(rate: f64, figures: Option<&Figures>) -> TrafficView {
     }
 }
 
+/// Why a full server is.
+fn full(server: &RealServer, figures: Option<&Figures>) -> String {
+    let now = figures.map_or(0, |figures| figures.connections);
+    let limit = server.limit.unwrap_or(Limit { full_at: 0, again_at: 0 });
+    let Limit { full_at, again_at } = limit;
+    format!("full: has {now} connections of at most {full_at}: takes new ones again at {again_at}")
+}
+
 /// A server that takes no new connections because somebody wants it so; its check goes on.
 fn wanted_out(server: &RealServer, verdict: Verdict, reason: &str) -> (ServerState, String) {
     let (state, why) = match server.state {
@@ -256,6 +270,16 @@ fn wanted_out(server: &RealServer, verdict: Verdict, reason: &str) -> (ServerSta
 
 fn address_view((address, place): (&IpAddr, &Result<String, String>)) -> AddressView {
     AddressView { address: *address, interface: place.clone().ok() }
+}
+
+/// A service none of whose servers takes new clients, because all that work are full.
+fn all_full(servers: &[ServerView]) -> Option<String> {
+    let takes_some = servers.iter().any(|server| server.state == ServerState::Up);
+    (servers.iter().any(|server| server.full) && !takes_some).then(|| {
+        "every server that works is full: new clients meet what is set for when no server is left; add servers or \
+         raise maximum_connections"
+            .to_owned()
+    })
 }
 
 /// A service with some of its addresses in place is reached by some of its clients.
@@ -280,6 +304,9 @@ fn without_server(fallback: Fallback) -> &'static str {
 fn state_of(servers: &[ServerView]) -> ServiceState {
     let count = |state| servers.iter().filter(|server| server.state == state).count();
     let carrying = servers.iter().any(|server| server.state == ServerState::Up);
+    if !carrying && servers.iter().any(|server| server.full) {
+        return ServiceState::Degraded;
+    }
     match (count(ServerState::Checking), count(ServerState::Down)) {
         (0, 0) if carrying => ServiceState::Up,
         (0, _) if carrying => ServiceState::Degraded,

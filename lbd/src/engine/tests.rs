@@ -702,6 +702,64 @@ fn new_clients_go_where_few_connections_are_and_balance_writes_nothing() {
 }
 
 #[test]
+fn a_full_server_takes_nobody_until_it_has_room_again_and_a_restart_does_not_take_it_for_dead() {
+    let text = EXAMPLE.replacen("weight = 100", "weight = 100\nmaximum_connections = 10", 1);
+    let mut world = World::new();
+    world.calm_down();
+    world.change(1, &text);
+    world.calm_down();
+    let mut seen = Vec::new();
+    for connections in [9, 10, 30, 8, 7] {
+        world.event(census(&[(0x10001, connections), (0x10002, 8)]));
+        world.applied(Ok(()));
+        seen.push(world.engine.view().virtual_services[0].real_servers[0].full);
+    }
+    assert_eq!(seen, [false, true, true, true, false], "again at three quarters");
+    assert_eq!(world.endings, [[]; 0], "who is full keeps what it has");
+    world.event(census(&[(0x10001, 10)]));
+    let (number, desired) = world.applies.pop().unwrap();
+    world.event(Event::Applied { number, outcome: Outcome::DONE });
+    let view = world.engine.view();
+    assert_eq!(view.virtual_services[0].state, ServiceState::Up);
+    assert_eq!(
+        view.virtual_services[0].real_servers[0].reason,
+        "full: has 10 connections of at most 10: takes new ones again at 7"
+    );
+    let mut second = World::with_config(&text, Listing::of(&desired.table));
+    second.applied(Ok(()));
+    assert_eq!(second.states()[0].1, [ServerState::Drained, ServerState::Up]);
+    assert_eq!(second.endings, [[]; 0]);
+}
+
+#[test]
+fn a_server_that_comes_back_grows_into_its_share() {
+    let text = EXAMPLE.replacen("ports = \"2001\"", "ports = \"2001\"\nslow_start_seconds = 32", 1);
+    let mut world = World::new();
+    world.calm_down();
+    world.change(1, &text);
+    world.calm_down();
+    assert_eq!(shares(&world), [50.0, 50.0], "nobody is new");
+    for _ in 0..2 {
+        world.run_for(Duration::from_secs(5));
+        world.answer_checks(&["POOL1_NODE1"]);
+        world.applied(Ok(()));
+    }
+    assert_eq!(shares(&world), [0.0, 100.0]);
+    let mut seen = Vec::new();
+    for _ in 0..60 {
+        world.run_for(Duration::from_secs(1));
+        world.answer_checks(&[]);
+        world.applied(Ok(()));
+        seen.push(shares(&world)[0]);
+    }
+    seen.retain(|share| *share > 0.0);
+    assert!(seen[0] < 7.0 && seen.windows(2).all(|pair| pair[0] <= pair[1]), "{seen:?}");
+    assert_eq!(seen.last(), Some(&50.0));
+    let growing = seen.iter().filter(|share| **share < 50.0).count();
+    assert!((28..=32).contains(&growing), "{seen:?}");
+}
+
+#[test]
 fn a_restart_goes_on_with_the_shares_that_the_kernel_has() {
     let mut first = World::with_config(&by_least_connections(), Listing::default());
     first.calm_down();

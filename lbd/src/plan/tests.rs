@@ -34,6 +34,7 @@ fn plan_of(config: &Config, topology: &Topology, down: &[&str], fast_path: bool)
         numbering: &Numbering::default().assign(config),
         topology,
         in_service: &|_, server| !down.contains(&server.label.as_str()),
+        is_full: &|_, _| false,
         share: &|_, server| server.weight.get().into(),
         fast_path,
     })

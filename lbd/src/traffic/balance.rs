@@ -18,7 +18,8 @@ pub struct Load {
     pub connections: u64,
 }
 
-/// A share is the weight in so many parts.
+/// A share that leans nowhere is the weight times this.
+pub const NEUTRAL: u32 = 16;
 const PARTS: f64 = 16.0;
 /// Nobody starves: a sixteenth of the weight remains.
 const LEAST_PARTS: f64 = 1.0;
@@ -50,11 +51,16 @@ struct Server {
 }
 
 impl Balance {
-    /// Takes over the turns that the kernel was found to have.
-    pub fn adopt(servers: impl Iterator<Item = (u32, u16, u32)>) -> Self {
-        let server =
-            |(mark, weight, turns)| (mark, Server { weight, connections: 0, bias: 0.0, share: turns });
-        Self { servers: servers.map(server).collect(), worst: 0.0 }
+    /// Takes over the turns that the kernel was found to have: marks, weights, turns.
+    pub fn adopt(servers: &[(u32, u16, u32)]) -> Self {
+        let weights: u32 = servers.iter().map(|(_, weight, _)| u32::from(*weight)).sum();
+        let turns: u32 = servers.iter().map(|(.., turns)| turns).sum();
+        // As large as shares that lean nowhere, for those that are not counted here. A common factor changes no turn.
+        let factor = (NEUTRAL * weights / turns.max(1)).max(1);
+        let server = |&(mark, weight, turns): &(u32, u16, u32)| {
+            (mark, Server { weight, connections: 0, bias: 0.0, share: turns * factor })
+        };
+        Self { servers: servers.iter().map(server).collect(), worst: 0.0 }
     }
 
     /// Takes a new count; true when shares have changed by it.

@@ -135,12 +135,15 @@ fn turns(expr: &Value) -> Vec<u32> {
 fn element(value: &Value) -> Option<(String, String)> {
     match value {
         Value::Array(pair) if pair.len() == 2 => {
-            // Every number that stands alone as a key is a mark.
-            let mark = pair[0].as_u64().map(|number| format!("0x{number:08x}"));
-            Some((mark.or_else(|| key(&pair[0]))?, key(&pair[1])?))
+            Some((mark(&pair[0]).or_else(|| key(&pair[0]))?, key(&pair[1])?))
         }
-        single => Some((key(single)?, String::new())),
+        single => Some((mark(single).or_else(|| key(single))?, String::new())),
     }
+}
+
+/// Every number that stands alone as a key is a mark.
+fn mark(value: &Value) -> Option<String> {
+    value.as_u64().map(|number| format!("0x{number:08x}"))
 }
 
 /// nft's JSON for a key or value, in the words in which [`super::ruleset`] writes it.

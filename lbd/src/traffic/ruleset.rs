@@ -50,6 +50,8 @@ pub struct Service<'a> {
     pub fallback: Fallback,
     /// Those that take connections now.
     pub servers: Vec<Server>,
+    /// Those that would, if they had not as many as they may: noted for the next lbd, which must not take them for dead.
+    pub full: Vec<Mark>,
 }
 
 impl Service<'_> {
@@ -246,6 +248,10 @@ fn elements(ruleset: &Ruleset<'_>, map: &str) -> BTreeMap<String, String> {
             .filter(|address| Family::of(**address) == family)
             .map(|address| (address.to_string(), String::new()))
             .collect(),
+        "full" => {
+            let full = ruleset.services.iter().flat_map(|service| &service.full);
+            full.map(|mark| (mark.to_string(), String::new())).collect()
+        }
         "numbering" => {
             ruleset.numbering.iter().map(|(name, mark)| (mark.to_string(), name.to_owned())).collect()
         }

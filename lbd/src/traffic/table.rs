@@ -13,7 +13,7 @@ pub const TABLE: &str = "inet evenkeel";
 
 /// A marker set that names the layout of maps and base chains. A version that changes them changes this
 /// name; a table of another layout is replaced whole, in one transaction.
-pub const LAYOUT: &str = "layout_2";
+pub const LAYOUT: &str = "layout_3";
 
 /// The whole table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,10 +94,11 @@ pub const STICKY6_PREFIX: &str = "sticky6_";
 
 /// All maps and sets of the table that are always there; those of IPv6 have a 6 at the end. Whoever changes one of them changes [`LAYOUT`]
 /// too.
-pub const MAPS: [MapKind; 15] = [
+pub const MAPS: [MapKind; 16] = [
     set(LAYOUT, "type mark;"),
     set("addresses", "type ipv4_addr;"),
     set("addresses6", "type ipv6_addr;"),
+    set("full", "type mark;"),
     map("numbering", "type mark : counter;"),
     map("services", "type ipv4_addr . inet_proto . inet_service : verdict;"),
     map("services6", "type ipv6_addr . inet_proto . inet_service : verdict;"),

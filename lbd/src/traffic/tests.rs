@@ -132,7 +132,8 @@ fn a_listing_of_nft_is_read() {
         {"map": {"name": "service_ranges", "elem": [[{"concat": ["192.0.2.1", "tcp", {"range": [1, 3]}]}, {"goto": {"target": "svc_1"}}]]}},
         {"map": {"name": "numbering", "elem": [[65536, "svc/A"]]}},
         {"set": {"name": "addresses", "elem": ["192.0.2.1"]}},
-        {"set": {"name": "layout_2"}},
+        {"set": {"name": "full", "elem": [65538]}},
+        {"set": {"name": "layout_3"}},
         {"flowtable": {"name": "fast", "dev": ["eth0", "eth1"]}},
         {"chain": {"name": "share_1"}},
         {"chain": {"name": "svc_1"}},
@@ -153,6 +154,7 @@ fn a_listing_of_nft_is_read() {
     assert_eq!(listing.maps["service_ranges"], map(&[("192.0.2.1 . tcp . 1-3", "goto svc_1")]));
     assert_eq!(listing.maps["numbering"], map(&[("0x00010000", "svc/A")]));
     assert_eq!(listing.maps["addresses"], map(&[("192.0.2.1", "")]));
+    assert_eq!(listing.maps["full"], map(&[("0x00010002", "")]));
     assert_eq!(listing.chains["svc_1"], ["aa", ""]);
     assert_eq!(listing.turns["share_1"], BTreeMap::from([(0x10001, 2), (0x10002, 1)]));
     assert_eq!(listing.fast_path, Some(BTreeSet::from(["eth0".to_owned(), "eth1".to_owned()])));

@@ -9,8 +9,8 @@ use super::{Collector, host_address, port};
 use crate::config::document::{PersistenceDocument, RealServerDocument, VirtualServiceDocument};
 use crate::config::values::{Fault, quoted};
 use crate::config::{
-    Fallback, InterfaceName, Label, OnServerFailure, OperatorState, Ports, Protocol, RealServer, Scheduler,
-    SnatSource, VirtualService, Weight,
+    Fallback, InterfaceName, Label, Limit, OnServerFailure, OperatorState, Ports, Protocol, RealServer,
+    Scheduler, SnatSource, VirtualService, Weight,
 };
 use crate::network::topology::Family;
 
@@ -22,6 +22,11 @@ const MOST_SERVERS: usize = 256;
 const MOST_ADDRESSES: usize = 16;
 /// A day: a modality that was silent longer may as well get another server.
 const LONGEST_PERSISTENCE_SECONDS: i64 = 86_400;
+
+/// A server that needs longer to warm up than an hour does not warm up.
+const LONGEST_SLOW_START_SECONDS: i64 = 3_600;
+/// More than the kernel's table of connections holds.
+const MOST_CONNECTIONS: i64 = 10_000_000;
 
 /// By index in the document, so that later rules can name the field.
 pub(super) type Services = BTreeMap<usize, VirtualService>;
@@ -67,6 +72,12 @@ fn service(
     let on_server_failure = check
         .take(format!("{field}.on_server_failure"), on_server_failure(document.on_server_failure.as_deref()));
     let scheduler = check.take(format!("{field}.scheduler"), scheduler(document.scheduler.as_deref()));
+    let slow_start = check.number(
+        format!("{field}.slow_start_seconds"),
+        document.slow_start_seconds,
+        0,
+        0..=LONGEST_SLOW_START_SECONDS,
+    );
     let persistence = persistence(check, field, document.persistence.as_ref());
     let health_check = match checks.get(&document.health_check) {
         Some(known) => known.clone(),
@@ -99,6 +110,7 @@ fn service(
         interface: interface?,
         snat_source: snat_source?,
         scheduler: scheduler?,
+        slow_start: Duration::from_secs(slow_start?.unsigned_abs()),
         persistence: persistence?,
         fallback: fallback?,
         on_server_failure: on_server_failure?,
@@ -282,6 +294,39 @@ fn real_server(check: &mut Collector, field: &str, document: &RealServerDocument
         Some(value) => check.take(format!("{field}.weight"), Weight::try_from(value)),
         None => Some(Weight::DEFAULT),
     };
+    let limit = limit(check, field, document);
     let state = check.take(format!("{field}.state"), operator_state(document.state.as_deref()));
-    Some(RealServer { label: label?, address: address?, port: port?, weight: weight?, state: state? })
+    Some(RealServer {
+        label: label?,
+        address: address?,
+        port: port?,
+        weight: weight?,
+        limit: limit?,
+        state: state?,
+    })
+}
+
+/// The level at which a full server is used again is three quarters of the maximum where none is given, as in IPVS
+/// (`ip_vs_dest_totalconns` and `ip_vs_try_bind_dest`, net/netfilter/ipvs/ip_vs_conn.c).
+fn limit(check: &mut Collector, field: &str, document: &RealServerDocument) -> Option<Option<Limit>> {
+    let range = || 0..=MOST_CONNECTIONS;
+    let most = check.number(format!("{field}.maximum_connections"), document.maximum_connections, 0, range());
+    let least =
+        check.number(format!("{field}.minimum_connections"), document.minimum_connections, 0, range());
+    let (most, least) = (most?.unsigned_abs(), least?.unsigned_abs());
+    let fault = match (most, least) {
+        (0, 0) => return Some(None),
+        (0, least) => Fault::new(
+            format!("a full server is used again at {least} connections, but none is ever full"),
+            "give maximum_connections too, or remove this field",
+        ),
+        (most, least) if least >= most => Fault::new(
+            format!("{least} is not below the maximum of {most} connections"),
+            format!("give less than {most}, or 0 for three quarters of it"),
+        ),
+        (most, 0) => return Some(Some(Limit { full_at: most, again_at: most * 3 / 4 })),
+        (most, least) => return Some(Some(Limit { full_at: most, again_at: least })),
+    };
+    check.report(format!("{field}.minimum_connections"), fault);
+    None
 }
