@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::config::{Config, InterfaceName, RealServer, SnatSource, VirtualService};
 use crate::network::places::Places;
 use crate::network::topology::{Egress, Family, Network, Topology, VirtualAddress};
-use crate::traffic::numbering::Numbering;
+use crate::traffic::numbering::{Mark, Numbering};
 use crate::traffic::ruleset::{self, Ruleset};
 use crate::traffic::sysctl;
 use crate::traffic::table::Table;
@@ -209,10 +209,17 @@ fn rules<'a>(
         protocol: service.protocol,
         scheduler: service.scheduler,
         persistence: service.persistence,
+        sticky_prefixes: service.sticky_prefixes,
+        pins: pins(inputs, service),
         fallback: service.fallback,
         servers: in_service.collect(),
         full: full.collect(),
     })
+}
+
+fn pins(inputs: &Inputs<'_>, service: &VirtualService) -> BTreeMap<Network, Mark> {
+    let mark = |server| inputs.numbering.server(&service.label, server);
+    service.pins.iter().filter_map(|(client, server)| Some((*client, mark(server)?))).collect()
 }
 
 /// The interfaces of the flowtable. nft takes none without one: at the first boot no interface has an address yet.

@@ -124,3 +124,52 @@ fn a_server_that_comes_back_grows_into_its_share() {
     let replies = lab.client().ask_as(&clients, lab.vip(0), 2001);
     assert_eq!(replies.iter().filter(|reply| reply.server == "NODE1").count(), 10);
 }
+
+fn at(last: u8) -> std::net::Ipv4Addr {
+    std::net::Ipv4Addr::new(10, 77, 3, last)
+}
+
+fn ask_as(lab: &Lab, client: std::net::Ipv4Addr) -> String {
+    lab.client().ask_as(&[client], lab.vip(0), 2001).remove(0).server
+}
+
+#[test]
+fn a_pinned_client_gets_its_server_and_another_only_while_that_is_out() {
+    let lab = Lab::single_arm();
+    lab.client().use_addresses("10.77.0.0/16");
+    lab.appliance().ip("route add 10.77.0.0/16 via 192.168.10.50");
+    let pins = "pin = [{ client = \"10.77.0.0/16\", server = \"NODE1\" }, \
+                { client = \"10.77.3.9\", server = \"NODE2\" }]";
+    // Everybody else would get NODE2 nearly always.
+    let config = lab.config([&lab.pool().weights(&[1, 256]).with(pins)]);
+    start(&lab, &config);
+    for last in 1..=8 {
+        assert_eq!(ask_as(&lab, at(last)), "NODE1");
+    }
+    assert_eq!(ask_as(&lab, at(9)), "NODE2", "the smaller network counts");
+    let out = config.replacing("weight = 1\n", "weight = 1\nstate = \"drain\"\n");
+    lab.lbd().put(&out).expect(200);
+    lab.lbd().wait_server("POOL", "NODE1", "drained");
+    assert_eq!([ask_as(&lab, at(1)), ask_as(&lab, at(1))], ["NODE2", "NODE2"]);
+    lab.lbd().put(&config).expect(200);
+    lab.lbd().wait_server("POOL", "NODE1", "up");
+    assert_eq!(ask_as(&lab, at(1)), "NODE1", "it is back, whatever persistence knows");
+}
+
+#[test]
+fn clients_of_one_network_count_as_one_where_persistence_says_so() {
+    let lab = Lab::single_arm();
+    lab.client().use_addresses("10.77.0.0/16");
+    lab.appliance().ip("route add 10.77.0.0/16 via 192.168.10.50");
+    let config = lab.config([&lab.pool().in_turn()]);
+    start(&lab, &config.replacing("timeout_seconds = 300", "timeout_seconds = 300\nipv4_prefix_length = 24"));
+    let first = ask_as(&lab, at(1));
+    for last in 2..=7 {
+        assert_eq!(ask_as(&lab, at(last)), first);
+    }
+    let table = Table::read(lab.appliance());
+    let network = std::net::Ipv4Addr::new(10, 77, 3, 0);
+    assert_eq!((table.sticky(network).len(), table.sticky(at(1)).len()), (1, 0));
+    let other = std::net::Ipv4Addr::new(10, 77, 4, 1);
+    assert_ne!(ask_as(&lab, other), first, "another network is another client");
+}

@@ -111,3 +111,28 @@ fn a_service_moves_its_ipv6_address_and_a_stopped_lbd_keeps_it() {
     lab.lbd().wait_service("POOL", "up");
     Table::read(lab.appliance()).expect_same_as(&before);
 }
+
+#[test]
+fn ipv6_clients_of_one_network_count_as_one_and_are_pinned_as_one() {
+    let lab = Lab::single_arm().with_ipv6();
+    for node in ["NODE1", "NODE2"] {
+        lab.server(node).named_server(node, 2001);
+    }
+    let config = lab
+        .config([&pool(&lab)])
+        .replacing("timeout_seconds = 300", "timeout_seconds = 300\nipv6_prefix_length = 64");
+    lab.lbd().start(&config);
+    lab.lbd().wait_service("POOL", "up");
+    let first = lab.client().ask(vip(&lab), 2001);
+    assert_eq!(lab.client().ask(vip(&lab), 2001), first);
+    let network = Ipv6Addr::new(0xfd00, 0x192, 0x168, 0x10, 0, 0, 0, 0);
+    let table = Table::read(lab.appliance());
+    let known = (table.sticky(network).len(), table.sticky(ipv6(lab.client().address())).len());
+    assert_eq!(known, (1, 0));
+    let other = if first.server == "NODE1" { "NODE2" } else { "NODE1" };
+    let pin = format!("pin = [{{ client = \"{network}/64\", server = \"{other}-6\" }}]\nprotocol = \"tcp\"");
+    lab.lbd().put(&config.replacing("protocol = \"tcp\"", &pin)).expect(200);
+    assert_eq!(lab.client().ask(vip(&lab), 2001).server, other, "whatever persistence knows");
+    lab.lbd().put(&config).expect(200);
+    assert_eq!(lab.client().ask(vip(&lab), 2001), first, "what persistence knew is not lost");
+}

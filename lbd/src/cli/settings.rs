@@ -131,7 +131,7 @@ mod tests {
             ("enabled=off", "true or false"),
             ("persistence.timeout_seconds=5min", "whole number"),
             ("persistence=true", "with a dot"),
-            ("persistence.x=1", "enabled, timeout_seconds"),
+            ("persistence.x=1", "ipv6_prefix_length, timeout_seconds"),
             ("ports.x=1", "nothing below"),
             ("real_server=x", "own commands"),
         ] {

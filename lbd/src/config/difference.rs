@@ -176,16 +176,16 @@ impl Words {
 
 /// The labels of a list whose entries all have one, each its own.
 fn labelled(list: &[Value]) -> Option<Vec<&str>> {
-    let label =
-        |value: &Value| -> Option<()> { value.get("label").or(value.get("name"))?.as_str().map(|_| ()) };
-    list.iter().all(|value| label(value).is_some()).then_some(())?;
-    let labels: Vec<_> = list
-        .iter()
-        .filter_map(|value| value.get("label").or(value.get("name")).and_then(Value::as_str))
-        .collect();
+    let labels: Vec<_> = list.iter().filter_map(label).collect();
+    (labels.len() == list.len()).then_some(())?;
     let mut sorted = labels.clone();
     sorted.sort_unstable();
     sorted.windows(2).all(|pair| pair[0] != pair[1]).then_some(labels)
+}
+
+/// What an entry is called by; a pin by its client.
+fn label(value: &Value) -> Option<&str> {
+    ["label", "name", "client"].into_iter().find_map(|key| value.get(key))?.as_str()
 }
 
 fn shown(value: &Value, unit: &str) -> String {
@@ -240,10 +240,20 @@ mod tests {
     }
 
     #[test]
+    fn a_pin_is_called_by_its_client() {
+        let with = |server: &str| {
+            let pin =
+                format!("ports = \"2001\"\npin = [{{ client = \"10.1.0.0/16\", server = \"{server}\" }}]");
+            document(&EXAMPLE.replacen("ports = \"2001\"", &pin, 1))
+        };
+        assert_eq!(difference(&with("A"), &with("B")), ["DATALINK_POOL1: server of 10.1.0.0/16 A -> B"]);
+        assert_eq!(difference(&document(EXAMPLE), &with("B")), ["DATALINK_POOL1: pin 10.1.0.0/16 added"]);
+    }
+
+    #[test]
     fn a_section_that_comes_empty_is_told() {
         let mut other = document(EXAMPLE);
-        other.virtual_service[0].persistence =
-            Some(crate::config::document::PersistenceDocument { enabled: None, timeout_seconds: None });
+        other.virtual_service[0].persistence = Some(crate::config::document::PersistenceDocument::default());
         let mut before = document(EXAMPLE);
         before.virtual_service[0].persistence = None;
         assert_eq!(difference(&before, &other), ["DATALINK_POOL1: persistence section added"]);
@@ -272,7 +282,7 @@ mod tests {
                 service.real_server = servers;
                 service.persistence = persistence.map(|on| crate::config::document::PersistenceDocument {
                     enabled: on.then_some(true),
-                    timeout_seconds: None,
+                    ..Default::default()
                 });
                 service
             },

@@ -196,13 +196,16 @@ pub struct VirtualServiceDocument {
     /// Source-IP persistence; on with 300 s where nothing is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistence: Option<PersistenceDocument>,
+    /// Clients that always get a certain server while it takes new ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pin: Vec<PinDocument>,
     /// At least one.
     #[serde(default)]
     pub real_server: Vec<RealServerDocument>,
 }
 
 /// Source-IP persistence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PersistenceDocument {
     /// On where nothing is given.
@@ -211,6 +214,25 @@ pub struct PersistenceDocument {
     /// Seconds after a client's last new connection; 300 where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<i64>,
+    /// IPv4 clients whose addresses agree in so many bits count as one: 8 to 32; 32, each for itself, where none is
+    /// given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv4_prefix_length: Option<i64>,
+    /// The same for IPv6: 32 to 128; 128 where none is given. (All modalities of a hospital usually share one /64: as
+    /// one client they would all meet one server.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6_prefix_length: Option<i64>,
+}
+
+/// A client, or a network of them, that always gets the same server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PinDocument {
+    /// Address or network, for example `192.168.10.50` or `10.1.0.0/16`; unique. Where networks lie within each other,
+    /// the smallest counts.
+    pub client: String,
+    /// Label of a real server of this service. While it takes no new connections, the client gets another one.
+    pub server: String,
 }
 
 /// A real server.

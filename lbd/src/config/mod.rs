@@ -91,6 +91,10 @@ pub struct VirtualService {
     pub slow_start: Duration,
     /// How long a client keeps its server after its last new connection; `None` means no persistence.
     pub persistence: Option<Duration>,
+    /// Which clients count as one for persistence: those that agree in so many bits, by family.
+    pub sticky_prefixes: StickyPrefixes,
+    /// Clients that always get the same server while it takes new ones; each network once.
+    pub pins: BTreeMap<Network, Label>,
     /// What clients meet when no server is left.
     pub fallback: Fallback,
     /// What becomes of the connections of a server that fails.
@@ -139,6 +143,25 @@ impl RealServer {
     /// Whether it may take new connections, as far as the configuration goes.
     pub fn takes_new(&self) -> bool {
         self.state == OperatorState::Online && self.weight.get() > 0
+    }
+}
+
+/// Lengths of the prefixes of clients that count as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StickyPrefixes {
+    /// 8 to 32.
+    pub ipv4: u8,
+    /// 32 to 128.
+    pub ipv6: u8,
+}
+
+impl StickyPrefixes {
+    /// The length for one family.
+    pub fn of(self, family: Family) -> u8 {
+        match family {
+            Family::Ipv4 => self.ipv4,
+            Family::Ipv6 => self.ipv6,
+        }
     }
 }
 

@@ -265,3 +265,40 @@ fn limits_of_connections_have_an_order() {
     }
     assert!(limit("maximum_connections = -1").is_err());
 }
+
+#[test]
+fn pins_and_prefixes_name_what_is_wrong() {
+    let with = |fields: &str| {
+        let text = GOOD.replacen("ports = \"2001\"", &format!("ports = \"2001\"\n{fields}"), 1);
+        config(&text).map(|config| config.services[0].clone())
+    };
+    let pin = |client: &str, server: &str| {
+        with(&format!("pin = [{{ client = \"{client}\", server = \"DATALINK_POOL1_{server}\" }}]"))
+    };
+    for (client, told) in [("10.1.2.3", "10.1.2.3/32"), ("10.0.0.0/8", "10.0.0.0/8")] {
+        let pins = pin(client, "NODE2").unwrap().pins;
+        assert_eq!(pins.keys().map(ToString::to_string).collect::<Vec<_>>(), [told]);
+    }
+    let field = |result: Result<VirtualService, Vec<Problem>>| result.unwrap_err()[0].to_string();
+    let remedy = field(pin("10.1.2.3/8", "NODE2"));
+    assert!(remedy.ends_with("write 10.0.0.0/8 for all of it, or 10.1.2.3 for this client"), "{remedy}");
+    assert!(
+        field(pin("10.1.2.3", "NODE9"))
+            .starts_with("virtual_service[0].pin[0].server: there is no real server")
+    );
+    assert!(field(pin("fd00::1", "NODE1")).contains("has no IPv6 address"));
+    let twice = "pin = [{ client = \"10.1.2.3\", server = \"DATALINK_POOL1_NODE1\" }, \
+                 { client = \"10.1.2.3/32\", server = \"DATALINK_POOL1_NODE2\" }]";
+    assert!(field(with(twice)).starts_with("virtual_service[0].pin[1].client: 10.1.2.3/32 is pinned twice"));
+    let prefix = |lengths: &str| {
+        config(&GOOD.replacen("timeout_seconds = 300", &format!("timeout_seconds = 300\n{lengths}"), 1))
+            .map(|config| config.services[0].sticky_prefixes)
+    };
+    assert_eq!(prefix(""), Ok(StickyPrefixes { ipv4: 32, ipv6: 128 }));
+    let lengths = "ipv4_prefix_length = 24\nipv6_prefix_length = 64";
+    assert_eq!(prefix(lengths), Ok(StickyPrefixes { ipv4: 24, ipv6: 64 }));
+    assert_eq!(
+        prefix("ipv4_prefix_length = 7").unwrap_err()[0].field,
+        "virtual_service[0].persistence.ipv4_prefix_length"
+    );
+}

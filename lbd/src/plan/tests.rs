@@ -77,6 +77,8 @@ fn both_families() {
         addresses = ["192.168.10.100", "192.168.10.101", "fd00::100"]
         ports = "104"
         health_check = "tcp"
+        persistence = { ipv4_prefix_length = 20, ipv6_prefix_length = 60 }
+        pin = [{ client = "fd00::/16", server = "six" }]
         real_server = [
             { label = "four", address = "192.168.10.110", port = 11112 },
             { label = "six", address = "fd00::110", port = 11112 },
@@ -109,6 +111,8 @@ fn two_arms() {
         ports = "104,11112-11114"
         health_check = "tcp"
         persistence = { enabled = false }
+        pin = [{ client = "10.0.0.0/8", server = "far" }, { client = "10.1.2.3", server = "near" },
+            { client = "10.1.0.0/16", server = "near" }, { client = "10.2.0.0/16", server = "lost" }]
         real_server = [
             { label = "near", address = "10.0.0.1", weight = 2 },
             { label = "far", address = "10.9.0.1", weight = 1 },

@@ -14,9 +14,9 @@ use std::time::Duration;
 use super::numbering::{Mark, Numbering};
 use super::shares::{slots, turns};
 use super::table::{Chain, MAPS, Map, MapKind, Rule, STICKY6_PREFIX, Table};
-use crate::config::{Fallback, Management, Ports, Protocol, Scheduler};
+use crate::config::{Fallback, Management, Ports, Protocol, Scheduler, StickyPrefixes};
 use crate::fallback;
-use crate::network::topology::Family;
+use crate::network::topology::{Family, Network};
 
 /// Everything the table depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,10 @@ pub struct Service<'a> {
     pub scheduler: Scheduler,
     /// See [`crate::config::VirtualService::persistence`].
     pub persistence: Option<Duration>,
+    /// See [`crate::config::VirtualService::sticky_prefixes`].
+    pub sticky_prefixes: StickyPrefixes,
+    /// Clients whose server is settled.
+    pub pins: BTreeMap<Network, Mark>,
     /// See [`crate::config::VirtualService::fallback`].
     pub fallback: Fallback,
     /// Those that take connections now.
@@ -74,11 +78,31 @@ pub fn share_chain_name(service: Mark, family: Family) -> String {
     format!("share{}_{}", family.suffix(), service.service())
 }
 
+fn pin_chain(service: &Service<'_>, family: Family) -> String {
+    format!("pin{}_{}", family.suffix(), service.mark.service())
+}
+
 /// Where a known client's server stands, and the key under which it does.
-fn sticky(service: &Service<'_>, family: Family) -> (String, &'static str) {
+fn sticky(service: &Service<'_>, family: Family) -> (String, String) {
+    let client = client(family, service.sticky_prefixes.of(family));
     match family {
-        Family::Ipv4 => ("sticky".to_owned(), "ct mark . ip saddr"),
-        Family::Ipv6 => (format!("{STICKY6_PREFIX}{}", service.mark.service()), "ip6 saddr"),
+        // Without brackets nft takes the whole concatenation for what is masked.
+        Family::Ipv4 if client.contains('&') => ("sticky".to_owned(), format!("ct mark . ({client})")),
+        Family::Ipv4 => ("sticky".to_owned(), format!("ct mark . {client}")),
+        Family::Ipv6 => (format!("{STICKY6_PREFIX}{}", service.mark.service()), client),
+    }
+}
+
+/// A client's address, of which so many bits matter.
+fn client(family: Family, prefix: u8) -> String {
+    let ones = match family {
+        Family::Ipv4 => IpAddr::from([0xff; 4]),
+        Family::Ipv6 => IpAddr::from([0xff; 16]),
+    };
+    let address = format!("{} saddr", family.keyword());
+    match prefix == family.host_prefix() {
+        true => address,
+        false => format!("{address} & {}", Network { address: ones, prefix }.base()),
     }
 }
 
@@ -110,6 +134,9 @@ pub fn table(ruleset: &Ruleset<'_>) -> Table {
             let chain = |rules| Chain { hook: "", rules };
             chains.insert(service_chain(service, family), chain(service_rules(service, family)));
             chains.insert(share_chain(service, family), chain(share_rules(service, family)));
+            if has_pins(service, family) {
+                chains.insert(pin_chain(service, family), chain(pin_rules(service, family)));
+            }
         }
     }
     Table {
@@ -315,6 +342,12 @@ fn service_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
     let to_server = ["servers", "servers_same_port"]
         .map(|map| format!("meta l4proto {transports} dnat {keyword} to meta mark map @{map}{suffix}"));
     let share = format!("jump {}", share_chain(service, family));
+    if has_pins(service, family) {
+        lines.push(format!("jump {}", pin_chain(service, family)));
+        lines.extend(to_server.clone());
+        // Its server takes no new ones: like any other client.
+        lines.push("meta mark set 0x00000000".to_owned());
+    }
     match service.persistence.map(|time| time.as_secs()) {
         None => lines.push(share),
         Some(seconds) => {
@@ -338,6 +371,22 @@ fn service_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
         lines.push(format!("meta l4proto tcp redirect to :{}", fallback::PORT));
     }
     lines.into_iter().map(Rule).collect()
+}
+
+fn has_pins(service: &Service<'_>, family: Family) -> bool {
+    service.pins.keys().any(|client| Family::of(client.address) == family)
+}
+
+/// The server of a pinned client: what a later rule finds, in a smaller network, counts.
+fn pin_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
+    let mut by_prefix: BTreeMap<u8, Vec<String>> = BTreeMap::new();
+    for (network, mark) in service.pins.iter().filter(|(client, _)| Family::of(client.address) == family) {
+        by_prefix.entry(network.prefix).or_default().push(format!("{} : {mark}", network.base()));
+    }
+    let rule = |(prefix, elements): (u8, Vec<String>)| {
+        Rule(format!("meta mark set {} map {{ {} }}", client(family, prefix), elements.join(", ")))
+    };
+    by_prefix.into_iter().map(rule).collect()
 }
 
 /// The choice of a server for a new client: a chain of its own, because writing it anew restarts the turns.

@@ -2,6 +2,7 @@
 
 mod checks;
 mod network;
+mod pins;
 mod services;
 
 pub use checks::check_problems;

@@ -10,7 +10,7 @@ use crate::config::document::{PersistenceDocument, RealServerDocument, VirtualSe
 use crate::config::values::{Fault, quoted};
 use crate::config::{
     Fallback, InterfaceName, Label, Limit, OnServerFailure, OperatorState, Ports, Protocol, RealServer,
-    Scheduler, SnatSource, VirtualService, Weight,
+    Scheduler, SnatSource, StickyPrefixes, VirtualService, Weight,
 };
 use crate::network::topology::Family;
 
@@ -79,6 +79,7 @@ fn service(
         0..=LONGEST_SLOW_START_SECONDS,
     );
     let persistence = persistence(check, field, document.persistence.as_ref());
+    let sticky_prefixes = sticky_prefixes(check, field, document.persistence.as_ref());
     let health_check = match checks.get(&document.health_check) {
         Some(known) => known.clone(),
         None => {
@@ -101,6 +102,7 @@ fn service(
     }
     let (addresses, servers) = (addresses?, servers?);
     families_match(check, field, &addresses, &servers);
+    let pins = super::pins::pins(check, field, &document.pin, &servers);
     Some(VirtualService {
         label: label?,
         addresses,
@@ -112,6 +114,8 @@ fn service(
         scheduler: scheduler?,
         slow_start: Duration::from_secs(slow_start?.unsigned_abs()),
         persistence: persistence?,
+        sticky_prefixes: sticky_prefixes?,
+        pins: pins?,
         fallback: fallback?,
         on_server_failure: on_server_failure?,
         check: health_check?,
@@ -241,6 +245,22 @@ fn persistence(
     let field = format!("{field}.persistence.timeout_seconds");
     let seconds = check.number(field, seconds, 300, 1..=LONGEST_PERSISTENCE_SECONDS)?;
     Some(enabled.then_some(Duration::from_secs(seconds.unsigned_abs())))
+}
+
+fn sticky_prefixes(
+    check: &mut Collector,
+    field: &str,
+    document: Option<&PersistenceDocument>,
+) -> Option<StickyPrefixes> {
+    let [ipv4, ipv6] = [
+        ("ipv4_prefix_length", document.and_then(|document| document.ipv4_prefix_length), 8..=32),
+        ("ipv6_prefix_length", document.and_then(|document| document.ipv6_prefix_length), 32..=128),
+    ]
+    .map(|(name, length, range)| {
+        let longest = *range.end();
+        check.number(format!("{field}.persistence.{name}"), length, longest, range)?.try_into().ok()
+    });
+    Some(StickyPrefixes { ipv4: ipv4?, ipv6: ipv6? })
 }
 
 fn real_servers(
