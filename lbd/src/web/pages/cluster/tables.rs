@@ -5,6 +5,7 @@ use super::field::{Choice, Field, Section};
 const PROTOCOLS: &[Choice] = &[("tcp", "TCP (default)"), ("udp", "UDP"), ("tcp+udp", "TCP and UDP")];
 const SCHEDULERS: &[Choice] = &[
     ("weighted-round-robin", "In turn, by weight (default)"),
+    ("weighted-least-connections", "Where few connections are open, by weight"),
     ("source-hash", "By the client's address: the same client always meets the same server"),
 ];
 const FALLBACKS: &[Choice] = &[
@@ -49,11 +50,20 @@ pub(super) const SERVICE: &[Section] = &[
         advanced: false,
         fields: &[
             Field::choice("scheduler", "Scheduler", SCHEDULERS),
+            Field::number("slow_start_seconds", "Slow start", "s").usual("0").hint(
+                "A server that comes back grows into its share within that time; 0: it has it at once.",
+            ),
             Field::switch("persistence.enabled", "Persistence")
                 .hint("A client keeps its server, recognised by its address."),
             Field::number("persistence.timeout_seconds", "Persistence time-out", "s")
                 .usual("300")
                 .hint("Counted from the client's last new connection."),
+            Field::number("persistence.ipv4_prefix_length", "IPv4 clients that count as one", "bits")
+                .usual("32")
+                .hint("32: each for itself. 24: all whose addresses agree in 24 bits."),
+            Field::number("persistence.ipv6_prefix_length", "IPv6 clients that count as one", "bits")
+                .usual("128")
+                .hint("128: each for itself. With 64 a whole network gets one server."),
         ],
     },
     Section {
@@ -86,6 +96,12 @@ pub(super) const SERVER: &[Section] = &[Section {
         Field::number("weight", "Weight", "")
             .usual("100")
             .hint("Its share of new clients in relation to the others: 0 (none) to 256."),
+        Field::number("maximum_connections", "Maximum connections", "")
+            .usual("0")
+            .hint("With so many open ones it takes no new clients; 0: no limit."),
+        Field::number("minimum_connections", "Minimum connections", "")
+            .usual("0")
+            .hint("A full server is used again at so many; 0: at three quarters of the maximum."),
         Field::choice("state", "State", STATES).hint("Drained and halted servers take no new connections."),
     ],
 }];
@@ -163,7 +179,7 @@ mod tests {
     }
 
     /// Settings that have pages of their own.
-    const ELSEWHERE: [&str; 1] = ["real_server"];
+    const ELSEWHERE: [&str; 2] = ["real_server", "pin"];
 
     /// A setting that is a table may have an input for each of its parts.
     fn expect_inputs<T: schemars::JsonSchema>(sections: &'static [Section], within: &str) {
