@@ -186,7 +186,7 @@ pub struct VirtualServiceDocument {
     pub on_server_failure: Option<String>,
     /// Label of a health check.
     pub health_check: String,
-    /// `weighted-round-robin` (also where none is given), `weighted-least-connections` or `source-hash`.
+    /// `weighted-least-connections` (also where none is given), `weighted-round-robin` or `source-hash`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduler: Option<String>,
     /// Seconds in which a server that has come (back) grows into its share of new clients; 0, also where none is given:

@@ -225,8 +225,8 @@ fn on_server_failure(text: Option<&str>) -> Result<OnServerFailure, Fault> {
 
 fn scheduler(text: Option<&str>) -> Result<Scheduler, Fault> {
     match text {
-        None | Some("weighted-round-robin") => Ok(Scheduler::WeightedRoundRobin),
-        Some("weighted-least-connections") => Ok(Scheduler::WeightedLeastConnections),
+        None | Some("weighted-least-connections") => Ok(Scheduler::WeightedLeastConnections),
+        Some("weighted-round-robin") => Ok(Scheduler::WeightedRoundRobin),
         Some("source-hash") => Ok(Scheduler::SourceHash),
         Some(other) => Err(Fault::new(
             format!("the scheduler {} is not known", quoted(other)),

@@ -4,8 +4,8 @@ use super::field::{Choice, Field, Section};
 
 const PROTOCOLS: &[Choice] = &[("tcp", "TCP (default)"), ("udp", "UDP"), ("tcp+udp", "TCP and UDP")];
 const SCHEDULERS: &[Choice] = &[
-    ("weighted-round-robin", "In turn, by weight (default)"),
-    ("weighted-least-connections", "Where few connections are open, by weight"),
+    ("weighted-least-connections", "Where few connections are open, by weight (default)"),
+    ("weighted-round-robin", "In turn, by weight"),
     ("source-hash", "By the client's address: the same client always meets the same server"),
 ];
 const FALLBACKS: &[Choice] = &[
