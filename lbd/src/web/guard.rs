@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, RETRY_AFTER,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, RETRY_AFTER,
     STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -74,11 +74,31 @@ async fn guard(State(access): State<Access>, mut request: Request, next: Next) -
         }
         request.extensions_mut().insert(change_password::Reason::OneTime);
     }
+    let mut request = match with_body(request).await {
+        Ok(request) => request,
+        Err(problem) => return problem.into_response(),
+    };
     if caller.role < least {
         return too_little(is_for_programs(&request), &caller, least);
     }
     request.extensions_mut().insert(caller);
     next.run(request).await
+}
+
+/// Reads the body of somebody who is known, so that an answer that needs none of it is not lost: a connection that is
+/// closed on the rest of a body is reset, often before the answer was read (RFC 9112 section 9.6). One that is too large,
+/// or does not say how large it is, is left to the handler.
+async fn with_body(request: Request) -> Result<Request, ProblemDocument> {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let Some(length) = length.filter(|length: &usize| *length <= api::LARGEST_BODY) else {
+        return Ok(request);
+    };
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, length).await.map_err(|error| {
+        let detail = format!("{error}. Send the request again.");
+        ProblemDocument::new(StatusCode::BAD_REQUEST, "The body cannot be read", detail)
+    })?;
+    Ok(Request::from_parts(parts, axum::body::Body::from(body)))
 }
 
 fn is_for_programs(request: &Request) -> bool {

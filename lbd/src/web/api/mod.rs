@@ -21,7 +21,7 @@ pub use operation::{Least, Operation};
 pub use problem::ProblemDocument;
 
 /// A little more than the parser takes, so that the parser's error is the one that is read.
-const LARGEST_BODY: usize = LARGEST_DOCUMENT + 1024;
+pub(super) const LARGEST_BODY: usize = LARGEST_DOCUMENT + 1024;
 
 /// `/api/v1/...`, `/metrics` and what describes them.
 pub(super) fn routes() -> Router<Gateway> {

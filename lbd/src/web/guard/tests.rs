@@ -1,11 +1,15 @@
 //! Every route with no, wrong, expired and lesser credentials, and what a session is worth to a page from elsewhere.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
 use axum::http::Request;
+use futures_util::StreamExt;
 use http_body_util::BodyExt;
+use hyper::body::Bytes;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use jiff::{SignedDuration, Timestamp};
@@ -614,4 +618,22 @@ async fn a_form_that_is_sent_broken_is_refused_and_what_was_typed_is_shown_as_te
     assert!([413, 422].contains(&answer.status), "{}", answer.status);
     let unknown = appliance.ask("GET", "/cluster/services/%3Cscript%3E", &headers, "").await;
     assert!(unknown.status == 404 && !unknown.text.contains("<script>"));
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_needs_is_read_all_the_same() {
+    let appliance = Appliance::new();
+    let token = appliance.token(Role::Administrator, Timestamp::now());
+    let read = Arc::new(AtomicUsize::new(0));
+    let counter = read.clone();
+    let chunks = futures_util::stream::iter(0..10).map(move |_| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 1000]))
+    });
+    let request = Request::builder().method("POST").uri("/api/v1/health-checks").header("host", "lb:9443");
+    let request = request.header("authorization", &token).header("content-type", "text/plain");
+    let mut request = request.header("content-length", "10000").body(Body::from_stream(chunks)).unwrap();
+    request.extensions_mut().insert(Peer::Network(IpAddr::from([192, 0, 2, 1])));
+    let answer = TowerToHyperService::new(appliance.router.clone()).call(request).await.unwrap();
+    assert_eq!((answer.status().as_u16(), read.load(Ordering::Relaxed)), (415, 10));
 }
