@@ -10,6 +10,11 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Length of a step of [`ServiceView::recent_connections_per_second`].
+pub const COURSE_STEP_SECONDS: u64 = 30;
+/// So many steps are kept: ten minutes, in which who is called at night sees when it began.
+pub const COURSE_STEPS: usize = 20;
+
 /// The whole state as shown to people and programs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct View {
@@ -104,6 +109,10 @@ pub struct ServiceView {
     pub persistence_seconds: Option<u64>,
     /// Connections that clients have opened to the virtual address since the kernel table was made.
     pub connections_opened: u64,
+    /// New connections a second in each of the last 20 steps of 30 seconds, the oldest first. Shorter while lbd has not
+    /// run for so long; an lbd older than this field has none.
+    #[serde(default)]
+    pub recent_connections_per_second: Vec<f64>,
     /// What passes now.
     #[serde(flatten)]
     pub traffic: TrafficView,

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use lab::browser::Browser;
-use lab::{Config, Lab, Mode, Scp};
+use lab::{Config, Lab, Mode, Scp, wait};
 
 /// lbd with this configuration and a password, and a browser on the administrator's host.
 fn appliance(lab: &Lab, config: &Config) -> Browser {
@@ -50,6 +50,30 @@ fn a_server_dies_and_the_overview_tells_without_a_reload() {
     browser.judge("overview-down");
     let same = browser.evaluate("window.sameDocument === true");
     assert_eq!(same, true, "the page was not loaded anew");
+}
+
+#[test]
+fn a_line_shows_whether_clients_came_lately() {
+    let lab = Lab::single_arm();
+    let (config, _peers) = example(&lab);
+    let browser = appliance(&lab, &config);
+    browser.wait_text(".overall", "All 3 virtual services are up");
+    assert!(lab.client().echoscu(lab.vip(0), 2001, "DW_SCP").status.success());
+    let label = |service: &str| {
+        let line = format!("document.querySelector('#s-{service} svg')?.getAttribute('aria-label')");
+        browser.evaluate(&line).as_str().unwrap_or_default().to_owned()
+    };
+    // A step of half a minute must have ended and its counters have been read.
+    wait::until(Duration::from_secs(45), "the line of a service that was used", || {
+        label("DATALINK_POOL1").starts_with("0 to 0.")
+    });
+    assert!(label("DATALINK_POOL1").contains(" new connections per second over the last "));
+    assert!(
+        label("DATALINK_POOL2").starts_with("No new connections in the last "),
+        "{}",
+        label("DATALINK_POOL2")
+    );
+    browser.judge("overview-course");
 }
 
 #[test]

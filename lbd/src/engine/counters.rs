@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::course::Courses;
+
 /// By counter name; see [`crate::traffic::numbering`].
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     values: BTreeMap<String, u64>,
     rates: BTreeMap<String, f64>,
+    courses: Courses,
     read_at: Duration,
 }
 
 impl Counters {
     /// What the kernel was found to have.
     pub(super) fn adopt(values: BTreeMap<String, u64>, now: Duration) -> Self {
-        Self { values, rates: BTreeMap::new(), read_at: now }
+        let courses = Courses::adopt(&values, now);
+        Self { values, rates: BTreeMap::new(), courses, read_at: now }
     }
 
     /// Takes a new reading. One that is smaller than before has been started anew.
@@ -28,6 +32,7 @@ impl Counters {
             self.rates = values.iter().filter_map(rate).collect();
             self.read_at = now;
         }
+        self.courses.read(&values, now);
         self.values = values;
     }
 
@@ -39,6 +44,11 @@ impl Counters {
     /// Connections a second, between the last two readings.
     pub(super) fn rate(&self, name: &str) -> f64 {
         self.rates.get(name).copied().unwrap_or_default()
+    }
+
+    /// Connections a second in each of the last steps, of a service; see [`crate::view::ServiceView`].
+    pub(super) fn course(&self, name: &str) -> Vec<f64> {
+        self.courses.of(name)
     }
 }
 

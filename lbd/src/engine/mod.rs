@@ -14,6 +14,7 @@ mod change;
 mod checks;
 mod connections;
 mod counters;
+mod course;
 mod kernel;
 mod lateness;
 mod messages;

@@ -99,6 +99,7 @@ impl Engine {
         Family::ALL.into_iter().for_each(|family| make_percentages(&mut servers, family));
         let missing: Vec<_> =
             plan.interfaces.iter().filter_map(|place| place.as_ref().err()).map(String::as_str).collect();
+        let counter = service_counter(service.label.as_str());
         ServiceView {
             label: service.label.to_string(),
             addresses: service.addresses.iter().zip(&plan.interfaces).map(address_view).collect(),
@@ -111,7 +112,8 @@ impl Engine {
             problem: (!missing.is_empty()).then(|| missing.join("; ")).or_else(|| all_full(&servers)),
             without_server: without_server(service.fallback).to_owned(),
             persistence_seconds: service.persistence.map(|time| time.as_secs()),
-            connections_opened: self.counters.value(&service_counter(service.label.as_str())),
+            connections_opened: self.counters.value(&counter),
+            recent_connections_per_second: self.counters.course(&counter),
             traffic: self.service_traffic(service, &servers),
             real_servers: servers,
         }

@@ -12,7 +12,7 @@ use crate::network::topology::{Egress, Interface, Network};
 use crate::plan::Desired;
 use crate::store::{Author, Standing};
 use crate::traffic::listing::Listing;
-use crate::view::{ServerState, ServiceState};
+use crate::view::{ServerState, ServiceState, View};
 
 const EXAMPLE: &str = include_str!("../../../examples/datalink.toml");
 
@@ -440,6 +440,25 @@ fn whatever_changes_in_the_network_is_looked_at_again() {
     changed.interfaces.get_mut("eth0").unwrap().carrier = false;
     world.event(Event::Topology(changed));
     assert_eq!(world.applies.len(), 1);
+}
+
+#[test]
+fn each_service_shows_its_new_connections_of_the_last_minutes_and_an_older_lbd_shows_none() {
+    let mut world = World::new();
+    world.calm_down();
+    let names = world.engine.plan.desired.table.counters.clone();
+    for (seconds, value) in [(30, 60), (60, 60), (90, 150)] {
+        world.at(Duration::from_secs(seconds));
+        world.event(Event::Counters(Ok(names.iter().map(|name| (name.clone(), value)).collect())));
+    }
+    let view = world.engine.view();
+    let course = |view: &View| view.virtual_services[0].recent_connections_per_second.clone();
+    assert_eq!(course(&view), [2.0, 0.0, 3.0]);
+    let mut older = serde_json::to_value(&view).unwrap();
+    for service in older["virtual_services"].as_array_mut().unwrap() {
+        service.as_object_mut().unwrap().remove("recent_connections_per_second").expect("published");
+    }
+    assert_eq!(course(&serde_json::from_value(older).unwrap()), [0.0; 0]);
 }
 
 #[test]

@@ -42,6 +42,11 @@ pub fn service_counter(service: &str) -> String {
     format!("svc/{service}")
 }
 
+/// Whether that is the counter of a service.
+pub fn is_service_counter(name: &str) -> bool {
+    name.starts_with("svc/")
+}
+
 /// Name of the counter of a server.
 pub fn server_counter(service: &str, server: &str) -> String {
     format!("srv/{service}/{server}")

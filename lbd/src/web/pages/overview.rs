@@ -4,6 +4,7 @@
 //! JavaScript and can be bookmarked. With JavaScript the table alone is fetched anew when something changed.
 
 mod selection;
+mod sparkline;
 
 use std::convert::Infallible;
 
@@ -18,6 +19,7 @@ use futures_util::stream;
 use jiff::Timestamp;
 
 use self::selection::{Row, Selection, Show, Sort, Wish};
+use self::sparkline::Sparkline;
 use super::frame::{self, Frame};
 use super::page_of;
 use super::words::{Badge, ago, bytes, counted, grouped, server_badge, service_badge, time};
@@ -203,6 +205,10 @@ impl<'a> Live<'a> {
     fn connections_of(&self, traffic: &TrafficView) -> String {
         let now = traffic.connections_now.map_or_else(|| "-".into(), grouped);
         format!("{now} / {:.1}", traffic.connections_per_second)
+    }
+
+    fn sparkline(&self, service: &ServiceView) -> Option<Sparkline> {
+        Sparkline::of(service)
     }
 
     fn bytes(&self, traffic: &TrafficView) -> String {

@@ -18,6 +18,7 @@ fn service(label: &str, state: ServiceState) -> ServiceView {
         problem: None,
         persistence_seconds: None,
         connections_opened: 0,
+        recent_connections_per_second: Vec::new(),
         real_servers: Vec::new(),
     }
 }
