@@ -23,7 +23,7 @@ export EVENKEEL_OVA := $(ARTEFACT).ova
 
 .PHONY: help setup build appliance reproducible lock run lint test test-long stories guest-stories bench fuzz clean
 
-STORIES := $(wildcard tests/tests/*.rs)
+STORIES := $(wildcard tests/tests/*.rs) $(patsubst %/main.rs,%.rs,$(wildcard tests/tests/*/main.rs))
 UNIT_TESTS := $(basename $(notdir $(wildcard image/tests/*.rs ova/tests/*.rs))) \
 	$(notdir $(patsubst %/main.rs,%,$(wildcard ova/tests/*/main.rs)))
 targets = $(patsubst tests/tests/%.rs,--test %,$(1))
@@ -61,7 +61,7 @@ build: ## Build the product (release)
 
 appliance: ## Build the OVA: target/evenkeel-VERSION.ova, .ova.sha256, .sbom.json
 	@echo "appliance: init and lbd, static"
-	RUSTFLAGS='$(STATIC_FLAGS)' \
+	CARGO_INCREMENTAL=0 RUSTFLAGS='$(STATIC_FLAGS)' \
 		cargo build --release --target $(STATIC) -p lbd -p evenkeel-init
 	cargo build --release -p evenkeel-image -p evenkeel-ova
 	@echo "appliance: image and OVA"

@@ -1,0 +1,8 @@
+//! The WebUI in Debian's Chromium, used as a person would, against real lbd and real DICOM peers. One program, so that a
+//! story that waits does not keep the others waiting.
+//!
+//! Pictures of every page are kept in `target/screenshots`.
+
+mod admin;
+mod cluster;
+mod overview;
