@@ -42,7 +42,10 @@ fn setting() -> impl Strategy<Value = Setting> {
     let weight = || prop_oneof![4 => 1_u16..=256, 1 => Just(0_u16)];
     let scheduler =
         prop_oneof![Just("weighted-least-connections"), Just("weighted-round-robin"), Just("source-hash")];
-    ([state(), state(), state()], [weight(), weight(), weight()], any::<bool>(), scheduler).prop_map(
+    // A service whose servers all have weight 0 is refused.
+    let weights =
+        [weight(), weight(), weight()].prop_filter("a weight", |weights| weights.iter().any(|w| *w > 0));
+    ([state(), state(), state()], weights, any::<bool>(), scheduler).prop_map(
         |(states, weights, persistence, scheduler)| Setting { states, weights, persistence, scheduler },
     )
 }
