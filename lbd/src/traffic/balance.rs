@@ -20,7 +20,7 @@ pub struct Load {
 
 /// A share that leans nowhere is the weight times this.
 pub const NEUTRAL: u32 = 16;
-const PARTS: f64 = 16.0;
+const PARTS: f64 = NEUTRAL as f64;
 /// Nobody starves: a sixteenth of the weight remains.
 const LEAST_PARTS: f64 = 1.0;
 /// Four times the weight: enough for servers whose clients stay sixteen times as long as others'.
@@ -121,17 +121,13 @@ impl Balance {
             let deviation = deviations.get(mark).copied().unwrap_or_default();
             let parts = PARTS * (1.0 - GAIN * deviation).max(0.0) * server.bias.exp2();
             let parts = parts.round().clamp(LEAST_PARTS, MOST_PARTS);
-            let share = u32::from(server.weight) * whole(parts);
+            // Whole, and between the two.
+            let share = u32::from(server.weight) * parts as u32;
             changed |= share != server.share;
             server.share = share;
         }
         changed
     }
-}
-
-/// A rounded number between [`LEAST_PARTS`] and [`MOST_PARTS`].
-fn whole(parts: f64) -> u32 {
-    (1..=64).rev().find(|whole| f64::from(*whole) <= parts).unwrap_or(1)
 }
 
 /// How far each server's connections are from its fair part, in relation to that part: -1 is none at all, 1 is twice

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::table::{LAYOUT, Table};
@@ -63,8 +63,8 @@ impl Listing {
             Object::Chain { name } => {
                 self.chains.entry(name).or_default();
             }
-            Object::Rule { chain, comment, expr } => {
-                for mark in turns(&expr) {
+            Object::Rule { chain, comment, turns } => {
+                for mark in turns {
                     *self.turns.entry(chain.clone()).or_default().entry(mark).or_default() += 1;
                 }
                 self.chains.entry(chain).or_default().push(comment.unwrap_or_default());
@@ -98,8 +98,8 @@ enum Object {
     Rule {
         chain: String,
         comment: Option<String>,
-        #[serde(default)]
-        expr: Value,
+        #[serde(default, rename = "expr", deserialize_with = "turns")]
+        turns: Vec<u32>,
     },
     Map(Elements),
     Set(Elements),
@@ -122,13 +122,15 @@ struct Elements {
     elem: Vec<Value>,
 }
 
-/// The marks that a rule hands out in turn, once for each turn.
-fn turns(expr: &Value) -> Vec<u32> {
+/// The marks that a rule hands out in turn, once for each turn. All else of a rule is let go of at once: a thousand
+/// services have many.
+fn turns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+    let expr = Value::deserialize(deserializer)?;
     let statements = expr.as_array().into_iter().flatten();
     let maps = statements.filter_map(|statement| statement.pointer("/mangle/value/map"));
     let turning = maps.filter(|map| map.pointer("/key/numgen").is_some());
     let elements = turning.filter_map(|map| map.pointer("/data/set")?.as_array()).flatten();
-    elements.filter_map(|element| element.get(1)?.as_u64()?.try_into().ok()).collect()
+    Ok(elements.filter_map(|element| element.get(1)?.as_u64()?.try_into().ok()).collect())
 }
 
 /// A map lists `[key, value]`, a set a key alone.

@@ -2,7 +2,7 @@
 //! check result is on the screen.
 
 use std::net::Ipv4Addr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lab::browser::Browser;
 use lab::lbd::wait_https;
@@ -16,6 +16,8 @@ const SERVERS: &str = "10.9.0.0/16";
 const SERVICES: u16 = 200;
 const SERVERS_OF_SERVICE: u16 = 4;
 const PORT: u16 = 2001;
+/// Half a minute after lbd's start there is something to draw.
+const LINES: Duration = Duration::from_secs(90);
 /// The service whose server dies and comes back.
 const WATCHED: &str = "WATCHED";
 
@@ -35,6 +37,10 @@ pub fn overview(rounds: u32) -> Report {
     (0..SERVICES).for_each(|number| _ = lab.lbd().wait_service(&format!("POOL{number}"), "up"));
     let browser = Browser::start(lab.administrator(), &base);
     log_in(&browser);
+    lab::wait::until(LINES, "the lines of the services", || {
+        browser.open("/");
+        browser.has(".spark")
+    });
     let (mut paints, mut sizes, mut results) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         browser.open("/");

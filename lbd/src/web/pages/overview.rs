@@ -9,12 +9,12 @@ mod sparkline;
 use std::convert::Infallible;
 
 use askama::Template;
-use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use futures_util::stream;
 use jiff::Timestamp;
 
@@ -24,7 +24,7 @@ use super::frame::{self, Frame};
 use super::page_of;
 use super::words::{Badge, ago, bytes, counted, grouped, server_badge, service_badge, time};
 use crate::view::{ServerState, ServerView, ServiceState, ServiceView, TrafficView, View};
-use crate::web::Gateway;
+use crate::web::{Caller, Gateway, Role};
 
 /// Without JavaScript the page asks for itself anew this often.
 const REFRESH_SECONDS: u32 = 5;
@@ -47,22 +47,31 @@ async fn changes(State(gateway): State<Gateway>) -> Response {
     Sse::new(told).keep_alive(KeepAlive::default()).into_response()
 }
 
-async fn page(State(gateway): State<Gateway>, frame: Frame, Query(wish): Query<Wish>) -> Response {
+async fn page(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    frame: Frame,
+    Query(wish): Query<Wish>,
+) -> Response {
     let is_button = wish.is_button();
     let selection = Selection::from(wish);
     if is_button {
         return Redirect::to(&selection.address()).into_response();
     }
     let published = gateway.latest();
-    let live = Live::new(&published.view, &selection);
+    let live = Live::new(&published.view, &selection, caller.role);
     page_of(StatusCode::OK, &Overview { frame, refresh: REFRESH_SECONDS, selection: &selection, live })
 }
 
 /// The address of the page that shows the same, for the browser's history.
-async fn live(State(gateway): State<Gateway>, Query(wish): Query<Wish>) -> Response {
+async fn live(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    Query(wish): Query<Wish>,
+) -> Response {
     let published = gateway.latest();
     let selection = Selection::from(wish);
-    let answer = page_of(StatusCode::OK, &Live::new(&published.view, &selection));
+    let answer = page_of(StatusCode::OK, &Live::new(&published.view, &selection, caller.role));
     ([(HeaderName::from_static("hx-replace-url"), selection.address())], answer).into_response()
 }
 
@@ -83,6 +92,8 @@ struct Live<'a> {
     selection: &'a Selection,
     rows: Vec<Row<'a>>,
     now: Timestamp,
+    /// Of who looks: what they may not order is not offered.
+    role: Role,
 }
 
 /// A button of a server.
@@ -103,8 +114,12 @@ const HALT: Order =
     Order { state: "halt", word: "Halt", effect: "takes no new connections; established ones end" };
 
 impl<'a> Live<'a> {
-    fn new(view: &'a View, selection: &'a Selection) -> Self {
-        Self { view, selection, rows: selection.rows(view), now: Timestamp::now() }
+    fn new(view: &'a View, selection: &'a Selection, role: Role) -> Self {
+        Self { view, selection, rows: selection.rows(view), now: Timestamp::now(), role }
+    }
+
+    fn is_administrator(&self) -> bool {
+        self.role >= Role::Administrator
     }
 
     fn overall(&self) -> Badge {
@@ -162,9 +177,12 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// What may be ordered of a server that is where it is.
+    /// What who looks may order of a server that is where it is.
     fn orders(&self, server: &ServerView) -> &'static [Order] {
         match server.state {
+            _ if self.role < Role::Operator => &[],
+            // It comes back by itself.
+            _ if server.full => &[DRAIN, HALT],
             ServerState::Halted => &[ONLINE, DRAIN],
             // One of weight 0 is brought back by its weight.
             ServerState::Drained if server.weight > 0 => &[ONLINE, HALT],
@@ -173,7 +191,7 @@ impl<'a> Live<'a> {
     }
 
     fn badge_of(&self, server: &ServerView) -> Badge {
-        server_badge(server.state)
+        server_badge(server)
     }
 
     /// Address and port where the servers are asked, `same port` where they have none of their own.
@@ -219,3 +237,6 @@ impl<'a> Live<'a> {
         frame::trial(self.view)
     }
 }
+
+#[cfg(test)]
+mod tests;

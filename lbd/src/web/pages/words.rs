@@ -3,7 +3,7 @@
 use jiff::{Timestamp, Unit};
 
 use crate::config::Problem;
-use crate::view::{ServerState, ServiceState};
+use crate::view::{ServerState, ServerView, ServiceState};
 
 /// How a state is shown: the class gives colour and icon, the word says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,9 @@ pub(super) struct Badge {
     /// For people.
     pub(super) word: &'static str,
 }
+
+/// Nothing is known yet.
+pub(super) const CHECKING: Badge = Badge { class: "checking", word: "checking" };
 
 /// Of a service, or of all of them.
 pub(super) fn service_badge(state: ServiceState) -> Badge {
@@ -26,9 +29,10 @@ pub(super) fn service_badge(state: ServiceState) -> Badge {
     Badge { class, word }
 }
 
-/// Of a real server.
-pub(super) fn server_badge(state: ServerState) -> Badge {
-    let (class, word) = match state {
+/// Of a real server. Nobody has drained one that is full.
+pub(super) fn server_badge(server: &ServerView) -> Badge {
+    let (class, word) = match server.state {
+        _ if server.full => ("drained", "full"),
         ServerState::Up => ("up", "up"),
         ServerState::Checking => ("checking", "checking"),
         ServerState::Down => ("down", "down"),

@@ -20,10 +20,10 @@ use super::{for_administrators, missing};
 use crate::config::Document;
 use crate::config::document::{RealServerDocument, VirtualServiceDocument};
 use crate::engine::Refusal;
-use crate::view::{ServerState, ServiceView};
+use crate::view::ServiceView;
 use crate::web::Gateway;
 use crate::web::pages::frame::Frame;
-use crate::web::pages::words::{Badge, grouped, server_badge};
+use crate::web::pages::words::{Badge, CHECKING, grouped, server_badge};
 
 const LIST: &str = "/cluster/servers";
 
@@ -58,7 +58,7 @@ impl Row {
         let view = view.and_then(|view| view.real_servers.iter().find(|known| known.label == server.label));
         Self {
             label: server.label.clone(),
-            badge: server_badge(view.map_or(ServerState::Checking, |view| view.state)),
+            badge: view.map_or(CHECKING, server_badge),
             address: server.address.clone(),
             port: server.port.map_or_else(|| "same port".to_owned(), |port| format!("port {port}")),
             weight: server.weight.unwrap_or(100).to_string(),
