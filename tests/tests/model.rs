@@ -16,6 +16,8 @@ const CLIENTS: u8 = 4;
 const PORT: u16 = 2001;
 /// A sequence that fails is tried again so many times at most, each time with less.
 const SHORTENINGS: u32 = 40;
+/// And for so many milliseconds: each try may wait for what never comes.
+const LONGEST_SHORTENING: u32 = 60_000;
 
 /// What the operator wants of the servers, and whether clients keep theirs.
 #[derive(Debug, Clone, PartialEq)]
@@ -247,6 +249,7 @@ fn whatever_happens_in_whatever_order_happens_as_in_the_model() {
     let runs = Runs {
         cases: u32::try_from(random::rounds(4, 60)).expect("few"),
         max_shrink_iters: SHORTENINGS,
+        max_shrink_time: LONGEST_SHORTENING,
         failure_persistence: None,
         ..Runs::default()
     };
