@@ -73,22 +73,27 @@ impl Way {
             return Ok(Destination::Socket(&self.control_socket));
         };
         let (host, port) = host_and_port(url)?;
-        let token = read(file)?.lines().next().unwrap_or_default().trim().to_owned();
+        let token = read("--token-file", file)?.lines().next().unwrap_or_default().trim().to_owned();
         if token.is_empty() {
-            return Err(format!("{} is empty: write the token into its first line", file.display()));
+            return Err(format!(
+                "--token-file {} is empty: write a token into its first line; `lbd token create` on the appliance makes one",
+                file.display()
+            ));
         }
         let trust = match (&self.fingerprint, &self.ca) {
             (Some(fingerprint), _) => Trust::Fingerprint(*fingerprint),
-            (None, Some(file)) => Trust::certificates(&read(file)?)
-                .map_err(|why| format!("{} cannot be used: {why}", file.display()))?,
+            (None, Some(file)) => Trust::certificates(&read("--ca", file)?)
+                .map_err(|why| format!("--ca {} cannot be used: {why}", file.display()))?,
             (None, None) => Trust::System,
         };
         Ok(Destination::Https(Https { host, port, token, trust }))
     }
 }
 
-fn read(file: &Path) -> Result<String, String> {
-    std::fs::read_to_string(file).map_err(|error| format!("reading {}: {error}", file.display()))
+fn read(option: &str, file: &Path) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|error| {
+        format!("cannot read {option} {}: {error}; give a file that you may read", file.display())
+    })
 }
 
 fn host_and_port(url: &str) -> Result<(String, u16), String> {
