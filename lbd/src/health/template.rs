@@ -12,6 +12,9 @@ use crate::config::{Problem, check_problems};
 /// Largest text that is looked at, in bytes: sixteen certificates and every line have their place in it.
 pub const LARGEST_TEXT: usize = 64 * 1024;
 
+/// How the first line of a certificate begins (RFC 7468 section 2).
+const PEM_BEGINS: &str = "-----BEGIN";
+
 /// What is wrong with a line of a template.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Fault {
@@ -51,9 +54,11 @@ pub fn render(check: &HealthCheckDocument) -> String {
     let mut source = check.clone();
     for key in KEYS {
         if let Some(value) = (key.field)(&mut source).get() {
-            let _ = match value.contains("-----BEGIN") {
-                true => write!(text, "{}=pinned\n{}\n", key.name, value.trim()),
-                false => writeln!(text, "{}={}", key.name, in_one_line(&value)),
+            // In any other field these are characters like others: an AE title may have them.
+            let certificate = value.find(PEM_BEGINS).filter(|_| key.path == "tls_verify");
+            let _ = match certificate {
+                Some(start) => write!(text, "{}=pinned\n{}\n", key.name, value[start..].trim()),
+                None => writeln!(text, "{}={}", key.name, in_one_line(&value)),
             };
         }
     }
@@ -74,7 +79,7 @@ pub fn parse(text: &str) -> Result<HealthCheckDocument, Vec<Fault>> {
     let mut reader = Reader::default();
     let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     while let Some((number, line)) = lines.next() {
-        if line.starts_with("-----BEGIN") {
+        if line.starts_with(PEM_BEGINS) {
             let rest = lines.by_ref().map(|(_, line)| line);
             reader.certificate(number, line, rest);
         } else if !line.is_empty() && !line.starts_with('#') {
@@ -211,7 +216,7 @@ impl Reader {
             .document
             .tls_verify
             .as_mut()
-            .filter(|value| value.as_str() == "pinned" || value.starts_with("-----BEGIN"));
+            .filter(|value| value.as_str() == "pinned" || value.starts_with(PEM_BEGINS));
         let Some(value) = pinned else {
             let problem = "a certificate stands where none belongs".to_owned();
             return self.fault(number, problem, "write verify=pinned in the line before it");

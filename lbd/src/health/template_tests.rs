@@ -109,3 +109,10 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_ae_title_that_begins_like_a_certificate_stays_a_title() {
+    let check = parse("template=DICOM-C-ECHO\naet=LOADBALANCE\naec=-----BEGINDW_SCP\n").unwrap();
+    assert!(render(&check).contains("\naec=-----BEGINDW_SCP\n"), "{}", render(&check));
+    assert_eq!(parse(&render(&check)), Ok(check));
+}
