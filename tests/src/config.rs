@@ -26,11 +26,12 @@ impl Config {
 
     /// The same, with these addresses set by lbd, which the appliance has nobody else to do.
     #[must_use]
-    pub fn with_network(&self, arms: &[(String, Ipv4Addr)]) -> Self {
+    pub fn with_network(&self, arms: &[(String, Ipv4Addr)], gateway: Option<Ipv4Addr>) -> Self {
+        let gateway = gateway.map(|address| format!("default_gateway = \"{address}\"\n")).unwrap_or_default();
         let arm = |(name, address): &(String, Ipv4Addr)| {
             format!("\n[[network.interface]]\nname = \"{name}\"\naddresses = [\"{address}/24\"]\n")
         };
-        Self(self.0.clone() + "\n[network]\n" + &arms.iter().map(arm).collect::<String>())
+        Self(self.0.clone() + "\n[network]\n" + &gateway + &arms.iter().map(arm).collect::<String>())
     }
 
     /// The same with the first `old` replaced by `new`.

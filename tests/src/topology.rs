@@ -103,13 +103,23 @@ impl Lab {
 
     /// Client and appliance on 192.168.10.0/24, servers on 192.168.20.0/24 behind a router.
     pub fn routed() -> Self {
-        let mut lab = Self::empty(ApplianceKind::Namespace, [192, 168, 10], [192, 168, 20]);
+        let lab = Self::routed_of(ApplianceKind::Namespace);
+        lab.appliance().ip("route add default via 192.168.10.1");
+        lab
+    }
+
+    /// The same, for a [`crate::vm::Guest`].
+    pub fn routed_with_guest() -> Self {
+        Self::routed_of(ApplianceKind::Guest)
+    }
+
+    fn routed_of(kind: ApplianceKind) -> Self {
+        let mut lab = Self::empty(kind, [192, 168, 10], [192, 168, 20]);
         let near = [("client", "eth0", 50), ("appliance", "eth0", 10), ("router", "eth0", 1)];
         lab.add_switch("near", &near, [192, 168, 10]);
         lab.add_switch("far", &[("router", "eth1", 1)], [192, 168, 20]);
         lab.plug_servers(1);
         lab.host("router").run("sysctl -qw net.ipv4.ip_forward=1").expect_ok();
-        lab.appliance().ip("route add default via 192.168.10.1");
         for (node, _) in NODES {
             lab.server(node).ip("route add default via 192.168.20.1");
         }
@@ -169,6 +179,14 @@ impl Lab {
     /// Interfaces and addresses of the appliance.
     pub fn arms(&self) -> &[(String, Ipv4Addr)] {
         &self.arms
+    }
+
+    /// The router in the network of the appliance, where there is one.
+    pub fn gateway(&self) -> Option<Ipv4Addr> {
+        let mut plugs = self.plugs.iter();
+        plugs
+            .find(|(host, interface, _)| host == "router" && interface == "eth0")
+            .map(|(.., address)| *address)
     }
 
     /// A host in the network of [`MANAGEMENT`] that is not the appliance.

@@ -1,5 +1,6 @@
 //! From the client's side nothing but the virtual services is there.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use lab::topology::MANAGEMENT;
@@ -111,4 +112,22 @@ fn lbd_runs_as_its_own_user_with_two_capabilities() {
     }
     assert_eq!(field("NoNewPrivs:"), ["1"], "{status}");
     assert!(field("Groups:").iter().all(|group| *group == user), "{status}");
+}
+
+/// What no scan can show, because what answers nothing may still listen: UDP, and addresses that drop.
+#[test]
+fn lbd_listens_on_nothing_but_management_and_the_answer_of_the_fallback() {
+    let lab = Lab::single_arm();
+    lab.server("NODE1").named_server("NODE1", 2001);
+    lab.lbd().start(&lab.config([&lab.pool().weights(&[100])]));
+    lab.lbd().wait_service("POOL", "up");
+    lbd::wait_https(lab.client(), &api("status"));
+    let sockets = lab.appliance().run("ss --no-header --listening --numeric --tcp --udp --sctp --raw --dccp");
+    let socket = |line: &str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        format!("{} {}", fields[0], fields[4])
+    };
+    let found: BTreeSet<_> = sockets.expect_ok().lines().map(socket).collect();
+    let management = format!("tcp {MANAGEMENT}:9443");
+    assert_eq!(found, ["tcp 0.0.0.0:7104", "tcp [::]:7104", &management].map(str::to_owned).into());
 }

@@ -37,7 +37,7 @@ fn a_power_cut_leaves_the_old_configuration_or_the_new_one() {
         // A change takes a few 100 ms in the guest: the cut hits before, within or after it.
         let pause = Duration::from_millis(random.u64(0..900));
         let (accepted, asked) = (number, number + 1);
-        let config = generation(&lab, asked).with_network(lab.arms());
+        let config = generation(&lab, asked).with_network(lab.arms(), None);
         let machine = guest.machine();
         let answer = std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -66,14 +66,14 @@ fn traffic_outlives_the_disk_and_the_rescue_partition_outlives_the_data() {
     let lab = Lab::single_arm_with_guest();
     let disk = LossyDisk::of_the_ova(&lab.appliance().new_folder("disk"));
     let guest = start(&lab, &disk);
-    guest.put(&generation(&lab, 1).with_network(lab.arms())).expect(200);
+    guest.put(&generation(&lab, 1).with_network(lab.arms(), None)).expect(200);
 
     let load = lab.client().load(lab.vip(0), 2001, 2, 2);
     disk.fail();
     guest.wait_status("the status to tell of the disk", |api| {
         api.status()["problems"].to_string().to_lowercase().contains("disk")
     });
-    let refused = guest.put(&generation(&lab, 2).with_network(lab.arms()));
+    let refused = guest.put(&generation(&lab, 2).with_network(lab.arms(), None));
     let why = refused.expect(507).json["detail"].as_str().unwrap_or_default().to_owned();
     assert!(why.contains("cannot store the configuration") && why.contains("in force"), "{why}");
     assert_eq!(number_in_force(&guest), 1);

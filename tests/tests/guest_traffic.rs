@@ -89,3 +89,49 @@ fn adapters_at_shuffled_addresses_have_their_names_two_arm() {
         assert!(neighbour.expect_ok().contains(&mac), "eth{number} should be {mac}: {}", neighbour.stdout);
     }
 }
+
+#[test]
+fn fifty_files_arrive_intact_over_a_router() {
+    let lab = Lab::routed_with_guest();
+    let guest = Guest::new(&lab);
+    dicom_works(&lab, &guest);
+    assert_eq!(guest.snat_source("POOL", "NODE1"), lab.vip(0).to_string());
+}
+
+/// The deadlines of the checks are shown in the lab, on a clock that is not emulated.
+#[test]
+fn a_server_that_freezes_or_loses_its_link_is_avoided_and_used_again_when_it_returns() {
+    let lab = Lab::single_arm_with_guest();
+    let scps = ["NODE1", "NODE2"].map(|node| (node, lab.server(node).scp("DW_SCP", 2001, Mode::Good)));
+    let plain = lab.pool().named("PLAIN", lab.vip(1)).ports("2002").server_port(2002);
+    for node in ["NODE1", "NODE2"] {
+        lab.server(node).named_server(node, 2002);
+    }
+    let guest = Guest::new(&lab);
+    guest.boot(&lab.config([&lab.pool().echo_check("DW_SCP"), &plain]));
+    guest.wait_service("POOL", "up");
+    guest.wait_service("PLAIN", "up");
+
+    let together = lab.client().ask_together(50, lab.client().address(), lab.vip(0), 2002);
+    assert_eq!(together.len(), 50);
+    assert!(together.iter().all(|reply| reply.server == together[0].server), "spread: {together:?}");
+
+    lab.client().echoscu(lab.vip(0), 2001, "DW_SCP").expect_ok();
+    let used = usize::from(scps[0].1.peers("MODALITY").is_empty());
+    let ((name, frozen), (_, other)) = (&scps[used], &scps[1 - used]);
+    frozen.process.freeze();
+    guest.wait_reason("POOL", name, "time-out");
+    guest.wait_server("POOL", name, "down");
+    lab.client().echoscu(lab.vip(0), 2001, "DW_SCP").expect_ok();
+    assert_eq!(other.peers("MODALITY").len(), 1, "the other server takes over");
+    frozen.process.thaw();
+    guest.wait_server("POOL", name, "up");
+
+    let name = together[0].server.as_str();
+    lab.server(name).set_link(false);
+    guest.wait_server("PLAIN", name, "down");
+    assert_ne!(lab.client().ask(lab.vip(0), 2002).server, name);
+    lab.server(name).set_link(true);
+    guest.wait_server("PLAIN", name, "up");
+    guest.wait_service("POOL", "up");
+}

@@ -7,7 +7,7 @@ fn the_default_gateways_of_both_families_are_set_changed_and_taken_back() {
     let lab = Lab::single_arm();
     lab.server("NODE1").named_server("NODE1", 2001);
     let with_gateways = |lines: &str| {
-        let own = lab.config([&lab.pool().weights(&[100])]).with_network(lab.arms());
+        let own = lab.config([&lab.pool().weights(&[100])]).with_network(lab.arms(), None);
         let own = own.replacing("[network]\n", &format!("[network]\n{lines}"));
         own.replacing(
             "addresses = [\"192.168.10.10/24\"]",

@@ -58,7 +58,7 @@ impl<'lab> Guest<'lab> {
 
     /// First boot, with this configuration and the lab's addresses among the settings; waits until the API answers.
     pub fn boot(&self, config: &Config) -> Duration {
-        let config = config.with_network(self.lab.arms());
+        let config = config.with_network(self.lab.arms(), self.lab.gateway());
         self.boot_with(&Properties::default().with_password(PASSWORD).with("configuration", config.as_str()))
     }
 
