@@ -63,10 +63,16 @@ impl Table {
         entries.filter(|entry| contains(entry, &client)).collect()
     }
 
-    /// Packets of each named counter.
+    /// Packets of each counter: the elements of `numbering`, whose comments are their names.
     pub fn counters(&self) -> BTreeMap<String, u64> {
-        let name = |counter: &Value| counter["name"].as_str().unwrap_or_default().to_owned();
-        self.objects("counter").map(|c| (name(c), c["packets"].as_u64().unwrap_or_default())).collect()
+        let numbering = self.objects("set").filter(|set| set["name"] == "numbering");
+        let elements = numbering.flat_map(|set| set["elem"].as_array().into_iter().flatten());
+        let counter = |element: &Value| {
+            let element = &element["elem"];
+            let name = element["comment"].as_str().expect("a name").to_owned();
+            (name, element["counter"]["packets"].as_u64().expect("packets"))
+        };
+        elements.map(counter).collect()
     }
 
     fn objects(&self, kind: &str) -> impl Iterator<Item = &Value> {

@@ -11,7 +11,7 @@ const CLIENTS: u8 = 20;
 /// How often kernel and clients are looked at: after so many changes.
 const LOOK: u64 = 10;
 /// Counters of what no change removes.
-const LASTING: [&str; 3] = ["svc/POOL", "srv/POOL/NODE1", "srv/POOL/NODE2"];
+const LASTING: [&str; 3] = ["POOL", "POOL/NODE1", "POOL/NODE2"];
 
 /// What may be different from one change to the next.
 #[derive(Debug, Clone)]

@@ -31,11 +31,11 @@ pub fn quoted(value: &str) -> String {
 
 /// Name of a service, server or check: 1 to 63 of `A-Z a-z 0-9 _ - .`, the first a letter or digit.
 ///
-/// The characters are those which nft takes in the name of a counter without quotes.
+/// The characters are safe in every text in which the label stands: nft's scripts, paths of the API, file names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label(String);
 
-/// As for a DNS label; two of them and a prefix stay far below nft's limit of 256 for a name.
+/// As for a DNS label; two of them with a sign between fit into nft's limit of 128 for a comment.
 const LABEL_CHARACTERS: usize = 63;
 
 impl TryFrom<&str> for Label {

@@ -25,7 +25,7 @@ impl Names {
     /// Those of a numbering.
     pub fn of(numbering: &Numbering) -> Self {
         let names = numbering.iter().filter_map(|(counter, mark)| {
-            let (service, server) = counter.strip_prefix("srv/")?.split_once('/')?;
+            let (service, server) = counter.split_once('/')?;
             Some((mark.get(), ServerName { service: service.into(), server: server.into() }))
         });
         Self(names.collect())

@@ -14,6 +14,7 @@ use crate::config::{OnServerFailure, OperatorState, RealServer, VirtualService};
 use crate::conntrack::census::{Census, Figures, PORTS_PER_SOURCE};
 use crate::health::state::Verdict;
 use crate::traffic::listing::Listing;
+use crate::traffic::numbering::is_service_counter;
 
 /// Connections that the kernel must forget.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +50,7 @@ impl Connections {
     /// What an earlier lbd left.
     pub(super) fn adopt(listing: &Listing) -> Self {
         let marks = listing.maps.get("numbering").into_iter().flatten();
-        let of_servers = marks.filter(|(_, name)| name.starts_with("srv/"));
+        let of_servers = marks.filter(|(_, name)| !is_service_counter(name));
         let number = |text: &str| u32::from_str_radix(text.strip_prefix("0x")?, 16).ok();
         let address = |mark: &String| {
             let mut places = SERVER_MAPS.iter().filter_map(|map| listing.maps.get(*map)?.get(mark));

@@ -77,10 +77,10 @@ fn of_services(values: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
 mod tests {
     use super::*;
 
-    const A: &str = "svc/A";
+    const A: &str = "A";
 
     fn reading(value: u64) -> BTreeMap<String, u64> {
-        BTreeMap::from([(A.to_owned(), value), ("srv/A/NODE1".to_owned(), value)])
+        BTreeMap::from([(A.to_owned(), value), ("A/NODE1".to_owned(), value)])
     }
 
     /// Reads every five seconds until then, with as many connections as `opened` says for the second.
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(courses.of(A), [0.0; 0], "nothing is known before a step has ended");
         run(&mut courses, 30, 60, |second| if second < 60 { 130 } else { 131 });
         assert_eq!(courses.of(A), [1.0, 0.033]);
-        assert_eq!(courses.of("srv/A/NODE1"), [0.0; 0]);
+        assert_eq!(courses.of("A/NODE1"), [0.0; 0]);
     }
 
     #[test]

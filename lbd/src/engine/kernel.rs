@@ -133,7 +133,7 @@ impl Kernel {
     /// The kernel has these counters: others than ours mean that the table is not ours any more.
     pub(super) fn counters_are<'a>(&mut self, names: Option<impl Iterator<Item = &'a String>>) {
         let Some(applied) = &self.applied else { return };
-        if !names.is_some_and(|names| names.eq(&applied.table.counters)) {
+        if !names.is_some_and(|names| names.eq(applied.table.counters())) {
             self.applied = None;
             self.lost = true;
             self.serving.clear();

@@ -446,7 +446,7 @@ fn whatever_changes_in_the_network_is_looked_at_again() {
 fn each_service_shows_its_new_connections_of_the_last_minutes_and_an_older_lbd_shows_none() {
     let mut world = World::new();
     world.calm_down();
-    let names = world.engine.plan.desired.table.counters.clone();
+    let names: BTreeSet<_> = world.engine.plan.desired.table.counters().into_iter().cloned().collect();
     for (seconds, value) in [(30, 60), (60, 60), (90, 150)] {
         world.at(Duration::from_secs(seconds));
         world.event(Event::Counters(Ok(names.iter().map(|name| (name.clone(), value)).collect())));
@@ -466,7 +466,7 @@ fn a_table_that_has_gone_is_read_again_and_nobody_is_shown_as_up() {
     let mut world = World::new();
     world.calm_down();
     let ours: BTreeMap<_, _> =
-        world.engine.plan.desired.table.counters.iter().map(|name| (name.clone(), 7)).collect();
+        world.engine.plan.desired.table.counters().into_iter().map(|name| (name.clone(), 7)).collect();
     world.event(Event::Counters(Ok(ours)));
     assert!(world.applies.is_empty());
     let effects = world.engine.handle(Event::Counters(Err("No such file or directory".into())), world.now);
@@ -786,7 +786,7 @@ fn a_restart_goes_on_with_the_shares_that_the_kernel_has() {
     let (_, desired) = first.applies.pop().unwrap();
     let mut kernel = Listing::of(&desired.table);
     // What nft lists of the rule: the turns, which are not those of the weights.
-    let rule = &desired.table.chains["share_1"].rules[0].0;
+    let rule = desired.table.chains["share_1"].rules[0].text();
     let turns = |mark: u32| rule.matches(&format!(": 0x{mark:08x}")).count() as u32;
     let counted = [0x10001, 0x10002].map(|mark| (mark, turns(mark)));
     assert!(counted[0].1 < counted[1].1 && counted[0].1 > 0, "{rule}");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::listing::Listing;
-use super::table::{Chain, Map, STICKY6, STICKY6_PREFIX, TABLE, Table};
+use super::table::{Chain, Map, Rule, STICKY6, STICKY6_PREFIX, TABLE, Table};
 
 /// The script for `nft -f`; empty where nothing differs.
 pub fn difference(current: &Listing, desired: &Table) -> String {
@@ -38,9 +38,6 @@ fn changes(current: &Listing, desired: &Table) -> String {
 }
 
 fn declare(script: &mut Script, current: &Listing, desired: &Table) {
-    for name in desired.counters.iter().filter(|name| !current.counters.contains_key(*name)) {
-        script.line(format_args!("add counter {TABLE} {name}"));
-    }
     for (name, map) in desired.maps.iter().filter(|(name, _)| !current.maps.contains_key(**name)) {
         script.line(format_args!("add {} {TABLE} {name} {{ {} }}", map.kind.keyword, map.kind.definition));
     }
@@ -66,9 +63,6 @@ fn withdraw(script: &mut Script, current: &Listing, desired: &Table) {
     let sticky6 = current.maps.keys().filter(|name| name.starts_with(STICKY6_PREFIX));
     for name in sticky6.filter(|name| !desired.sticky6.contains(*name)) {
         script.line(format_args!("delete map {TABLE} {name}"));
-    }
-    for name in current.counters.keys().filter(|name| !desired.counters.contains(*name)) {
-        script.line(format_args!("delete counter {TABLE} {name}"));
     }
 }
 
@@ -112,9 +106,10 @@ impl Script {
     fn add_elements(&mut self, name: &str, current: Option<&BTreeMap<String, String>>, desired: &Map) {
         let differs =
             |(key, value): &(&String, &String)| current.and_then(|map| map.get(*key)) != Some(*value);
-        let text = |(key, value): (&String, &String)| match value.is_empty() {
-            true => key.clone(),
-            false => format!("{key} : {value}"),
+        let text = |(key, value): (&String, &String)| match (desired.kind.keyword, value.is_empty()) {
+            (_, true) => key.clone(),
+            ("set", false) => format!("{key} comment \"{value}\""),
+            (_, false) => format!("{key} : {value}"),
         };
         let elements: Vec<_> = desired.elements.iter().filter(differs).map(text).collect();
         self.elements("add", name, &elements);
@@ -129,16 +124,16 @@ impl Script {
     }
 
     fn rules(&mut self, name: &str, current: Option<&Vec<String>>, chain: &Chain) {
-        let fingerprints: Vec<_> = chain.rules.iter().map(|rule| rule.fingerprint()).collect();
         let known = current.map(Vec::as_slice).unwrap_or_default();
-        if known == fingerprints {
+        if chain.rules.iter().map(Rule::fingerprint).eq(known) {
             return;
         }
         if !known.is_empty() {
             self.line(format_args!("flush chain {TABLE} {name}"));
         }
-        for (rule, fingerprint) in chain.rules.iter().zip(&fingerprints) {
-            self.line(format_args!("add rule {TABLE} {name} {} comment \"{fingerprint}\"", rule.0));
+        for rule in &chain.rules {
+            let (text, fingerprint) = (rule.text(), rule.fingerprint());
+            self.line(format_args!("add rule {TABLE} {name} {text} comment \"{fingerprint}\""));
         }
     }
 }

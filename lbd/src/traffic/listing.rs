@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::table::{LAYOUT, Table};
+use super::table::{LAYOUT, NUMBERING, Table};
 
 /// The kernel's table. The elements of the persistence map are left out: the kernel owns them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
     /// Fingerprints of each chain's rules, in order.
     pub chains: BTreeMap<String, Vec<String>>,
-    /// Elements of each map or set, as nft writes them.
+    /// Elements of each map or set, as nft writes them; with a set's element stands its comment.
     pub maps: BTreeMap<String, BTreeMap<String, String>>,
-    /// Packets of each named counter: one a connection, as only a connection's first packet meets them.
+    /// Packets of each counter of [`NUMBERING`], by name: one a connection, as only a connection's first packet meets
+    /// them.
     pub counters: BTreeMap<String, u64>,
     /// For each chain that hands out turns: how many each mark has. Not compared, but taken over at start.
     pub turns: BTreeMap<String, BTreeMap<u32, u32>>,
@@ -26,7 +27,7 @@ impl Listing {
     /// How the kernel lists `table` once it has it; the counters start anew.
     pub fn of(table: &Table) -> Self {
         let fingerprints =
-            |rules: &[super::table::Rule]| rules.iter().map(|rule| rule.fingerprint()).collect();
+            |rules: &[super::table::Rule]| rules.iter().map(|rule| rule.fingerprint().to_owned()).collect();
         Self {
             chains: table
                 .chains
@@ -39,7 +40,7 @@ impl Listing {
                 .map(|map| (map.kind.name.to_owned(), map.elements.clone()))
                 .chain(table.sticky6.iter().map(|name| (name.clone(), BTreeMap::new())))
                 .collect(),
-            counters: table.counters.iter().map(|name| (name.clone(), 0)).collect(),
+            counters: table.counters().into_iter().map(|name| (name.clone(), 0)).collect(),
             turns: BTreeMap::new(),
             fast_path: table.fast_path.clone(),
         }
@@ -70,11 +71,11 @@ impl Listing {
                 self.chains.entry(chain).or_default().push(comment.unwrap_or_default());
             }
             Object::Map(map) | Object::Set(map) => {
+                if map.name == NUMBERING {
+                    self.counters = map.elem.iter().filter_map(count).collect();
+                }
                 let elements = map.elem.iter().filter_map(element).collect();
                 self.maps.insert(map.name, elements);
-            }
-            Object::Counter { name, packets } => {
-                self.counters.insert(name, packets);
             }
             Object::Flowtable { dev } => {
                 self.fast_path = Some(texts(dev).into_iter().collect());
@@ -103,10 +104,6 @@ enum Object {
     },
     Map(Elements),
     Set(Elements),
-    Counter {
-        name: String,
-        packets: u64,
-    },
     Flowtable {
         #[serde(default)]
         dev: Value,
@@ -133,13 +130,25 @@ fn turns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Erro
     Ok(elements.filter_map(|element| element.get(1)?.as_u64()?.try_into().ok()).collect())
 }
 
-/// A map lists `[key, value]`, a set a key alone.
+/// Name and packets of an element that counts.
+fn count(value: &Value) -> Option<(String, u64)> {
+    let element = value.get("elem")?;
+    Some((element.get("comment")?.as_str()?.to_owned(), element.pointer("/counter/packets")?.as_u64()?))
+}
+
+/// A map lists `[key, value]`, a set a key alone, or an object where there is more than a key.
 fn element(value: &Value) -> Option<(String, String)> {
     match value {
         Value::Array(pair) if pair.len() == 2 => {
             Some((mark(&pair[0]).or_else(|| key(&pair[0]))?, key(&pair[1])?))
         }
-        single => Some((mark(single).or_else(|| key(single))?, String::new())),
+        single => {
+            let (single, comment) = match single.get("elem") {
+                Some(element) => (element.get("val")?, element.get("comment").and_then(Value::as_str)),
+                None => (single, None),
+            };
+            Some((mark(single).or_else(|| key(single))?, comment.unwrap_or_default().to_owned()))
+        }
     }
 }
 

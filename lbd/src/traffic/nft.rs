@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 use super::listing::Listing;
-use super::table::{FAMILY, MAPS, NAME};
+use super::table::{FAMILY, MAPS, NAME, NUMBERING};
 use crate::sys;
 
 /// Far above the second that the largest table takes; a kernel that needs longer is in trouble.
@@ -75,10 +75,10 @@ fn listed_maps() -> impl Iterator<Item = (&'static str, &'static str)> {
     MAPS.iter().filter(|map| map.written_by_us).map(|map| (map.name, map.keyword))
 }
 
-/// Packets of every named counter.
+/// Packets of every counter, by name.
 pub async fn counters() -> Result<BTreeMap<String, u64>, NftError> {
     let mut listing = Listing::default();
-    let answer = run(&["-j", "list", "counters", "table", FAMILY, NAME], "").await?;
+    let answer = run(&["-j", "list", "set", FAMILY, NAME, NUMBERING], "").await?;
     listing.read(&answer).map_err(NftError::Answer)?;
     Ok(listing.counters)
 }

@@ -4,7 +4,7 @@
 //! bits 0-15 the server within its service (1 to 65,535; 0 means the service itself), bits 16-27 the service
 //! (1 to 4,095), bits 28-31 kept free for policy routing.
 //!
-//! The numbering is not stored: the table's own map `numbering` (mark to name) holds it, so that it lives
+//! The numbering is not stored: the table's own set `numbering` (mark, with the name as comment) holds it, so that it lives
 //! exactly as long as the learned persistence entries that depend on it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,17 +39,17 @@ impl std::fmt::Display for Mark {
 
 /// Name of the counter of a service.
 pub fn service_counter(service: &str) -> String {
-    format!("svc/{service}")
+    service.to_owned()
 }
 
 /// Whether that is the counter of a service.
 pub fn is_service_counter(name: &str) -> bool {
-    name.starts_with("svc/")
+    !name.contains('/')
 }
 
-/// Name of the counter of a server.
+/// Name of the counter of a server: with labels of at most 63 characters it fits into a comment of nft, 128.
 pub fn server_counter(service: &str, server: &str) -> String {
-    format!("srv/{service}/{server}")
+    format!("{service}/{server}")
 }
 
 /// Marks by counter name.
@@ -57,7 +57,7 @@ pub fn server_counter(service: &str, server: &str) -> String {
 pub struct Numbering(BTreeMap<String, Mark>);
 
 impl Numbering {
-    /// What the kernel's map `numbering` says; entries that no version of lbd writes are passed over.
+    /// What the kernel's set `numbering` says; entries that no version of lbd writes are passed over.
     pub fn adopt<'a>(counters: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mark = |text: &str| u32::from_str_radix(text.strip_prefix("0x")?, 16).ok().map(Mark);
         Self(counters.filter_map(|(key, name)| Some((name.to_owned(), mark(key)?))).collect())

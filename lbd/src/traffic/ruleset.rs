@@ -143,13 +143,12 @@ pub fn table(ruleset: &Ruleset<'_>) -> Table {
         chains,
         maps: maps(ruleset),
         sticky6: ruleset.services.iter().filter_map(sticky6_map).collect(),
-        counters: ruleset.numbering.iter().map(|(name, _)| name.to_owned()).collect(),
         fast_path: ruleset.fast_path.clone(),
     }
 }
 
 fn rules(texts: &[&str]) -> Vec<Rule> {
-    texts.iter().map(|text| Rule((*text).to_owned())).collect()
+    texts.iter().map(|text| Rule::new((*text).to_owned())).collect()
 }
 
 fn base_chains(ruleset: &Ruleset<'_>) -> BTreeMap<String, Chain> {
@@ -182,7 +181,8 @@ fn base_chains(ruleset: &Ruleset<'_>) -> BTreeMap<String, Chain> {
             "type nat hook postrouting priority srcnat; policy accept;",
             rules(&[
                 "ct status dnat ct mark set meta mark",
-                "ct status dnat counter name meta mark map @numbering",
+                // Looking an element up counts it.
+                "ct status dnat meta mark @numbering",
                 "ct status dnat snat ip to meta mark map @sources",
                 "ct status dnat snat ip6 to meta mark map @sources6",
                 "ct status dnat masquerade",
@@ -198,7 +198,7 @@ fn prerouting_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
     for family in Family::ALL {
         let (keyword, suffix) = (family.keyword(), family.suffix());
         let look_up =
-            |map: &str| Rule(format!("{keyword} daddr . meta l4proto . th dport vmap @{map}{suffix}"));
+            |map: &str| Rule::new(format!("{keyword} daddr . meta l4proto . th dport vmap @{map}{suffix}"));
         let services = || ruleset.services.iter().filter(|service| service.families().any(|f| f == family));
         if services().next().is_some() {
             rules.push(look_up("services"));
@@ -218,11 +218,11 @@ fn forward_rules(fast_path: Option<&BTreeSet<String>>) -> Vec<Rule> {
         // The interfaces stand in the rule, so that it is written again whenever the flowtable is.
         let names: Vec<_> = devices.iter().map(|name| format!("\"{name}\"")).collect();
         let devices = names.join(", ");
-        rules.push(Rule(format!(
+        rules.push(Rule::new(format!(
             "oifname {{ {devices} }} ct status dnat ct state established flow add @fast"
         )));
     }
-    rules.push(Rule("ct status dnat accept".into()));
+    rules.push(Rule::new("ct status dnat accept".into()));
     rules
 }
 
@@ -238,15 +238,16 @@ fn input_rules(management: &Management) -> Vec<Rule> {
         "icmpv6 type { echo-request, destination-unreachable, packet-too-big, time-exceeded, parameter-problem, \
          nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query } accept",
     ]);
-    rules.push(Rule(format!("iifname \"{interface}\" ip daddr {address} tcp dport {https_port} accept")));
+    rules
+        .push(Rule::new(format!("iifname \"{interface}\" ip daddr {address} tcp dport {https_port} accept")));
     // Nobody reaches this port but by the redirection of a service without a server.
-    rules.push(Rule(format!("ct status dnat tcp dport {} accept", fallback::PORT)));
+    rules.push(Rule::new(format!("ct status dnat tcp dport {} accept", fallback::PORT)));
     // A client of a service without a server, or of a connection whose entry has gone, must hear so at once.
     for family in Family::ALL {
         let (keyword, suffix) = (family.keyword(), family.suffix());
         let to_virtual = format!("{keyword} daddr @addresses{suffix}");
-        rules.push(Rule(format!("{to_virtual} meta l4proto tcp reject with tcp reset")));
-        rules.push(Rule(format!("{to_virtual} meta l4proto udp reject with icmpx port-unreachable")));
+        rules.push(Rule::new(format!("{to_virtual} meta l4proto tcp reject with tcp reset")));
+        rules.push(Rule::new(format!("{to_virtual} meta l4proto udp reject with icmpx port-unreachable")));
     }
     rules
 }
@@ -330,7 +331,7 @@ fn service_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
     let mark = service.mark;
     let mut lines = vec![
         format!("ct mark set {mark}"),
-        "counter name ct mark map @numbering".to_owned(),
+        "ct mark @numbering".to_owned(),
         "meta mark set 0x00000000".to_owned(),
     ];
     let (keyword, suffix) = (family.keyword(), family.suffix());
@@ -370,7 +371,7 @@ fn service_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
     if service.fallback == Fallback::DicomReject {
         lines.push(format!("meta l4proto tcp redirect to :{}", fallback::PORT));
     }
-    lines.into_iter().map(Rule).collect()
+    lines.into_iter().map(Rule::new).collect()
 }
 
 fn has_pins(service: &Service<'_>, family: Family) -> bool {
@@ -384,7 +385,7 @@ fn pin_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
         by_prefix.entry(network.prefix).or_default().push(format!("{} : {mark}", network.base()));
     }
     let rule = |(prefix, elements): (u8, Vec<String>)| {
-        Rule(format!("meta mark set {} map {{ {} }}", client(family, prefix), elements.join(", ")))
+        Rule::new(format!("meta mark set {} map {{ {} }}", client(family, prefix), elements.join(", ")))
     };
     by_prefix.into_iter().map(rule).collect()
 }
@@ -413,5 +414,5 @@ fn share_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
             format!("meta mark set {choice} mod {length}{seed} map {{ {} }}", elements.join(", "))
         }
     };
-    vec![Rule(text)]
+    vec![Rule::new(text)]
 }

@@ -19,7 +19,7 @@ fn table(
     elements: &[(&'static str, &str, &str)],
     fast: Option<&[&str]>,
 ) -> Table {
-    let rules = |texts: &[&str]| texts.iter().map(|text| Rule((*text).to_owned())).collect();
+    let rules = |texts: &[&str]| texts.iter().map(|text| Rule::new((*text).to_owned())).collect();
     let chain =
         |(name, texts): &(&str, &[&str])| ((*name).to_owned(), Chain { hook: "", rules: rules(texts) });
     let of = |name| elements.iter().filter(move |(map, ..)| *map == name);
@@ -31,7 +31,6 @@ fn table(
         chains: chains.iter().map(chain).collect(),
         maps: MAPS.iter().map(map).collect(),
         sticky6: BTreeSet::new(),
-        counters: of("numbering").map(|(_, _, name)| (*name).to_owned()).collect(),
         fast_path: fast.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
     }
 }
@@ -44,13 +43,13 @@ fn from_to(before: &Table, after: &Table) -> String {
 fn what_is_the_same_is_not_named() {
     let before = table(
         &[("share_1", &["a"]), ("svc_1", &["x", "y"])],
-        &[("servers", "1", "s . 1"), ("servers", "2", "s . 2"), ("numbering", "1", "srv/a/b")],
+        &[("servers", "1", "s . 1"), ("servers", "2", "s . 2"), ("numbering", "1", "a/b")],
         None,
     );
     assert_eq!(from_to(&before, &before), "");
     let after = table(
         &[("share_1", &["b"]), ("svc_1", &["x", "y"])],
-        &[("servers", "2", "s . 3"), ("servers", "4", "s . 4"), ("numbering", "1", "srv/a/b")],
+        &[("servers", "2", "s . 3"), ("servers", "4", "s . 4"), ("numbering", "1", "a/b")],
         None,
     );
     let expected = format!(
@@ -58,7 +57,7 @@ fn what_is_the_same_is_not_named() {
          flush chain inet evenkeel share_1\n\
          add rule inet evenkeel share_1 b comment \"{}\"\n\
          add element inet evenkeel servers {{ 2 : s . 3, 4 : s . 4 }}\n",
-        Rule("b".into()).fingerprint()
+        Rule::new("b".into()).fingerprint()
     );
     assert_eq!(from_to(&before, &after), expected);
 }
@@ -67,7 +66,7 @@ fn what_is_the_same_is_not_named() {
 fn what_goes_is_let_go_of_first() {
     let before = table(
         &[("svc_1", &["jump share_1"]), ("share_1", &["a"])],
-        &[("services", "k", "goto svc_1"), ("numbering", "1", "srv/a/b")],
+        &[("services", "k", "goto svc_1"), ("numbering", "1", "a/b")],
         None,
     );
     let expected = "delete element inet evenkeel numbering { 1 }\n\
@@ -75,8 +74,7 @@ fn what_goes_is_let_go_of_first() {
                     flush chain inet evenkeel share_1\n\
                     flush chain inet evenkeel svc_1\n\
                     delete chain inet evenkeel share_1\n\
-                    delete chain inet evenkeel svc_1\n\
-                    delete counter inet evenkeel srv/a/b\n";
+                    delete chain inet evenkeel svc_1\n";
     assert_eq!(from_to(&before, &table(&[], &[], None)), expected);
 }
 
@@ -127,13 +125,12 @@ fn a_listing_of_nft_is_read() {
     let json = br#"{"nftables": [
         {"metainfo": {"version": "1.0.6", "json_schema_version": 1}},
         {"table": {"family": "inet", "name": "evenkeel", "handle": 1}},
-        {"counter": {"family": "inet", "name": "svc/A", "table": "evenkeel", "handle": 6, "packets": 7, "bytes": 420}},
         {"map": {"name": "servers", "type": "mark", "map": "x", "elem": [[65537, {"concat": ["10.0.0.1", 104]}]]}},
         {"map": {"name": "service_ranges", "elem": [[{"concat": ["192.0.2.1", "tcp", {"range": [1, 3]}]}, {"goto": {"target": "svc_1"}}]]}},
-        {"map": {"name": "numbering", "elem": [[65536, "svc/A"]]}},
+        {"set": {"name": "numbering", "elem": [{"elem": {"val": 65536, "comment": "A", "counter": {"packets": 7, "bytes": 420}}}]}},
         {"set": {"name": "addresses", "elem": ["192.0.2.1"]}},
         {"set": {"name": "full", "elem": [65538]}},
-        {"set": {"name": "layout_3"}},
+        {"set": {"name": "layout_4"}},
         {"flowtable": {"name": "fast", "dev": ["eth0", "eth1"]}},
         {"chain": {"name": "share_1"}},
         {"chain": {"name": "svc_1"}},
@@ -149,10 +146,10 @@ fn a_listing_of_nft_is_read() {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     };
     assert!(listing.has_our_layout());
-    assert_eq!(listing.counters["svc/A"], 7);
+    assert_eq!(listing.counters["A"], 7);
     assert_eq!(listing.maps["servers"], map(&[("0x00010001", "10.0.0.1 . 104")]));
     assert_eq!(listing.maps["service_ranges"], map(&[("192.0.2.1 . tcp . 1-3", "goto svc_1")]));
-    assert_eq!(listing.maps["numbering"], map(&[("0x00010000", "svc/A")]));
+    assert_eq!(listing.maps["numbering"], map(&[("0x00010000", "A")]));
     assert_eq!(listing.maps["addresses"], map(&[("192.0.2.1", "")]));
     assert_eq!(listing.maps["full"], map(&[("0x00010002", "")]));
     assert_eq!(listing.chains["svc_1"], ["aa", ""]);
@@ -169,10 +166,10 @@ fn numbers_stay_with_their_owners() {
     let text = EXAMPLE.replace("\"DATALINK_POOL1\"", "\"NEW\"").replace("DATALINK_POOL3_NODE1", "OTHER");
     let second = first.assign(&config(&text));
     let (before, after) = (numbers(&first), numbers(&second));
-    assert_eq!(before["svc/DATALINK_POOL2"], after["svc/DATALINK_POOL2"]);
-    assert_eq!(after["svc/NEW"], "0x00040000", "the lowest that was not in use either");
-    assert_eq!(after["srv/DATALINK_POOL3/OTHER"], "0x00030002");
-    assert_eq!(numbers(&second.assign(&config(EXAMPLE)))["svc/DATALINK_POOL1"], "0x00010000", "free by now");
+    assert_eq!(before["DATALINK_POOL2"], after["DATALINK_POOL2"]);
+    assert_eq!(after["NEW"], "0x00040000", "the lowest that was not in use either");
+    assert_eq!(after["DATALINK_POOL3/OTHER"], "0x00030002");
+    assert_eq!(numbers(&second.assign(&config(EXAMPLE)))["DATALINK_POOL1"], "0x00010000", "free by now");
     assert_eq!(after.len(), before.len());
     let kernel: Vec<_> = after.iter().map(|(name, mark)| (mark.as_str(), name.as_str())).collect();
     assert_eq!(Numbering::adopt(kernel.into_iter()), second);
@@ -199,7 +196,7 @@ fn tables() -> impl Strategy<Value = Table> {
         if let Some(map) = made.maps.get_mut("servers") {
             map.elements = elements;
         }
-        let rules = |texts: Vec<String>| texts.into_iter().map(Rule).collect();
+        let rules = |texts: Vec<String>| texts.into_iter().map(Rule::new).collect();
         made.chains =
             chains.into_iter().map(|(name, texts)| (name, Chain { hook: "", rules: rules(texts) })).collect();
         made
