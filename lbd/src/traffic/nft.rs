@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
 
 use super::listing::Listing;
 use super::table::{FAMILY, MAPS, NAME, NUMBERING};
@@ -61,11 +62,14 @@ pub async fn list() -> Result<Listing, NftError> {
         other => other?,
     };
     listing.read(&outline).map_err(NftError::Answer)?;
-    for (name, map) in listed_maps() {
-        if listing.maps.contains_key(name) {
-            let answer = run(&["-j", "list", map, FAMILY, NAME, name], "").await?;
-            listing.read(&answer).map_err(NftError::Answer)?;
-        }
+    // nft lists one map a call, and most of a call is its start: side by side, because every start of lbd waits for it.
+    let mut calls: JoinSet<_> = listed_maps()
+        .filter(|(name, _)| listing.maps.contains_key(*name))
+        .map(|(name, map)| async move { run(&["-j", "list", map, FAMILY, NAME, name], "").await })
+        .collect();
+    while let Some(answer) = calls.join_next().await {
+        let answer = answer.map_err(|error| NftError::Run(error.to_string()))??;
+        listing.read(&answer).map_err(NftError::Answer)?;
     }
     Ok(listing)
 }
