@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::config::{Config, Document, Format, validate};
+use crate::config::{Config, Document, Format, VirtualService, validate};
 use crate::engine::Start;
 use crate::network::netlink::Netlink;
 use crate::store::{Author, Stamp, Standing};
@@ -161,9 +161,9 @@ fn appliance(settings: Settings, vault: &Vault, problems: &mut Vec<String>) -> R
     validate(zero_touch::initial_document(&settings)).map_err(|problems| lines(&problems))
 }
 
-/// Addresses of all real servers.
+/// Addresses of all servers, those that only serve when no other does included.
 pub fn destinations(config: &Config) -> BTreeSet<IpAddr> {
-    config.services.iter().flat_map(|service| &service.servers).map(|server| server.address).collect()
+    config.services.iter().flat_map(VirtualService::destinations).collect()
 }
 
 /// Reads a configuration file; the error lists every problem, one a line.

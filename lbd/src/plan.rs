@@ -57,6 +57,8 @@ pub struct ServicePlan {
     pub interfaces: Vec<Result<String, String>>,
     /// In the order of the configuration.
     pub servers: Vec<Source>,
+    /// Of the fallback server, where there is one.
+    pub fallback_server: Option<Source>,
 }
 
 /// The source address that a server sees, and why that one.
@@ -119,9 +121,10 @@ fn place(inputs: &Inputs<'_>, service: &VirtualService) -> ServicePlan {
     let interfaces: Vec<_> =
         service.addresses.iter().map(|address| interface(inputs.topology, service, *address)).collect();
     let homes: Vec<_> = service.addresses.iter().copied().zip(&interfaces).collect();
-    let servers =
-        service.servers.iter().map(|server| source(inputs.topology, service, server, &homes)).collect();
-    ServicePlan { interfaces, servers }
+    let source = |address| source(inputs.topology, service, address, &homes);
+    let servers = service.servers.iter().map(|server| source(server.address)).collect();
+    let fallback_server = service.fallback_server.map(|server| source(server.address));
+    ServicePlan { interfaces, servers, fallback_server }
 }
 
 fn interface(topology: &Topology, service: &VirtualService, address: IpAddr) -> Result<String, String> {
@@ -142,14 +145,14 @@ fn interface(topology: &Topology, service: &VirtualService, address: IpAddr) -> 
 fn source(
     topology: &Topology,
     service: &VirtualService,
-    server: &RealServer,
+    server: IpAddr,
     homes: &[(IpAddr, &Result<String, String>)],
 ) -> Source {
-    let Some(Egress { interface: name, source }) = topology.routes.get(&server.address) else {
-        return Source { address: None, reason: format!("there is no route to {}", server.address) };
+    let Some(Egress { interface: name, source }) = topology.routes.get(&server) else {
+        return Source { address: None, reason: format!("there is no route to {server}") };
     };
     let configured = match service.snat_source {
-        SnatSource::VirtualAddress => service.addresses_of(Family::of(server.address)).next(),
+        SnatSource::VirtualAddress => service.addresses_of(Family::of(server)).next(),
         SnatSource::Interface => {
             return Source {
                 address: Some(*source),
@@ -162,7 +165,7 @@ fn source(
         return Source { address: Some(address), reason: "the virtual address, as configured".to_owned() };
     }
     let network = |address| topology.interfaces.get(name).and_then(|it| it.network_of(address));
-    let homes = homes.iter().filter(|(address, _)| Family::of(*address) == Family::of(server.address));
+    let homes = homes.iter().filter(|(address, _)| Family::of(*address) == Family::of(server));
     let near = homes.filter_map(|(address, home)| Some((*address, *home, network(*address)?)));
     let lives_there = |home: &Result<String, String>| home.as_ref() == Ok(name);
     let (address, reason) = match near.clone().find(|(_, home, _)| lives_there(home)) {
@@ -213,7 +216,23 @@ fn rules<'a>(
         pins: pins(inputs, service),
         fallback: service.fallback,
         servers: in_service.collect(),
+        fallback_server: fallback_server(inputs, service, plan),
         full: full.collect(),
+    })
+}
+
+fn fallback_server(
+    inputs: &Inputs<'_>,
+    service: &VirtualService,
+    plan: &ServicePlan,
+) -> Option<ruleset::Server> {
+    let server = service.fallback_server?;
+    Some(ruleset::Server {
+        mark: inputs.numbering.fallback(&service.label)?,
+        address: server.address,
+        port: server.port,
+        share: 0,
+        source: plan.fallback_server.as_ref()?.address,
     })
 }
 
@@ -231,8 +250,8 @@ fn fast_path(inputs: &Inputs<'_>, services: &[ServicePlan]) -> Option<BTreeSet<S
 /// The flowtable watches where clients come in and where servers are reached.
 fn interfaces_in_use(inputs: &Inputs<'_>, services: &[ServicePlan]) -> BTreeSet<String> {
     let inward = services.iter().flat_map(|service| service.interfaces.iter().flatten().cloned());
-    let servers = inputs.config.services.iter().flat_map(|service| &service.servers);
-    let outward = servers.filter_map(|server| inputs.topology.routes.get(&server.address));
+    let servers = inputs.config.services.iter().flat_map(VirtualService::destinations);
+    let outward = servers.filter_map(|server| inputs.topology.routes.get(&server));
     inward.chain(outward.map(|egress| egress.interface.clone())).collect()
 }
 

@@ -82,7 +82,7 @@ pub enum ServiceState {
     Checking,
     /// Some servers fail, and the others carry the service; or all that do not fail are full.
     Degraded,
-    /// No server is left.
+    /// No real server is left; see [`ServiceView::fallback_server`] for one that may serve nevertheless.
     Down,
     /// Switched off by its configuration.
     Off,
@@ -116,6 +116,9 @@ pub struct ServiceView {
     /// What passes now.
     #[serde(flatten)]
     pub traffic: TrafficView,
+    /// Who serves while no real server takes new clients, where one is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_server: Option<FallbackServerView>,
     /// In the order of the configuration.
     pub real_servers: Vec<ServerView>,
 }
@@ -136,6 +139,26 @@ impl ServiceView {
         let names: BTreeSet<_> = self.addresses.iter().filter_map(|view| view.interface.as_deref()).collect();
         names.into_iter().collect::<Vec<_>>().join(", ")
     }
+}
+
+/// The fallback server of a service. Nobody checks it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FallbackServerView {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port; `None` is the port that the client asked for.
+    pub port: Option<u16>,
+    /// It gets all new connections of its family now, as no real server takes any.
+    pub serving: bool,
+    /// The source address that it sees.
+    pub snat_source: Option<IpAddr>,
+    /// Why that one.
+    pub snat_reason: String,
+    /// Connections opened to it since the kernel table was made.
+    pub connections_opened: u64,
+    /// What passes now: connections that it has go on when a real server is back.
+    #[serde(flatten)]
+    pub traffic: TrafficView,
 }
 
 /// A virtual address.

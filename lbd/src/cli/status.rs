@@ -1,11 +1,11 @@
 //! The View as text for a terminal.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use jiff::Timestamp;
 
-use crate::view::{ServerState, ServerView, ServiceState, TrafficView, View};
+use crate::view::{FallbackServerView, ServerState, ServerView, ServiceState, TrafficView, View};
 use crate::web::pages::ago;
 
 /// One paragraph a service, one line a server.
@@ -40,17 +40,16 @@ pub fn text(view: &View, now: Timestamp) -> String {
         for server in &service.real_servers {
             let _ = writeln!(text, "  {}", server_line(server, now));
         }
+        if let Some(server) = &service.fallback_server {
+            let _ = writeln!(text, "  {}", fallback_line(server));
+        }
     }
     text
 }
 
 fn server_line(server: &ServerView, now: Timestamp) -> String {
-    let place = match (server.address, server.port) {
-        (address, Some(port)) => SocketAddr::new(address, port).to_string(),
-        (address, None) => address.to_string(),
-    };
-    let source =
-        server.snat_source.map_or("no source address".to_owned(), |source| format!("seen as {source}"));
+    let place = place(server.address, server.port);
+    let source = source_words(server.snat_source);
     format!(
         "{:<8} {} {place} for {}: {} ({}; weight {}, {}, {}; {} connections opened)",
         server_word(server.state),
@@ -63,6 +62,25 @@ fn server_line(server: &ServerView, now: Timestamp) -> String {
         traffic_words(&server.traffic),
         server.connections_opened
     )
+}
+
+fn fallback_line(server: &FallbackServerView) -> String {
+    format!(
+        "{:<8} fallback server {} ({}, {}; {} connections opened)",
+        if server.serving { "SERVING" } else { "waiting" },
+        place(server.address, server.port),
+        source_words(server.snat_source),
+        traffic_words(&server.traffic),
+        server.connections_opened
+    )
+}
+
+fn place(address: IpAddr, port: Option<u16>) -> String {
+    port.map_or_else(|| address.to_string(), |port| SocketAddr::new(address, port).to_string())
+}
+
+fn source_words(source: Option<IpAddr>) -> String {
+    source.map_or("no source address".to_owned(), |source| format!("seen as {source}"))
 }
 
 fn traffic_words(traffic: &TrafficView) -> String {

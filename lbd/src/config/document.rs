@@ -181,6 +181,11 @@ pub struct VirtualServiceDocument {
     /// What clients meet when no server is left: `refuse` (also where none is given) or `dicom-reject`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
+    /// A server that gets new connections while no real server takes any: `192.168.10.120:2001`, `[fd00::120]:2001`, or
+    /// an address alone, which means the port that the client asked for. It is not checked, and persistence does not
+    /// learn it: as soon as a real server is back, new connections go there. Clients of the other family meet `fallback`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_server: Option<String>,
     /// `reset` (also where none is given) or `keep`: what becomes of the connections of a server that fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_server_failure: Option<String>,

@@ -15,7 +15,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,8 +95,10 @@ pub struct VirtualService {
     pub sticky_prefixes: StickyPrefixes,
     /// Clients that always get the same server while it takes new ones; each network once.
     pub pins: BTreeMap<Network, Label>,
-    /// What clients meet when no server is left.
+    /// What clients meet when no server is left, the fallback server included.
     pub fallback: Fallback,
+    /// Who serves clients of its family while no real server takes them.
+    pub fallback_server: Option<FallbackServer>,
     /// What becomes of the connections of a server that fails.
     pub on_server_failure: OnServerFailure,
     /// How its servers are checked.
@@ -109,6 +111,12 @@ impl VirtualService {
     /// The port on which `server` is checked: the check's, else its own, else the service's first one.
     pub fn check_port(&self, server: &RealServer) -> u16 {
         self.check.port.or(server.port).unwrap_or_else(|| self.ports.first())
+    }
+
+    /// Whom it may send clients to: its servers, and the fallback server.
+    pub fn destinations(&self) -> impl Iterator<Item = IpAddr> {
+        let servers = self.servers.iter().map(|server| server.address);
+        servers.chain(self.fallback_server.iter().map(|server| server.address))
     }
 
     /// The virtual addresses of one family.
@@ -247,6 +255,24 @@ pub enum Fallback {
     /// lbd accepts the connection and rejects the association as "temporary congestion" (DICOM PS3.8 section 9.3.4),
     /// so that modalities queue and try again.
     DicomReject,
+}
+
+/// A server that is used while no real server takes new connections. Nobody checks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FallbackServer {
+    /// It serves clients of the same family.
+    pub address: IpAddr,
+    /// `None` means the port that the client asked for.
+    pub port: Option<u16>,
+}
+
+impl fmt::Display for FallbackServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => SocketAddr::new(self.address, port).fmt(f),
+            None => self.address.fmt(f),
+        }
+    }
 }
 
 /// Which server a new client gets.

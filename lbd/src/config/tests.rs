@@ -302,3 +302,30 @@ fn pins_and_prefixes_name_what_is_wrong() {
         "virtual_service[0].persistence.ipv4_prefix_length"
     );
 }
+
+#[test]
+fn a_fallback_server_is_a_place_of_its_own() {
+    let server = |text: &str| {
+        let text = GOOD.replacen("ports =", &format!("fallback_server = \"{text}\"\nports ="), 1);
+        config(&text).map(|config| config.services[0].fallback_server.map(|server| server.to_string()))
+    };
+    for good in ["192.168.10.120:2001", "192.168.10.120", "192.168.10.110:2002"] {
+        assert_eq!(server(good), Ok(Some(good.to_owned())));
+    }
+    for (wrong, why) in [
+        ("", "is not an IP address"),
+        ("sorry.example:2001", "is not an IP address"),
+        ("192.168.10.120:0", "0 is not a port"),
+        ("192.168.10.120:dicom", "\"dicom\" is not a port"),
+        ("192.168.10.120:", "\"\" is not a port"),
+        ("[fd00::120]:2001", "is an IPv6 address, and the service has none"),
+        ("fd00::120", "is an IPv6 address, and the service has none"),
+        ("192.168.10.110:2001", "is the real server DATALINK_POOL1_NODE1"),
+        ("192.168.10.101:2001", "is the virtual address of DATALINK_POOL2"),
+        ("192.168.10.10:2001", "is the management address"),
+    ] {
+        let problems = server(wrong).unwrap_err();
+        assert_eq!(problems[0].field, "virtual_service[0].fallback_server", "{wrong}");
+        assert!(problems[0].problem.contains(why), "{wrong}: {problems:?}");
+    }
+}

@@ -14,7 +14,7 @@ use crate::config::{OnServerFailure, OperatorState, RealServer, VirtualService};
 use crate::conntrack::census::{Census, Figures, PORTS_PER_SOURCE};
 use crate::health::state::Verdict;
 use crate::traffic::listing::Listing;
-use crate::traffic::numbering::is_service_counter;
+use crate::traffic::numbering::{Mark, is_service_counter};
 
 /// Connections that the kernel must forget.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -192,7 +192,13 @@ impl Engine {
             services.flat_map(|service| service.servers.iter().map(move |server| (service, server)));
         let halted =
             servers.filter(|(service, server)| !service.enabled || server.state == OperatorState::Halt);
-        halted.filter_map(|(service, server)| self.mark(service, server)).collect()
+        let halted = halted.filter_map(|(service, server)| self.mark(service, server));
+        let off = self.config.services.iter().filter(|service| !service.enabled);
+        halted.chain(off.filter_map(|service| self.fallback_mark(service))).collect()
+    }
+
+    fn fallback_mark(&self, service: &VirtualService) -> Option<u32> {
+        self.numbering.fallback(&service.label).map(Mark::get)
     }
 
     fn mark(&self, service: &VirtualService, server: &RealServer) -> Option<u32> {
@@ -215,9 +221,12 @@ impl Engine {
         let services = self.config.services.iter();
         let servers =
             services.flat_map(|service| service.servers.iter().map(move |server| (service, server)));
-        servers
-            .filter_map(|(service, server)| Some((self.mark(service, server)?, Some(server.address))))
-            .collect()
+        let servers =
+            servers.filter_map(|(service, server)| Some((self.mark(service, server)?, Some(server.address))));
+        let fallback = self.config.services.iter().filter_map(|service| {
+            Some((self.fallback_mark(service)?, service.fallback_server.map(|server| server.address)))
+        });
+        servers.chain(fallback).collect()
     }
 }
 

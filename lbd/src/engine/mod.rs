@@ -15,6 +15,7 @@ mod checks;
 mod connections;
 mod counters;
 mod course;
+mod fallback_server;
 mod kernel;
 mod lateness;
 mod messages;
@@ -290,10 +291,10 @@ impl Engine {
     fn follow_config(&mut self) -> Vec<Effect> {
         self.plan_is_old = true;
         self.title_help.forget();
-        let servers = self.config.services.iter().flat_map(|service| &service.servers);
+        let servers = self.config.services.iter().flat_map(VirtualService::destinations);
         let management = &self.config.management;
         vec![
-            Effect::WatchRoutes(servers.map(|server| server.address).collect()),
+            Effect::WatchRoutes(servers.collect()),
             Effect::Listen((management.address, management.https_port).into()),
             Effect::NameServers(Names::of(&self.numbering)),
             Effect::CountOften(self.counts_matter()),

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::connections::ports_run_out;
-use super::{Engine, Target, called_title, checks};
-use crate::config::{Fallback, Limit, OperatorState, RealServer, VirtualService};
+use super::{Engine, Target, called_title, checks, fallback_server};
+use crate::config::{Limit, OperatorState, RealServer, VirtualService};
 use crate::conntrack::census::{Figures, PORTS_PER_SOURCE};
 use crate::health::state::Verdict;
 use crate::health::tls::fault::day;
@@ -12,7 +12,8 @@ use crate::network::topology::Family;
 use crate::plan::{ServicePlan, Source};
 use crate::traffic::numbering::{server_counter, service_counter};
 use crate::view::{
-    AddressView, ChecksView, FastPath, ServerState, ServerView, ServiceState, ServiceView, TrafficView, View,
+    AddressView, ChecksView, FallbackServerView, FastPath, ServerState, ServerView, ServiceState,
+    ServiceView, TrafficView, View,
 };
 
 /// A certificate that ends sooner is a problem: long enough for those who issue them.
@@ -100,6 +101,14 @@ impl Engine {
         let missing: Vec<_> =
             plan.interfaces.iter().filter_map(|place| place.as_ref().err()).map(String::as_str).collect();
         let counter = service_counter(service.label.as_str());
+        let fallback = self.fallback_view(service, plan);
+        let problem = match missing.is_empty() {
+            true => [all_full(&servers), fallback_server::serves(fallback.as_ref())]
+                .into_iter()
+                .flatten()
+                .collect(),
+            false => missing.into_iter().map(str::to_owned).collect::<Vec<_>>(),
+        };
         ServiceView {
             label: service.label.to_string(),
             addresses: service.addresses.iter().zip(&plan.interfaces).map(address_view).collect(),
@@ -109,12 +118,13 @@ impl Engine {
                 true => reached_by(plan, state_of(&servers)),
                 false => ServiceState::Off,
             },
-            problem: (!missing.is_empty()).then(|| missing.join("; ")).or_else(|| all_full(&servers)),
-            without_server: without_server(service.fallback).to_owned(),
+            problem: (!problem.is_empty()).then(|| problem.join("; ")),
+            without_server: fallback_server::without_server(service, fallback.as_ref()),
             persistence_seconds: service.persistence.map(|time| time.as_secs()),
             connections_opened: self.counters.value(&counter),
             recent_connections_per_second: self.counters.course(&counter),
-            traffic: self.service_traffic(service, &servers),
+            traffic: self.service_traffic(service, &servers, fallback.as_ref()),
+            fallback_server: fallback,
             real_servers: servers,
         }
     }
@@ -192,11 +202,16 @@ impl Engine {
     }
 
     /// The sum of its servers, but for the rate: clients that met no server have opened connections too.
-    fn service_traffic(&self, service: &VirtualService, servers: &[ServerView]) -> TrafficView {
+    fn service_traffic(
+        &self,
+        service: &VirtualService,
+        servers: &[ServerView],
+        fallback: Option<&FallbackServerView>,
+    ) -> TrafficView {
         let rate = self.counters.rate(&service_counter(service.label.as_str()));
         let mut sum = TrafficView { connections_per_second: rate, ..TrafficView::default() };
         for TrafficView { connections_now, bytes_in, bytes_out, packets_in, packets_out, .. } in
-            servers.iter().map(|server| &server.traffic)
+            servers.iter().map(|server| &server.traffic).chain(fallback.map(|server| &server.traffic))
         {
             if let Some(connections) = connections_now {
                 *sum.connections_now.get_or_insert(0) += connections;
@@ -235,7 +250,7 @@ fn make_percentages(servers: &mut [ServerView], family: Family) {
     }
 }
 
-fn traffic(rate: f64, figures: Option<&Figures>) -> TrafficView {
+pub(super) fn traffic(rate: f64, figures: Option<&Figures>) -> TrafficView {
     let Some(Figures { connections, received, sent, .. }) = figures else {
         return TrafficView { connections_per_second: rate, ..TrafficView::default() };
     };
@@ -290,15 +305,6 @@ fn reached_by(plan: &ServicePlan, state: ServiceState) -> ServiceState {
         0 => ServiceState::Down,
         some if some < plan.interfaces.len() => state.max(ServiceState::Degraded),
         _ => state,
-    }
-}
-
-fn without_server(fallback: Fallback) -> &'static str {
-    match fallback {
-        Fallback::Refuse => "connections are refused at once",
-        Fallback::DicomReject => {
-            "associations are rejected as temporary congestion, so that modalities try again"
-        }
     }
 }
 

@@ -668,6 +668,32 @@ fn a_restart_ends_the_connections_of_servers_that_are_out_and_no_others() {
 }
 
 #[test]
+fn the_fallback_server_serves_while_nobody_else_does_and_the_view_says_so() {
+    let text = EXAMPLE.replacen("ports =", "fallback_server = \"192.168.10.120:2001\"\nports =", 1);
+    let mut world = World::with_config(&text, Listing::default());
+    world.calm_down();
+    let service = |world: &World| world.engine.view().virtual_services.remove(0);
+    let before = service(&world);
+    assert_eq!((before.fallback_server.map(|server| server.serving), before.problem), (Some(false), None));
+    assert_eq!(before.without_server, "the fallback server 192.168.10.120:2001 serves");
+    take_down(&mut world, &["POOL1_NODE1", "POOL1_NODE2"]);
+    // The second verdict came while the kernel was busy with the first.
+    world.applied(Ok(()));
+    world.applied(Ok(()));
+    let during = service(&world);
+    assert_eq!(
+        (during.state, during.fallback_server.map(|server| server.serving)),
+        (ServiceState::Down, Some(true))
+    );
+    assert!(during.problem.is_some_and(|told| told.contains("192.168.10.120:2001 is serving")));
+    assert_eq!(during.without_server, "the fallback server 192.168.10.120:2001 is serving");
+    // It ends with its place in the configuration, and so do its connections.
+    world.change(1, EXAMPLE);
+    world.calm_down();
+    assert!(marks(&world.endings).concat().contains(&0x1ffff), "{:?}", world.endings);
+}
+
+#[test]
 fn counted_connections_are_shown_and_scarce_ports_are_told() {
     use crate::conntrack::census::{Census, Figures};
     let mut world = World::new();

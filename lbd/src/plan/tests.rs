@@ -48,7 +48,7 @@ fn golden(plan: &Plan) -> String {
     }
     for service in &plan.services {
         writeln!(text, "# service on {:?}", service.interfaces).unwrap();
-        for source in &service.servers {
+        for source in service.servers.iter().chain(&service.fallback_server) {
             writeln!(text, "#   seen as {:?}: {}", source.address, source.reason).unwrap();
         }
     }
@@ -124,6 +124,7 @@ fn two_arms() {
         ports = "80"
         health_check = "tcp"
         snat_source = "virtual-address"
+        fallback_server = "10.9.0.1:8081"
         real_server = [{ label = "near", address = "10.0.0.1", port = 8080 }]
     "#;
     let interfaces = [("eth0", "10.0.0.10", 24), ("eth1", "192.0.2.10", 24)];
@@ -167,4 +168,19 @@ fn a_server_of_weight_0_is_not_reached_by_clients_that_knew_it_either() {
 fn without_any_network_there_is_no_flowtable() {
     let plan = plan_of(&config(EXAMPLE), &topology(&[], &[]), &[], true);
     assert_eq!(plan.desired.table.fast_path, None);
+}
+
+#[test]
+fn the_fallback_server_is_reached_exactly_while_no_server_is() {
+    let routes = ["110", "111", "120"].map(|last| format!("192.168.10.{last}"));
+    let routes: Vec<_> = routes.iter().map(|server| (server.as_str(), "eth0")).collect();
+    let topology = topology(&[("eth0", "192.168.10.10", 24)], &routes);
+    let text = EXAMPLE.replacen("ports =", "fallback_server = \"192.168.10.120\"\nports =", 1);
+    let maps = |down: &[&str]| plan_of(&config(&text), &topology, down, false).desired.table.maps.clone();
+    let of_one_down = maps(&["DATALINK_POOL1_NODE1"]);
+    assert!(!of_one_down["servers_same_port"].elements.contains_key("0x0001ffff"));
+    assert_eq!(of_one_down["numbering"].elements["0x0001ffff"], "DATALINK_POOL1/fallback server");
+    let of_all_down = maps(&["DATALINK_POOL1_NODE1", "DATALINK_POOL1_NODE2"]);
+    assert_eq!(of_all_down["servers_same_port"].elements["0x0001ffff"], "192.168.10.120");
+    assert_eq!(of_all_down["sources"].elements["0x0001ffff"], "192.168.10.100");
 }

@@ -1,7 +1,7 @@
 //! Numbers for services and servers: the kernel knows them by marks, people by labels.
 //!
 //! Layout of packet mark and connection mark, the same for both:
-//! bits 0-15 the server within its service (1 to 65,535; 0 means the service itself), bits 16-27 the service
+//! bits 0-15 the server within its service (1 to 65,534; 65,535 is the fallback server, 0 means the service itself), bits 16-27 the service
 //! (1 to 4,095), bits 28-31 kept free for policy routing.
 //!
 //! The numbering is not stored: the table's own set `numbering` (mark, with the name as comment) holds it, so that it lives
@@ -13,7 +13,10 @@ use crate::config::{Config, Label, VirtualService};
 
 const SERVICE_SHIFT: u32 = 16;
 const LARGEST_SERVICE: u32 = 0x0fff;
-const LARGEST_SERVER: u32 = 0xffff;
+const SERVER_BITS: u32 = 0xffff;
+/// Of the fallback server.
+const FALLBACK_SERVER: u32 = 0xffff;
+const LARGEST_SERVER: u32 = 0xfffe;
 
 /// Mark of a service (server bits 0) or of a server of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +55,11 @@ pub fn server_counter(service: &str, server: &str) -> String {
     format!("{service}/{server}")
 }
 
+/// Name of the counter of the fallback server of a service: no label has a blank.
+pub fn fallback_counter(service: &str) -> String {
+    server_counter(service, "fallback server")
+}
+
 /// Marks by counter name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Numbering(BTreeMap<String, Mark>);
@@ -80,12 +88,15 @@ impl Numbering {
             let name = service_counter(service.label.as_str());
             let Some(number) = services.get(&name).map(|number| number << SERVICE_SHIFT) else { continue };
             let wanted = service.servers.iter().map(|server| counter_of(service, &server.label));
-            let of_this_service = |mark: &&Mark| mark.0 & !LARGEST_SERVER == number;
-            let known = |name: &str| Some(self.0.get(name).filter(of_this_service)?.0 & LARGEST_SERVER);
+            let of_this_service = |mark: &&Mark| mark.0 & !SERVER_BITS == number;
+            let known = |name: &str| Some(self.0.get(name).filter(of_this_service)?.0 & SERVER_BITS);
             let numbers = Mark(number)..=Mark(number | LARGEST_SERVER);
-            let used = used_servers.range(numbers).map(|mark| mark.0 & LARGEST_SERVER).collect();
+            let used = used_servers.range(numbers).map(|mark| mark.0 & SERVER_BITS).collect();
             let servers = keep_or_take(wanted, known, &used, LARGEST_SERVER);
             marks.extend(servers.into_iter().map(|(name, server)| (name, Mark(number | server))));
+            if service.fallback_server.is_some() {
+                marks.insert(fallback_counter(service.label.as_str()), Mark(number | FALLBACK_SERVER));
+            }
             marks.insert(name, Mark(number));
         }
         Self(marks)
@@ -99,6 +110,11 @@ impl Numbering {
     /// Mark of a service.
     pub fn service(&self, service: &Label) -> Option<Mark> {
         self.0.get(&service_counter(service.as_str())).copied()
+    }
+
+    /// Mark of the fallback server of a service, where it has one.
+    pub fn fallback(&self, service: &Label) -> Option<Mark> {
+        self.0.get(&fallback_counter(service.as_str())).copied()
     }
 
     /// Mark of a server.

@@ -2,7 +2,7 @@
 //!
 //! A new connection to a virtual service goes: `prerouting` looks up address, protocol and port in `services`
 //! (or `service_ranges`) and enters `svc_N`; there the packet mark becomes the mark of the server (from `sticky` for a known client,
-//! else from `share_N`), `servers` turns the mark into the destination; `postrouting` keeps the mark on the
+//! else from `share_N`; of the fallback server where nobody is left), `servers` turns the mark into the destination; `postrouting` keeps the mark on the
 //! connection and looks up the source address in `sources`. IPv6 goes the same way through maps and chains of its own,
 //! whose names end in 6: a server's mark never leads to another family than its client's.
 
@@ -54,6 +54,8 @@ pub struct Service<'a> {
     pub fallback: Fallback,
     /// Those that take connections now.
     pub servers: Vec<Server>,
+    /// Who takes those of its family while none of them does.
+    pub fallback_server: Option<Server>,
     /// Those that would, if they had not as many as they may: noted for the next lbd, which must not take them for dead.
     pub full: Vec<Mark>,
 }
@@ -62,6 +64,18 @@ impl Service<'_> {
     fn families(&self) -> impl Iterator<Item = Family> {
         let reached = |family: &Family| self.addresses.iter().any(|address| Family::of(*address) == *family);
         Family::ALL.into_iter().filter(reached)
+    }
+
+    fn fallback_server(&self, family: Family) -> Option<&Server> {
+        self.fallback_server.as_ref().filter(|server| Family::of(server.address) == family)
+    }
+
+    /// The fallback server is in the kernel's map exactly while it is needed.
+    fn destinations(&self, family: Family) -> impl Iterator<Item = &Server> {
+        let of_family = move |server: &&Server| Family::of(server.address) == family;
+        let is_needed = !self.servers.iter().any(|server| of_family(&server));
+        let fallback = self.fallback_server(family).filter(|_| is_needed);
+        self.servers.iter().filter(of_family).chain(fallback)
     }
 }
 
@@ -262,10 +276,7 @@ fn elements(ruleset: &Ruleset<'_>, map: &str) -> BTreeMap<String, String> {
         Some(map) => (map, Family::Ipv6),
         None => (map, Family::Ipv4),
     };
-    let servers = || {
-        let all = ruleset.services.iter().flat_map(|service| &service.servers);
-        all.filter(move |server| Family::of(server.address) == family)
-    };
+    let servers = || ruleset.services.iter().flat_map(move |service| service.destinations(family));
     let place = |s: &Server| Some((s.mark.to_string(), format!("{} . {}", s.address, s.port?)));
     let source = |s: &Server| Some((s.mark.to_string(), s.source?.to_string()));
     match map {
@@ -367,7 +378,12 @@ fn service_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
             lines.push(known);
         }
     }
-    lines.extend(to_server);
+    lines.extend(to_server.clone());
+    if let Some(server) = service.fallback_server(family) {
+        // Who gets here was learnt by no map, and goes to a real server with the next connection.
+        lines.push(format!("meta mark set {}", server.mark));
+        lines.extend(to_server);
+    }
     if service.fallback == Fallback::DicomReject {
         lines.push(format!("meta l4proto tcp redirect to :{}", fallback::PORT));
     }

@@ -1,6 +1,7 @@
 //! From document to [`Config`]: every rule in one folder, every broken rule reported at once.
 
 mod checks;
+mod fallback_server;
 mod network;
 mod pins;
 mod services;
@@ -177,16 +178,20 @@ fn addresses_do_not_collide(check: &mut Collector, management: &Management, serv
             let fault = Fault::new(problem, "give the virtual service an address of its own");
             check.report(format!("virtual_service[{index}].addresses[{position}]"), fault);
         }
-        for (position, server) in service.servers.iter().enumerate() {
-            let field = format!("virtual_service[{index}].real_server[{position}].address");
-            let problem = if server.address == management {
-                format!("{} is the management address of the appliance", server.address)
-            } else if let Some(label) = virtual_addresses.get(&server.address) {
-                format!("{} is the virtual address of {label}", server.address)
+        let servers = service.servers.iter().enumerate();
+        let servers =
+            servers.map(|(position, server)| (format!("real_server[{position}].address"), server.address));
+        let fallback = service.fallback_server.map(|server| ("fallback_server".to_owned(), server.address));
+        for (field, address) in servers.chain(fallback) {
+            let problem = if address == management {
+                format!("{address} is the management address of the appliance")
+            } else if let Some(label) = virtual_addresses.get(&address) {
+                format!("{address} is the virtual address of {label}")
             } else {
                 continue;
             };
-            check.report(field, Fault::new(problem, "give the server's own address"));
+            let fault = Fault::new(problem, "give the server's own address");
+            check.report(format!("virtual_service[{index}].{field}"), fault);
         }
     }
 }

@@ -102,6 +102,13 @@ fn service(
     }
     let (addresses, servers) = (addresses?, servers?);
     families_match(check, field, &addresses, &servers);
+    let fallback_server = super::fallback_server::fallback_server(
+        check,
+        field,
+        document.fallback_server.as_deref(),
+        &addresses,
+        &servers,
+    );
     let pins = super::pins::pins(check, field, &document.pin, &servers);
     Some(VirtualService {
         label: label?,
@@ -117,6 +124,7 @@ fn service(
         sticky_prefixes: sticky_prefixes?,
         pins: pins?,
         fallback: fallback?,
+        fallback_server: fallback_server?,
         on_server_failure: on_server_failure?,
         check: health_check?,
         servers,

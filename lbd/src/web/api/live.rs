@@ -152,6 +152,17 @@ fn metrics_of(view: &View) -> String {
         "Bytes from clients (in) and to them (out).",
         services().flat_map(directions).collect(),
     );
+    metric(
+        "service_fallback_serving",
+        "gauge",
+        "1 while the fallback server gets new connections; missing where there is none.",
+        services()
+            .filter_map(|service| {
+                let serving = service.fallback_server.as_ref()?.serving;
+                Some((labels(&[("service", &service.label)]), f64::from(serving)))
+            })
+            .collect(),
+    );
     let servers = || {
         services().flat_map(|service| {
             service.real_servers.iter().map(move |server| {

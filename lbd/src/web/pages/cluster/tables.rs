@@ -75,6 +75,13 @@ pub(super) const SERVICE: &[Section] = &[
         title: "Failures and addresses (advanced)",
         advanced: true,
         fields: &[
+            Field::text("fallback_server", "Fallback server")
+                .example("192.168.10.120:2001")
+                .blank("none")
+                .hint(
+                    "Gets new connections while no real server takes any; it is not checked. An address alone: on the \
+                     port that the client asked for.",
+                ),
             Field::choice("fallback", "When no server is left", FALLBACKS),
             Field::choice("on_server_failure", "Connections of a server that fails", ON_FAILURE),
             Field::choice("snat_source", "Source address that servers see", SNAT_SOURCES),

@@ -117,6 +117,7 @@ mod tests {
             connections_opened: 0,
             recent_connections_per_second: course.to_vec(),
             traffic: TrafficView { connections_per_second: now, ..TrafficView::default() },
+            fallback_server: None,
             real_servers: Vec::new(),
         })
     }

@@ -19,6 +19,7 @@ fn service(label: &str, state: ServiceState) -> ServiceView {
         persistence_seconds: None,
         connections_opened: 0,
         recent_connections_per_second: Vec::new(),
+        fallback_server: None,
         real_servers: Vec::new(),
     }
 }
