@@ -91,7 +91,7 @@ impl Script {
             let devices: Vec<_> = devices.iter().map(|name| format!("\"{name}\"")).collect();
             let devices = devices.join(", ");
             self.line(format_args!(
-                "add flowtable {TABLE} fast {{ hook ingress priority 0; devices = {{ {devices} }}; }}"
+                "add flowtable {TABLE} fast {{ hook ingress priority 0; devices = {{ {devices} }}; counter; }}"
             ));
         }
     }

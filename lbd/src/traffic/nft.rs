@@ -90,7 +90,7 @@ pub async fn counters() -> Result<BTreeMap<String, u64>, NftError> {
 /// Asks the kernel whether it would take a flowtable; nothing is changed.
 pub async fn fast_path_error() -> Option<NftError> {
     const PROBE: &str = "add table inet evenkeel_probe\n\
-        add flowtable inet evenkeel_probe fast { hook ingress priority 0; devices = { \"lo\" }; }\n";
+        add flowtable inet evenkeel_probe fast { hook ingress priority 0; devices = { \"lo\" }; counter; }\n";
     run(&["--check", "-f", "-"], PROBE).await.err()
 }
 

@@ -103,7 +103,7 @@ fn the_fast_path_follows_its_interfaces() {
         [
             "flush chain inet evenkeel forward",
             "delete flowtable inet evenkeel fast",
-            "add flowtable inet evenkeel fast { hook ingress priority 0; devices = { \"eth0\", \"eth1\" }; }",
+            "add flowtable inet evenkeel fast { hook ingress priority 0; devices = { \"eth0\", \"eth1\" }; counter; }",
         ]
     );
     assert!(lines.last().unwrap().starts_with("add rule inet evenkeel forward two"));
