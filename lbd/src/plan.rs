@@ -211,6 +211,7 @@ fn rules<'a>(
         ports: &service.ports,
         protocol: service.protocol,
         scheduler: service.scheduler,
+        idle_timeout: service.idle_timeout,
         persistence: service.persistence,
         sticky_prefixes: service.sticky_prefixes,
         pins: pins(inputs, service),

@@ -105,6 +105,9 @@ pub struct ServiceView {
     pub problem: Option<String>,
     /// What clients meet while no server is left.
     pub without_server: String,
+    /// Seconds after which a connection without a packet is forgotten, if the service has a time-out of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_seconds: Option<u64>,
     /// Seconds a client keeps its server, if it does.
     pub persistence_seconds: Option<u64>,
     /// Connections that clients have opened to the virtual address since the kernel table was made.

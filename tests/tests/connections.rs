@@ -1,6 +1,9 @@
 //! Connections: those of a server that is no more end at once, those of others go on, and all are counted.
 
-use lab::{Config, Host, Lab, tcp::Held};
+use std::time::Duration;
+
+use lab::topology::ipv6;
+use lab::{Config, Host, Lab, tcp::Held, wait};
 
 /// A pool whose client holds a connection, and the server at its other end.
 struct Holding<'a> {
@@ -220,7 +223,7 @@ fn who_was_that_is_answered_for_closed_connections_also_after_a_restart() {
     let port = source.rsplit_once(':').expect("a port").1.to_owned();
     drop(holding.held);
     let question = format!("closed-connections?client={}&port={port}&since=1h", lab.client().address());
-    lab::wait::until(lab::lbd::SOON, "the closed connection", || connections(&lab, &question).len() == 1);
+    wait::until(lab::lbd::SOON, "the closed connection", || connections(&lab, &question).len() == 1);
     lab.lbd().kill();
     lab.lbd().start_again();
     let closed = connections(&lab, &question);
@@ -233,5 +236,57 @@ fn who_was_that_is_answered_for_closed_connections_also_after_a_restart() {
     let held = lab.client().hold(lab.vip(0), 2001);
     lab.server(&held.reply.server).set_link(false);
     let ended = || connections(&lab, "closed-connections").iter().any(|closed| closed["cause"] == "ended");
-    lab::wait::until(lab::lbd::SOON, "the connection of the dead server", ended);
+    wait::until(lab::lbd::SOON, "the connection of the dead server", ended);
+}
+
+#[test]
+fn an_idle_connection_is_forgotten_after_its_time_out_and_one_that_talks_stays() {
+    let lab = Lab::single_arm();
+    lab.server("NODE1").named_server("NODE1", 2001);
+    lab.lbd().start(&lab.config([&lab.pool().weights(&[100]).with("idle_timeout_seconds = 5")]));
+    lab.lbd().wait_service("POOL", "up");
+    let _idle = lab.client().hold(lab.vip(0), 2001);
+    let talking = lab.client().hold(lab.vip(0), 2001);
+    let open = || connections(&lab, "connections?service=POOL");
+    let only_the_talking_one = || {
+        talking.expect_alive();
+        open().len() == 1
+    };
+    assert_eq!(open().len(), 2);
+    let took = wait::until(Duration::from_secs(15), "the idle one to be forgotten", only_the_talking_one);
+    assert!(took > Duration::from_secs(3), "after {took:?}");
+    wait::holds_for(Duration::from_secs(6), "the other stays", only_the_talking_one);
+    let [left] = open().try_into().expect("one");
+    assert!(left["age_seconds"].as_u64() >= Some(9), "the same entry ever since: {left:#}");
+}
+
+#[test]
+fn an_idle_time_out_counts_for_both_protocols_and_families_and_can_change() {
+    let lab = Lab::single_arm().with_ipv6();
+    let node = lab.server("NODE1");
+    node.named_server("NODE1", 2001);
+    let addresses = [lab.vip(0).into(), ipv6(lab.vip(0)).into()];
+    let pool = lab.pool().weights(&[100]).server("NODE1-6", ipv6(node.address())).at(&addresses);
+    let with = |seconds: u32| {
+        let config = lab.config([&pool.clone().with(&format!("idle_timeout_seconds = {seconds}"))]);
+        config.replacing("protocol = \"tcp\"", "protocol = \"tcp+udp\"")
+    };
+    lab.lbd().start(&with(600));
+    lab.lbd().wait_service("POOL", "up");
+    for address in addresses {
+        assert!(lab.client().ask_udp(address, 2001).contains("NODE1"));
+    }
+    let _held = lab.client().hold(lab.vip(0), 2001);
+    let left = || {
+        let open = connections(&lab, "connections?service=POOL");
+        open.iter().map(|one| one["seconds_left"].as_u64().unwrap_or_default()).collect::<Vec<_>>()
+    };
+    let all = left();
+    assert!(all.len() == 3 && all.iter().all(|left| (560..=600).contains(left)), "{all:?}");
+    lab.lbd().put(&with(1_200)).expect(200);
+    let _new = lab.client().hold(lab.vip(0), 2001);
+    assert!(left().iter().any(|left| (1_160..=1_200).contains(left)), "{:?}", left());
+    lab.lbd().put(&with(0)).expect(200);
+    let _endless = lab.client().hold(lab.vip(0), 2001);
+    assert!(left().iter().any(|left| *left > 400_000), "{:?}", left());
 }

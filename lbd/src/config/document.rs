@@ -198,6 +198,11 @@ pub struct VirtualServiceDocument {
     /// it has its whole share at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_start_seconds: Option<i64>,
+    /// Seconds after which a connection without a packet is forgotten, for connections that begin from then on: 5 to
+    /// 432000. 0, also where none is given: as long as the kernel keeps them (TCP 5 days, UDP 30 s to 2 minutes). The
+    /// kernel's fast path (flowtable) knows one time-out for all: services with one of their own do not use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_seconds: Option<i64>,
     /// Source-IP persistence; on with 300 s where nothing is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistence: Option<PersistenceDocument>,

@@ -89,6 +89,8 @@ pub struct VirtualService {
     pub scheduler: Scheduler,
     /// How long a server that has come (back) grows into its share; zero: not at all.
     pub slow_start: Duration,
+    /// After how long without a packet a connection is forgotten; `None`: when the kernel does.
+    pub idle_timeout: Option<Duration>,
     /// How long a client keeps its server after its last new connection; `None` means no persistence.
     pub persistence: Option<Duration>,
     /// Which clients count as one for persistence: those that agree in so many bits, by family.

@@ -329,3 +329,17 @@ fn a_fallback_server_is_a_place_of_its_own() {
         assert!(problems[0].problem.contains(why), "{wrong}: {problems:?}");
     }
 }
+
+#[test]
+fn an_idle_time_out_is_neither_a_blink_nor_for_ever() {
+    let timeout = |seconds: i64| {
+        let text = GOOD.replacen("ports =", &format!("idle_timeout_seconds = {seconds}\nports ="), 1);
+        config(&text).map(|config| config.services[0].idle_timeout.map(|time| time.as_secs()))
+    };
+    assert_eq!([timeout(0), timeout(5), timeout(432_000)], [Ok(None), Ok(Some(5)), Ok(Some(432_000))]);
+    for wrong in [-1, 4, 432_001] {
+        let problems = timeout(wrong).unwrap_err();
+        assert_eq!(problems[0].field, "virtual_service[0].idle_timeout_seconds");
+        assert!(problems[0].remedy.contains("give 5 to 432000"), "{problems:?}");
+    }
+}

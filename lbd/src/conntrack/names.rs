@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::entry::MarkFilter;
-use crate::traffic::numbering::Numbering;
+use crate::traffic::numbering::{Numbering, SERVICE_BITS};
 
 /// A server in a service, by their labels.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,9 +17,6 @@ pub struct ServerName {
 /// Servers by mark.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names(BTreeMap<u32, ServerName>);
-
-/// The bits of a mark that name the service; see [`crate::traffic::numbering`].
-const SERVICE_BITS: u32 = 0x0fff_0000;
 
 impl Names {
     /// Those of a numbering.

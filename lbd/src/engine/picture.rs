@@ -82,14 +82,24 @@ impl Engine {
 
     fn fast_path(&self) -> FastPath {
         match &self.fast_path_missing {
-            None => FastPath {
-                available: true,
-                detail: "established connections take the kernel's fast path (flowtable)".into(),
-            },
+            None => FastPath { available: true, detail: self.fast_path_words() },
             Some(why) => FastPath {
                 available: false,
                 detail: format!("this kernel has no flowtables; connections take the ordinary path ({why})"),
             },
+        }
+    }
+
+    fn fast_path_words(&self) -> String {
+        let all = "established connections take the kernel's fast path (flowtable)";
+        let own = self.config.services.iter().filter(|service| service.idle_timeout.is_some());
+        let labels: Vec<_> = own.map(|service| service.label.as_str()).collect();
+        match labels.as_slice() {
+            [] => all.to_owned(),
+            [label] => format!("{all}, but not those of {label}, which has an idle time-out of its own"),
+            many => {
+                format!("{all}, but not those of {} services with an idle time-out of their own", many.len())
+            }
         }
     }
 
@@ -120,6 +130,7 @@ impl Engine {
             },
             problem: (!problem.is_empty()).then(|| problem.join("; ")),
             without_server: fallback_server::without_server(service, fallback.as_ref()),
+            idle_timeout_seconds: service.idle_timeout.map(|time| time.as_secs()),
             persistence_seconds: service.persistence.map(|time| time.as_secs()),
             connections_opened: self.counters.value(&counter),
             recent_connections_per_second: self.counters.course(&counter),

@@ -76,6 +76,8 @@ fn both_families() {
         label = "A"
         addresses = ["192.168.10.100", "192.168.10.101", "fd00::100"]
         ports = "104"
+        protocol = "tcp+udp"
+        idle_timeout_seconds = 900
         health_check = "tcp"
         persistence = { ipv4_prefix_length = 20, ipv6_prefix_length = 60 }
         pin = [{ client = "fd00::/16", server = "six" }]

@@ -38,6 +38,9 @@ fn changes(current: &Listing, desired: &Table) -> String {
 }
 
 fn declare(script: &mut Script, current: &Listing, desired: &Table) {
+    for (name, definition) in desired.timeouts.iter().filter(|(name, _)| !current.timeouts.contains(*name)) {
+        script.line(format_args!("add ct timeout {TABLE} {name} {{ {definition} }}"));
+    }
     for (name, map) in desired.maps.iter().filter(|(name, _)| !current.maps.contains_key(**name)) {
         script.line(format_args!("add {} {TABLE} {name} {{ {} }}", map.kind.keyword, map.kind.definition));
     }
@@ -63,6 +66,9 @@ fn withdraw(script: &mut Script, current: &Listing, desired: &Table) {
     let sticky6 = current.maps.keys().filter(|name| name.starts_with(STICKY6_PREFIX));
     for name in sticky6.filter(|name| !desired.sticky6.contains(*name)) {
         script.line(format_args!("delete map {TABLE} {name}"));
+    }
+    for name in current.timeouts.iter().filter(|name| !desired.timeouts.contains_key(*name)) {
+        script.line(format_args!("delete ct timeout {TABLE} {name}"));
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Listing {
     /// Packets of each counter of [`NUMBERING`], by name: one a connection, as only a connection's first packet meets
     /// them.
     pub counters: BTreeMap<String, u64>,
+    /// Names of idle time-outs.
+    pub timeouts: BTreeSet<String>,
     /// For each chain that hands out turns: how many each mark has. Not compared, but taken over at start.
     pub turns: BTreeMap<String, BTreeMap<u32, u32>>,
     /// Interfaces of the fast path.
@@ -41,6 +43,7 @@ impl Listing {
                 .chain(table.sticky6.iter().map(|name| (name.clone(), BTreeMap::new())))
                 .collect(),
             counters: table.counters().into_iter().map(|name| (name.clone(), 0)).collect(),
+            timeouts: table.timeouts.keys().cloned().collect(),
             turns: BTreeMap::new(),
             fast_path: table.fast_path.clone(),
         }
@@ -77,6 +80,9 @@ impl Listing {
                 let elements = map.elem.iter().filter_map(element).collect();
                 self.maps.insert(map.name, elements);
             }
+            Object::Timeout { name } => {
+                self.timeouts.insert(name);
+            }
             Object::Flowtable { dev } => {
                 self.fast_path = Some(texts(dev).into_iter().collect());
             }
@@ -104,6 +110,10 @@ enum Object {
     },
     Map(Elements),
     Set(Elements),
+    #[serde(rename = "ct timeout")]
+    Timeout {
+        name: String,
+    },
     Flowtable {
         #[serde(default)]
         dev: Value,

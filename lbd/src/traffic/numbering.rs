@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::{Config, Label, VirtualService};
 
 const SERVICE_SHIFT: u32 = 16;
+/// The bits of a mark that name the service.
+pub const SERVICE_BITS: u32 = 0x0fff_0000;
 const LARGEST_SERVICE: u32 = 0x0fff;
 const SERVER_BITS: u32 = 0xffff;
 /// Of the fallback server.

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::numbering::{Mark, Numbering};
+use super::numbering::{Mark, Numbering, SERVICE_BITS};
 use super::shares::{slots, turns};
 use super::table::{Chain, MAPS, Map, MapKind, Rule, STICKY6_PREFIX, Table};
 use crate::config::{Fallback, Management, Ports, Protocol, Scheduler, StickyPrefixes};
@@ -44,6 +44,8 @@ pub struct Service<'a> {
     pub ports: &'a Ports,
     /// See [`crate::config::VirtualService::scheduler`].
     pub scheduler: Scheduler,
+    /// See [`crate::config::VirtualService::idle_timeout`].
+    pub idle_timeout: Option<Duration>,
     /// See [`crate::config::VirtualService::persistence`].
     pub persistence: Option<Duration>,
     /// See [`crate::config::VirtualService::sticky_prefixes`].
@@ -140,6 +142,38 @@ pub struct Server {
     pub source: Option<IpAddr>,
 }
 
+/// A time-out that conntrack is to use instead of its own.
+struct IdleTimeout {
+    name: String,
+    transport: &'static str,
+    /// In nft's words.
+    definition: String,
+}
+
+/// Those of a service: nft wants one for each family and transport. A UDP connection is one from its first packet on.
+fn idle_timeouts(service: &Service<'_>, family: Family) -> impl Iterator<Item = IdleTimeout> {
+    let timeout = move |(seconds, transport): (u64, &'static str)| {
+        let policy = match transport {
+            "udp" => format!("unreplied : {seconds}, replied : {seconds}"),
+            _ => format!("established : {seconds}"),
+        };
+        IdleTimeout {
+            name: format!("idle{}_{transport}_{seconds}", family.suffix()),
+            transport,
+            definition: format!(
+                "protocol {transport}; l3proto {}; policy = {{ {policy} }};",
+                family.keyword()
+            ),
+        }
+    };
+    let transports = service.protocol.transports();
+    let seconds = service.idle_timeout.map(|time| time.as_secs());
+    seconds
+        .into_iter()
+        .flat_map(move |seconds| transports.iter().map(move |transport| (seconds, *transport)))
+        .map(timeout)
+}
+
 /// The whole table.
 pub fn table(ruleset: &Ruleset<'_>) -> Table {
     let mut chains = base_chains(ruleset);
@@ -153,8 +187,13 @@ pub fn table(ruleset: &Ruleset<'_>) -> Table {
             }
         }
     }
+    let timeouts = ruleset
+        .services
+        .iter()
+        .flat_map(|service| service.families().flat_map(move |family| idle_timeouts(service, family)));
     Table {
         chains,
+        timeouts: timeouts.map(|timeout| (timeout.name, timeout.definition)).collect(),
         maps: maps(ruleset),
         sticky6: ruleset.services.iter().filter_map(sticky6_map).collect(),
         fast_path: ruleset.fast_path.clone(),
@@ -173,11 +212,7 @@ fn base_chains(ruleset: &Ruleset<'_>) -> BTreeMap<String, Chain> {
             "type nat hook prerouting priority dstnat; policy accept;",
             prerouting_rules(ruleset),
         ),
-        chain(
-            "forward",
-            "type filter hook forward priority filter; policy drop;",
-            forward_rules(ruleset.fast_path.as_ref()),
-        ),
+        chain("forward", "type filter hook forward priority filter; policy drop;", forward_rules(ruleset)),
         chain(
             "input",
             "type filter hook input priority filter; policy drop;",
@@ -226,18 +261,29 @@ fn prerouting_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
 
 /// Nothing but translated connections passes: without this chain the appliance would be an open router. A packet
 /// that conntrack finds invalid belongs to no connection and so has no `ct status`: the policy drops it.
-fn forward_rules(fast_path: Option<&BTreeSet<String>>) -> Vec<Rule> {
+fn forward_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
     let mut rules = Vec::new();
-    if let Some(devices) = fast_path {
+    if let Some(devices) = &ruleset.fast_path {
         // The interfaces stand in the rule, so that it is written again whenever the flowtable is.
         let names: Vec<_> = devices.iter().map(|name| format!("\"{name}\"")).collect();
         let devices = names.join(", ");
+        let but = not_of_those_with_a_time_out(ruleset);
         rules.push(Rule::new(format!(
-            "oifname {{ {devices} }} ct status dnat ct state established flow add @fast"
+            "oifname {{ {devices} }} ct status dnat {but}ct state established flow add @fast"
         )));
     }
     rules.push(Rule::new("ct status dnat accept".into()));
     rules
+}
+
+/// A flowtable has the time-outs of the whole namespace: what it carries would never be idle for conntrack.
+fn not_of_those_with_a_time_out(ruleset: &Ruleset<'_>) -> String {
+    let own = ruleset.services.iter().filter(|service| service.idle_timeout.is_some());
+    let marks: Vec<_> = own.map(|service| service.mark.to_string()).collect();
+    match marks.as_slice() {
+        [] => String::new(),
+        marks => format!("ct mark & 0x{SERVICE_BITS:08x} != {{ {} }} ", marks.join(", ")),
+    }
 }
 
 /// Management answers on its interface's own address only, never on a virtual one.
@@ -345,6 +391,10 @@ fn service_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
         "ct mark @numbering".to_owned(),
         "meta mark set 0x00000000".to_owned(),
     ];
+    // Only the first packet of a connection gets here, when it may still be told.
+    lines.extend(idle_timeouts(service, family).map(|IdleTimeout { name, transport, .. }| {
+        format!("meta l4proto {transport} ct timeout set \"{name}\"")
+    }));
     let (keyword, suffix) = (family.keyword(), family.suffix());
     let transports = match service.protocol {
         Protocol::Tcp => "tcp",

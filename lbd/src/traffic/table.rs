@@ -27,6 +27,8 @@ pub struct Table {
     pub maps: BTreeMap<&'static str, Map>,
     /// Names of the persistence maps that belong to a single service, all of them [`STICKY6`].
     pub sticky6: BTreeSet<String>,
+    /// Idle time-outs by name, in nft's words. A name says all of it: the kernel changes none that it has.
+    pub timeouts: BTreeMap<String, String>,
     /// Interfaces of the fast path; `None` where the kernel has none.
     pub fast_path: Option<BTreeSet<String>>,
 }

@@ -31,6 +31,7 @@ fn table(
         chains: chains.iter().map(chain).collect(),
         maps: MAPS.iter().map(map).collect(),
         sticky6: BTreeSet::new(),
+        timeouts: BTreeMap::new(),
         fast_path: fast.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
     }
 }
@@ -89,6 +90,22 @@ fn a_map_of_a_service_comes_and_goes_with_it() {
 }
 
 #[test]
+fn an_idle_time_out_comes_before_and_goes_after_the_rule_that_names_it() {
+    let with = |seconds: u32| Table {
+        timeouts: BTreeMap::from([(format!("idle_tcp_{seconds}"), format!("t{seconds};"))]),
+        ..table(&[("svc_1", &[&format!("set idle_tcp_{seconds}")])], &[], None)
+    };
+    let script = from_to(&with(60), &with(90));
+    let lines: Vec<_> = script.lines().collect();
+    assert_eq!(
+        lines[..2],
+        ["add ct timeout inet evenkeel idle_tcp_90 { t90; }", "flush chain inet evenkeel svc_1",]
+    );
+    assert_eq!(lines.last(), Some(&"delete ct timeout inet evenkeel idle_tcp_60"));
+    assert_eq!(from_to(&with(60), &with(60)), "");
+}
+
+#[test]
 fn the_fast_path_follows_its_interfaces() {
     let forward = |rule: &'static str| [("forward", [rule])];
     let build = |rule, fast| {
@@ -131,6 +148,7 @@ fn a_listing_of_nft_is_read() {
         {"set": {"name": "addresses", "elem": ["192.0.2.1"]}},
         {"set": {"name": "full", "elem": [65538]}},
         {"set": {"name": "layout_4"}},
+        {"ct timeout": {"family": "inet", "name": "idle_tcp_60", "protocol": "tcp", "policy": {"established": 60}}},
         {"flowtable": {"name": "fast", "dev": ["eth0", "eth1"]}},
         {"chain": {"name": "share_1"}},
         {"chain": {"name": "svc_1"}},
@@ -152,6 +170,7 @@ fn a_listing_of_nft_is_read() {
     assert_eq!(listing.maps["numbering"], map(&[("0x00010000", "A")]));
     assert_eq!(listing.maps["addresses"], map(&[("192.0.2.1", "")]));
     assert_eq!(listing.maps["full"], map(&[("0x00010002", "")]));
+    assert_eq!(listing.timeouts, BTreeSet::from(["idle_tcp_60".to_owned()]));
     assert_eq!(listing.chains["svc_1"], ["aa", ""]);
     assert_eq!(listing.turns["share_1"], BTreeMap::from([(0x10001, 2), (0x10002, 1)]));
     assert_eq!(listing.fast_path, Some(BTreeSet::from(["eth0".to_owned(), "eth1".to_owned()])));

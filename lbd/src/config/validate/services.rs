@@ -25,6 +25,10 @@ const LONGEST_PERSISTENCE_SECONDS: i64 = 86_400;
 
 /// A server that needs longer to warm up than an hour does not warm up.
 const LONGEST_SLOW_START_SECONDS: i64 = 3_600;
+/// Somebody who is slow is not idle.
+const SHORTEST_IDLE_TIMEOUT_SECONDS: i64 = 5;
+/// The kernel's own for TCP, 5 days (Documentation/networking/nf_conntrack-sysctl.rst).
+const LONGEST_IDLE_TIMEOUT_SECONDS: i64 = 432_000;
 /// More than the kernel's table of connections holds.
 const MOST_CONNECTIONS: i64 = 10_000_000;
 
@@ -78,6 +82,8 @@ fn service(
         0,
         0..=LONGEST_SLOW_START_SECONDS,
     );
+    let idle_timeout =
+        check.take(format!("{field}.idle_timeout_seconds"), idle_timeout(document.idle_timeout_seconds));
     let persistence = persistence(check, field, document.persistence.as_ref());
     let sticky_prefixes = sticky_prefixes(check, field, document.persistence.as_ref());
     let health_check = match checks.get(&document.health_check) {
@@ -120,6 +126,7 @@ fn service(
         snat_source: snat_source?,
         scheduler: scheduler?,
         slow_start: Duration::from_secs(slow_start?.unsigned_abs()),
+        idle_timeout: idle_timeout?,
         persistence: persistence?,
         sticky_prefixes: sticky_prefixes?,
         pins: pins?,
@@ -239,6 +246,18 @@ fn scheduler(text: Option<&str>) -> Result<Scheduler, Fault> {
         Some(other) => Err(Fault::new(
             format!("the scheduler {} is not known", quoted(other)),
             "use \"weighted-round-robin\", \"weighted-least-connections\" or \"source-hash\"",
+        )),
+    }
+}
+
+fn idle_timeout(seconds: Option<i64>) -> Result<Option<Duration>, Fault> {
+    let range = SHORTEST_IDLE_TIMEOUT_SECONDS..=LONGEST_IDLE_TIMEOUT_SECONDS;
+    match seconds.unwrap_or(0) {
+        0 => Ok(None),
+        seconds if range.contains(&seconds) => Ok(Some(Duration::from_secs(seconds.unsigned_abs()))),
+        seconds => Err(Fault::new(
+            format!("{seconds} is out of range"),
+            format!("give {} to {}, or 0 for the kernel's own time-out", range.start(), range.end()),
         )),
     }
 }

@@ -84,6 +84,10 @@ pub(super) const SERVICE: &[Section] = &[
                 ),
             Field::choice("fallback", "When no server is left", FALLBACKS),
             Field::choice("on_server_failure", "Connections of a server that fails", ON_FAILURE),
+            Field::number("idle_timeout_seconds", "Idle time-out", "s").usual("0").hint(
+                "New connections are forgotten when no packet came for so long, 5 to 432000; 0: when the kernel does \
+                 so (TCP 5 days). With a time-out of its own a service does not use the kernel's fast path.",
+            ),
             Field::choice("snat_source", "Source address that servers see", SNAT_SOURCES),
             Field::text("interface", "Interface of the virtual addresses")
                 .example("eth0")

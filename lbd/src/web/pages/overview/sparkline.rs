@@ -113,6 +113,7 @@ mod tests {
             state: ServiceState::Up,
             problem: None,
             without_server: String::new(),
+            idle_timeout_seconds: None,
             persistence_seconds: None,
             connections_opened: 0,
             recent_connections_per_second: course.to_vec(),

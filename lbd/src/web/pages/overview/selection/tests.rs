@@ -16,6 +16,7 @@ fn service(label: &str, state: ServiceState) -> ServiceView {
         protocol: "tcp".into(),
         state,
         problem: None,
+        idle_timeout_seconds: None,
         persistence_seconds: None,
         connections_opened: 0,
         recent_connections_per_second: Vec::new(),
