@@ -202,6 +202,7 @@ fn who_is_that_is_answered_for_open_connections() {
     assert!(seen.stdout.split_whitespace().any(ends_with_it), "the server sees {}", seen.stdout);
     assert!(connection["age_seconds"].is_u64() && connection["bytes_in"].as_u64() > Some(100));
     assert_eq!(connections(&lab, &format!("connections?port={port}")).len(), 1);
+    assert_eq!(connections(&lab, "connections?service=POOL").len(), 1);
     for nobody in ["client=192.0.2.1", "service=OTHER", "port=1", "server=NODE9"] {
         assert_eq!(connections(&lab, &format!("connections?{nobody}")), [serde_json::Value::Null; 0]);
     }

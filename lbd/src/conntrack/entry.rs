@@ -310,7 +310,8 @@ impl MarkFilter {
 
     fn write(self, writer: &mut Writer) {
         if self.mask != 0 {
-            writer.attribute(kind::MARK, &self.mark.to_be_bytes());
+            // The kernel compares with the mark as it is given: a bit too many, and nothing is found.
+            writer.attribute(kind::MARK, &(self.mark & self.mask).to_be_bytes());
             writer.attribute(kind::MARK_MASK, &self.mask.to_be_bytes());
         }
     }
