@@ -12,6 +12,7 @@ pub mod engine;
 pub mod fallback;
 pub mod health;
 pub mod network;
+pub mod persistence;
 pub mod plan;
 pub mod privileges;
 pub mod rescue;

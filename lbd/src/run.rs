@@ -324,6 +324,9 @@ impl Driver {
                 }
                 Some(Event::Counters(read))
             }),
+            Effect::LookForRoom(maps) => self.spawn_event(async move {
+                Some(Event::RoomFound(nft::has_room(&maps).await.map_err(|error| error.to_string())))
+            }),
             Effect::LookAtAppliance => {
                 let (paths, vault) = (self.paths.clone(), self.vault.clone());
                 self.spawn_event(async move {

@@ -7,6 +7,7 @@ mod config;
 mod connections;
 mod failure;
 mod people;
+mod persistence;
 mod print;
 mod probe;
 mod server;
@@ -74,6 +75,8 @@ enum Verb {
     Apply(Apply),
     /// List the connections of clients, or those that have closed
     Connections(connections::Connections),
+    /// Clients that are led to the same server again: list, clear
+    Persistence(persistence::Persistence),
     /// Make a health check by hand and show each of its steps
     Probe(probe::Probe),
     /// Set the password of the WebUI; it is read from standard input, one line
@@ -163,6 +166,7 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
         Verb::Certificate(certificate) => certificate::carry_out(&certificate)?,
         Verb::Probe(probe) => probe::carry_out(probe)?,
         Verb::Connections(question) => connections::show(&question)?,
+        Verb::Persistence(persistence) => persistence::carry_out(&persistence)?,
         Verb::Apply(Apply { apply, common }) => config::apply(&apply, &common)?,
         Verb::SetPassword { state, user } => set_password(&state.state_directory, &user.user)?,
         Verb::Completions { shell } => {

@@ -70,6 +70,11 @@ impl Lookup {
         Self { names, folder, turn: Arc::new(Semaphore::new(1)) }
     }
 
+    /// The names of servers, as they become known.
+    pub fn names(&self) -> watch::Receiver<Names> {
+        self.names.clone()
+    }
+
     /// Connections in the kernel's table. Errors are for people.
     pub async fn open(&self, wanted: &list::Wanted) -> Result<ConnectionList, String> {
         let names = self.names.borrow().clone();

@@ -1,6 +1,6 @@
 //! Which server of which service a mark means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::MarkFilter;
 use crate::traffic::numbering::{Numbering, SERVICE_BITS};
@@ -38,6 +38,12 @@ impl Names {
         self.0.get(&mark)
     }
 
+    /// The numbers that a service has or had; empty where there is no such one.
+    pub fn numbers(&self, service: &str) -> BTreeSet<u32> {
+        let marks = self.0.iter().filter(|(_, name)| name.service == service);
+        marks.map(|(mark, _)| mark >> SERVICE_BITS.trailing_zeros()).collect()
+    }
+
     /// The marks of a service, or of one of its servers; `None` where there is no such one.
     pub fn filter(&self, service: Option<&str>, server: Option<&str>) -> Option<MarkFilter> {
         let Some(service) = service else { return Some(MarkFilter::ANY) };
@@ -73,5 +79,6 @@ mod tests {
         assert_eq!(names.filter(Some("B"), Some("ONE")), Some(MarkFilter::exactly(0x20001)));
         assert_eq!(names.filter(Some("C"), None), None);
         assert_eq!(names.filter(None, Some("ONE")), Some(MarkFilter::ANY));
+        assert_eq!((names.numbers("B"), names.numbers("C")), (BTreeSet::from([2]), BTreeSet::new()));
     }
 }

@@ -118,13 +118,15 @@ impl Table {
         self.ask("ending connections", request, |_| ()).await
     }
 
-    fn next(&mut self) -> u32 {
+    /// The sequence number of the next request.
+    pub(crate) fn next(&mut self) -> u32 {
         self.sequence = self.sequence.wrapping_add(1).max(1);
         self.sequence
     }
 
-    /// Sends a request with the sequence number of the last [`Self::next`], and reads its answer to the end.
-    async fn ask(
+    /// Sends a request with the sequence number of the last [`Self::next`], and reads its answer to the end. That what was
+    /// asked for is not there is no failure.
+    pub(crate) async fn ask(
         &mut self,
         doing: &'static str,
         request: &[u8],

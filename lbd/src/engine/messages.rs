@@ -101,6 +101,8 @@ pub enum Event {
         /// Why not all have ended.
         result: Result<(), String>,
     },
+    /// [`Effect::LookForRoom`] has ended: whether each map has room.
+    RoomFound(Result<bool, String>),
     /// [`Effect::LookAtAppliance`] has ended.
     Looked(Findings),
     /// The management port listens, or why it does not.
@@ -165,6 +167,8 @@ pub enum Effect {
     NameServers(Names),
     /// Read the kernel's counters.
     ReadCounters,
+    /// See whether these persistence maps have room for one more client.
+    LookForRoom(BTreeSet<String>),
     /// See whether the disk takes writes, and what init has to say.
     LookAtAppliance,
     /// Watch the routes to these.

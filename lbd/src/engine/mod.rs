@@ -19,6 +19,7 @@ mod fallback_server;
 mod kernel;
 mod lateness;
 mod messages;
+mod persistence;
 mod picture;
 mod pulse;
 mod shares;
@@ -53,6 +54,7 @@ use kernel::Kernel;
 pub use messages::{
     Accepted, Effect, Event, Now, Outcome, ProbeId, Proposal, Refusal, RequestId, ServerKey, Target,
 };
+use persistence::Room;
 pub use pulse::Findings;
 use pulse::Pulse;
 use shares::Shares;
@@ -94,6 +96,7 @@ pub struct Engine {
     counters: Counters,
     counters_due: Duration,
     pulse: Pulse,
+    room: Room,
     connections: Connections,
     shares: Shares,
     /// Servers may have left since connections were last looked at.
@@ -137,6 +140,7 @@ impl Engine {
             counters: Counters::adopt(start.listing.counters, now.monotonic),
             counters_due: now.monotonic + COUNTER_INTERVAL,
             pulse: Pulse::default(),
+            room: Room::default(),
             plan: Plan::default(),
             plan_is_old: true,
             verdicts_changed: false,
@@ -180,6 +184,7 @@ impl Engine {
             Event::Counters(counters) => self.take_counters(counters, now),
             Event::Connections(result) => self.counted(result, now),
             Event::ConnectionsEnded { endings, result } => self.connections.ended(endings, result, now),
+            Event::RoomFound(has_room) => self.room.found(has_room),
             Event::Looked(findings) => self.pulse.found(findings),
             Event::Listening(result) => self.not_listening = result.err(),
         }
@@ -206,6 +211,7 @@ impl Engine {
         if self.pulse.take_due(now) {
             effects.push(Effect::LookAtAppliance);
         }
+        effects.extend(self.look_for_room(now));
         effects.extend(self.trial_due(now));
         self.verdicts_changed |= self.shares.is_due(now);
         effects.extend(self.settle(now));
@@ -221,6 +227,7 @@ impl Engine {
             self.announcements.next_due(),
             Some(self.kernel.next_due()).filter(|_| !self.kernel.is_busy()),
             self.pulse.next_due(),
+            self.room.next_due(),
             self.trial.as_ref().and_then(Trial::next_due).filter(|_| self.change.is_none()),
             self.connections.next_due(),
             self.shares.next_due().filter(|_| !self.kernel.is_busy()),

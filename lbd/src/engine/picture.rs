@@ -62,6 +62,7 @@ impl Engine {
         }
         problems.extend(self.pulse.problems());
         problems.extend(self.connections.problems());
+        problems.extend(self.room.problem());
         problems.extend(self.ports_problems());
         problems.extend(self.not_listening.clone());
         problems.extend(self.certificate_problems());

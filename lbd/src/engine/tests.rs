@@ -130,6 +130,7 @@ impl World {
                 Effect::LookAtAppliance => self.looks += 1,
                 Effect::EndConnections(endings) => self.endings.push(endings),
                 Effect::ReadCounters
+                | Effect::LookForRoom(_)
                 | Effect::FindTitles { .. }
                 | Effect::NameServers(_)
                 | Effect::CountOften(_)

@@ -1,6 +1,6 @@
 //! Runs `nft`: the only way to the kernel's packet filter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{Seek, Write};
 use std::process::Stdio;
@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
 use super::listing::Listing;
-use super::table::{FAMILY, MAPS, NAME, NUMBERING};
+use super::table::{FAMILY, MAPS, NAME, NUMBERING, STICKY6_PREFIX, TABLE};
 use crate::sys;
 
 /// Far above the second that the largest table takes; a kernel that needs longer is in trouble.
@@ -85,6 +85,28 @@ pub async fn counters() -> Result<BTreeMap<String, u64>, NftError> {
     let answer = run(&["-j", "list", "set", FAMILY, NAME, NUMBERING], "").await?;
     listing.read(&answer).map_err(NftError::Answer)?;
     Ok(listing.counters)
+}
+
+/// Takes an element, written as nft writes it, out of a map; false where it was not there.
+pub async fn delete_element(map: &str, key: &str) -> Result<bool, NftError> {
+    match apply(&format!("delete element {TABLE} {map} {{ {key} }}\n")).await {
+        Ok(()) => Ok(true),
+        Err(NftError::Refused(why)) if why.contains("No such file or directory") => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks the kernel whether each of these persistence maps has room for one more client; nothing is changed.
+pub async fn has_room(maps: &BTreeSet<String>) -> Result<bool, NftError> {
+    // Nobody has the number of the service, nor the address.
+    let client = |map: &String| if map.starts_with(STICKY6_PREFIX) { "::" } else { "0x0fff0000 . 0.0.0.0" };
+    let line = |map| format!("add element {TABLE} {map} {{ {} timeout 1s : 0x0fffffff }}\n", client(map));
+    match run(&["--check", "-f", "-"], &maps.iter().map(line).collect::<String>()).await {
+        Ok(_) => Ok(true),
+        // ENFILE.
+        Err(NftError::Refused(why)) if why.contains("Too many open files in system") => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Asks the kernel whether it would take a flowtable; nothing is changed.

@@ -11,6 +11,7 @@ use crate::config::difference::difference;
 use crate::config::{Document, Problem};
 use crate::conntrack::lookup::Lookup;
 use crate::engine::{Accepted, Proposal, Refusal};
+use crate::persistence::lookup::Persistence;
 use crate::store::{Author, Standing, StoreError, StoredVersion, VersionInfo, check_comment};
 use crate::vault::Vault;
 use crate::view::View;
@@ -66,6 +67,7 @@ pub struct Gateway {
     waiting: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     connections: Lookup,
+    persistence: Persistence,
     access: Access,
     certificates: Certificates,
 }
@@ -81,12 +83,29 @@ impl Gateway {
         certificates: Certificates,
     ) -> Self {
         let [turn, waiting, reads] = [1, WAITING_CHANGES, READS].map(|room| Arc::new(Semaphore::new(room)));
-        Self { published, requests, vault, turn, waiting, reads, connections, access, certificates }
+        let persistence = Persistence::new(connections.names());
+        Self {
+            published,
+            requests,
+            vault,
+            turn,
+            waiting,
+            reads,
+            connections,
+            persistence,
+            access,
+            certificates,
+        }
     }
 
     /// The way to connections, open and closed.
     pub fn connections(&self) -> &Lookup {
         &self.connections
+    }
+
+    /// The way to persistence entries.
+    pub fn persistence(&self) -> &Persistence {
+        &self.persistence
     }
 
     /// Users, tokens, sessions and the audit log.

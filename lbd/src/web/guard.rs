@@ -21,7 +21,8 @@ use super::api::{self, Least, ProblemDocument};
 use super::{Caller, Peer, Role, change_password, login, origin, pages};
 
 /// Paths of forms, as they are registered, that operators may send.
-pub const OPERATOR_FORMS: &[&str] = &[pages::SERVER_ORDER_PATH, pages::TEST_PATHS[0], pages::TEST_PATHS[1]];
+pub const OPERATOR_FORMS: &[&str] =
+    &[pages::SERVER_ORDER_PATH, pages::PERSISTENCE_PATH, pages::TEST_PATHS[0], pages::TEST_PATHS[1]];
 /// Forms that everybody who is logged in may send: they concern nobody else.
 const EVERYBODYS_FORMS: &[&str] =
     &[change_password::PATH, change_password::SESSIONS_PATH, login::LOG_OUT_PATH, pages::THEME_PATH];

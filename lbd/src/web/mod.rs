@@ -25,6 +25,7 @@ mod gateway;
 mod login;
 mod origin;
 mod people;
+mod persistence;
 mod room;
 mod secret;
 mod server_state;

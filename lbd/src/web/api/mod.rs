@@ -49,6 +49,7 @@ pub fn operations() -> Vec<Operation> {
         certificate::operations(),
         super::probe::operations(),
         super::connections::operations(),
+        super::persistence::operations(),
         openapi::operations_of(),
     ]
     .concat()

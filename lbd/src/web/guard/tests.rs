@@ -134,7 +134,7 @@ fn routes() -> Vec<(String, String, Least)> {
     operations.map(|one| (one.method.to_string(), filled(one.path), one.least)).collect()
 }
 
-const PAGES: [(&str, &str); 25] = [
+const PAGES: [(&str, &str); 27] = [
     ("GET", "/"),
     ("GET", "/lbadmin/"),
     ("GET", "/password"),
@@ -159,6 +159,8 @@ const PAGES: [(&str, &str); 25] = [
     ("POST", "/local/webui/certificate"),
     ("POST", "/local/webui/verdict"),
     ("POST", "/local/webui/port"),
+    ("GET", "/cluster/services/DATALINK_POOL1/persistence"),
+    ("POST", "/cluster/services/DATALINK_POOL1/persistence"),
     ("GET", "/nowhere"),
 ];
 
@@ -256,6 +258,7 @@ async fn pages_and_forms_refuse_who_may_too_little() {
         ("/configuration/back/1", Role::Administrator),
         ("/order/trial", Role::Administrator),
         ("/order/server", Role::Operator),
+        ("/cluster/services/DATALINK_POOL1/persistence", Role::Operator),
         ("/password", Role::Viewer),
     ] {
         for role in ROLES {

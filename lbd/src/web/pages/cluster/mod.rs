@@ -15,12 +15,14 @@ mod guide;
 mod input;
 mod new_check;
 mod new_service;
+mod persistence;
 mod servers;
 mod services;
 mod tables;
 mod typed;
 
 pub(in crate::web) use checks::TEST_PATHS;
+pub(in crate::web) use persistence::PATH as PERSISTENCE_PATH;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -37,6 +39,7 @@ const LARGEST_FORM: usize = 256 * 1024;
 /// All pages of this section that do their work already.
 pub(super) fn routes() -> Router<Gateway> {
     services::routes()
+        .merge(persistence::routes())
         .merge(servers::routes())
         .merge(checks::routes())
         .merge(guide::routes())

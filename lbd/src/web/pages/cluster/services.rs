@@ -152,6 +152,8 @@ struct LiveService {
     problem: Option<String>,
     enabled: bool,
     facts: Vec<(&'static str, String)>,
+    /// Clients are remembered, or pinned.
+    persists: bool,
     servers: String,
 }
 
@@ -172,6 +174,7 @@ async fn show(ask: Ask, Path(label): Path<String>, Query(told): Query<Told>) -> 
         problem: view.and_then(|view| view.problem.clone()),
         enabled: service.enabled != Some(false),
         facts: facts.filter(|(_, told)| !told.is_empty()).collect(),
+        persists: view.is_some_and(|view| view.persistence_seconds.is_some()) || !service.pin.is_empty(),
         servers: table(service, view, ask.may_change()),
         label: label.clone(),
     };
