@@ -216,7 +216,7 @@ fn a_full_table_refuses_nobody_and_is_told() {
     let listed = list(&lab, "?limit=5");
     assert_eq!(listed["entries"].as_array().map(Vec::len), Some(5));
     assert!(listed["total"].as_u64() > Some(10_000), "{}", listed["total"]);
-    lab.appliance().run("nft flush set inet evenkeel sticky").expect_ok();
+    lab.appliance().run("nft flush map inet evenkeel sticky").expect_ok();
     wait::until(2 * SOON, "the status to be quiet again", || !full());
     met(&lab);
 }
