@@ -379,6 +379,6 @@ mod tests {
         };
         assert_eq!(clients([10, 1, 7, 7]), ["10.1.0.0/16"]);
         assert_eq!(clients([10, 2, 0, 1]), ["10.2.0.1"]);
-        assert_eq!(clients([10, 2, 0, 2]), [String::new(); 0]);
+        assert_eq!(clients([10, 2, 0, 2]), Vec::<String>::new());
     }
 }
