@@ -59,13 +59,19 @@ pub struct ServicePlan {
     pub servers: Vec<Source>,
     /// Of the fallback server, where there is one.
     pub fallback_server: Option<Source>,
+    /// Where the addresses of the SNAT pool live.
+    pub pool: BTreeSet<VirtualAddress>,
+    /// Addresses of the pool that live nowhere.
+    pub homeless: Vec<IpAddr>,
 }
 
 /// The source address that a server sees, and why that one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// `None` while there is no route to the server.
+    /// `None` while there is no route to the server; the first one of a pool.
     pub address: Option<IpAddr>,
+    /// All that it may be, where there is a pool of them.
+    pub pool: Vec<IpAddr>,
     /// In words.
     pub reason: String,
 }
@@ -76,9 +82,10 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let pairs = || inputs.config.services.iter().zip(&services).filter(|(service, _)| service.enabled);
     let addresses = pairs().flat_map(|(service, plan)| {
         let places = service.addresses.iter().zip(&plan.interfaces);
-        places.filter_map(|(address, interface)| {
+        let places = places.filter_map(|(address, interface)| {
             Some(VirtualAddress { address: *address, interface: interface.clone().ok()? })
-        })
+        });
+        places.chain(plan.pool.iter().cloned())
     });
     let rules = Ruleset {
         management: &inputs.config.management,
@@ -121,10 +128,54 @@ fn place(inputs: &Inputs<'_>, service: &VirtualService) -> ServicePlan {
     let interfaces: Vec<_> =
         service.addresses.iter().map(|address| interface(inputs.topology, service, *address)).collect();
     let homes: Vec<_> = service.addresses.iter().copied().zip(&interfaces).collect();
-    let source = |address| source(inputs.topology, service, address, &homes);
+    let (pool, homeless) = pool(inputs.topology, service, &homes);
+    let source = |address| {
+        from_pool(inputs.topology, &pool, address)
+            .unwrap_or_else(|| source(inputs.topology, service, address, &homes))
+    };
     let servers = service.servers.iter().map(|server| source(server.address)).collect();
     let fallback_server = service.fallback_server.map(|server| source(server.address));
-    ServicePlan { interfaces, servers, fallback_server }
+    ServicePlan { interfaces, servers, fallback_server, pool, homeless }
+}
+
+/// Where the addresses of the SNAT pool live: in their networks, or where the service's own address lives already.
+fn pool(
+    topology: &Topology,
+    service: &VirtualService,
+    homes: &[(IpAddr, &Result<String, String>)],
+) -> (BTreeSet<VirtualAddress>, Vec<IpAddr>) {
+    let (mut pool, mut homeless) = (BTreeSet::new(), Vec::new());
+    for address in service.snat_pool.iter().copied() {
+        let of_service = homes.iter().find(|(known, _)| *known == address);
+        let home = match of_service {
+            Some((_, home)) => home.as_ref().ok().map(String::as_str),
+            None => topology.interface_for(address),
+        };
+        match home {
+            Some(interface) => _ = pool.insert(VirtualAddress { address, interface: interface.to_owned() }),
+            None => homeless.push(address),
+        }
+    }
+    (pool, homeless)
+}
+
+/// The pool is for servers on the network where it lives: replies to it find their way from there.
+fn from_pool(topology: &Topology, pool: &BTreeSet<VirtualAddress>, server: IpAddr) -> Option<Source> {
+    let Egress { interface, .. } = topology.routes.get(&server)?;
+    let fits = |place: &&VirtualAddress| {
+        place.interface == *interface && Family::of(place.address) == Family::of(server)
+    };
+    let pool: Vec<_> = pool.iter().filter(fits).map(|place| place.address).collect();
+    let (first, last) = (*pool.first()?, *pool.last()?);
+    let reason = match pool.len() {
+        1 => format!("the address of the SNAT pool on {interface}"),
+        many => {
+            format!(
+                "one of the {many} addresses of the SNAT pool ({first} to {last}), by the client's address"
+            )
+        }
+    };
+    Some(Source { address: Some(first), pool, reason })
 }
 
 fn interface(topology: &Topology, service: &VirtualService, address: IpAddr) -> Result<String, String> {
@@ -149,20 +200,25 @@ fn source(
     homes: &[(IpAddr, &Result<String, String>)],
 ) -> Source {
     let Some(Egress { interface: name, source }) = topology.routes.get(&server) else {
-        return Source { address: None, reason: format!("there is no route to {server}") };
+        return Source { address: None, pool: Vec::new(), reason: format!("there is no route to {server}") };
     };
     let configured = match service.snat_source {
         SnatSource::VirtualAddress => service.addresses_of(Family::of(server)).next(),
         SnatSource::Interface => {
             return Source {
                 address: Some(*source),
+                pool: Vec::new(),
                 reason: format!("the address of {name}, as configured"),
             };
         }
         SnatSource::Auto => None,
     };
     if let Some(address) = configured {
-        return Source { address: Some(address), reason: "the virtual address, as configured".to_owned() };
+        return Source {
+            address: Some(address),
+            pool: Vec::new(),
+            reason: "the virtual address, as configured".to_owned(),
+        };
     }
     let network = |address| topology.interfaces.get(name).and_then(|it| it.network_of(address));
     let homes = homes.iter().filter(|(address, _)| Family::of(*address) == Family::of(server));
@@ -180,7 +236,7 @@ fn source(
             (*source, format!("the address of {name}: {why} {name}"))
         }
     };
-    Source { address: Some(address), reason }
+    Source { address: Some(address), pool: Vec::new(), reason }
 }
 
 fn rules<'a>(
@@ -214,6 +270,7 @@ fn rules<'a>(
         idle_timeout: service.idle_timeout,
         persistence: service.persistence,
         sticky_prefixes: service.sticky_prefixes,
+        pool: plan.pool.clone(),
         pins: pins(inputs, service),
         fallback: service.fallback,
         servers: in_service.collect(),

@@ -242,13 +242,17 @@ pub struct ServerView {
     pub snat_source: Option<IpAddr>,
     /// Why that one.
     pub snat_reason: String,
+    /// The source addresses that the server sees, each client always the same one, where there is a pool of them;
+    /// `snat_source` is the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snat_pool: Vec<IpAddr>,
     /// Connections opened to this server since the kernel table was made.
     pub connections_opened: u64,
     /// What passes now.
     #[serde(flatten)]
     pub traffic: TrafficView,
-    /// Source ports in use towards this server, where they are scarcest: from one source address to one port of the
-    /// server. Those that wait to be free again are in use too.
+    /// Source ports in use towards this server, where they are scarcest: from all its source addresses to one port of
+    /// the server. Those that wait to be free again are in use too.
     pub snat_ports_in_use: u64,
     /// So many there are.
     pub snat_ports_available: u64,

@@ -1,11 +1,11 @@
 //! Clients reach the servers through the virtual addresses: the right pool, intact, kept, shared out.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use lab::kernel::Table;
+use lab::kernel::{Table, addresses};
 use lab::tcp::Reply;
 use lab::{Config, Lab, Mode, peers, random, wait};
 
@@ -218,4 +218,51 @@ fn the_source_address_is_the_one_configured() {
         assert_eq!(lab.lbd().snat_source("POOL", "NODE1"), expected);
         assert_eq!(lab.client().ask(lab.vip(0), 2001).seen, expected);
     }
+}
+
+/// Each client is seen under one address of the pool, all of them are used, and they are the appliance's own while they
+/// are configured.
+fn a_pool_of_sources_is_used(lab: &Lab, pool: &[Ipv4Addr; 4], servers_as: &str) {
+    start_named_servers(lab, 2001);
+    let config = lab.config([&lab.pool().with(&format!("snat_pool = [\"{}-{}\"]", pool[0], pool[3]))]);
+    lab.lbd().start(&config);
+    lab.lbd().wait_service("POOL", "up");
+    let clients = many_clients(lab, 40);
+    let seen = |replies: Vec<Reply>| replies.into_iter().map(|reply| reply.seen).collect::<Vec<_>>();
+    let first = seen(lab.client().ask_as(&clients, lab.vip(0), 2001));
+    let used: BTreeSet<_> = first.iter().cloned().collect();
+    assert_eq!(used, pool.iter().map(ToString::to_string).collect(), "40 clients meet all four");
+    assert_eq!(seen(lab.client().ask_as(&clients, lab.vip(0), 2001)), first, "each is seen as before");
+    let server = lab.lbd().server("POOL", "NODE1");
+    assert_eq!(
+        (&server["snat_ports_available"], server["snat_pool"].as_array().map(Vec::len)),
+        (&(4 * 64_512).into(), Some(4))
+    );
+    let ours = |address: &Ipv4Addr| {
+        addresses(lab.appliance()).iter().any(|one| one.contains(&format!("{address}/32")))
+    };
+    assert!(pool.iter().all(ours));
+    // Nobody is at home there but the translation.
+    assert_eq!(
+        lab.server("NODE1").scan(pool[0], &[2001, 9443]),
+        BTreeMap::from([(2001, "refused".into()), (9443, "refused".into())])
+    );
+    lab.lbd().put(&lab.config([&lab.pool()])).expect(200);
+    assert_eq!(lab.client().ask_as(&clients[..1], lab.vip(0), 2001)[0].seen, servers_as);
+    wait::until(lab::lbd::SOON, "the addresses to go", || !pool.iter().any(ours));
+}
+
+#[test]
+fn servers_see_a_pool_of_source_addresses_single_arm() {
+    let lab = Lab::single_arm();
+    let pool = [200, 201, 202, 203].map(|last| Ipv4Addr::new(192, 168, 10, last));
+    a_pool_of_sources_is_used(&lab, &pool, &lab.vip(0).to_string());
+}
+
+#[test]
+fn servers_see_a_pool_of_source_addresses_of_their_own_arm() {
+    let lab = Lab::two_arm();
+    let [a, b, c, _] = lab.server("NODE1").address().octets();
+    let pool = [200, 201, 202, 203].map(|last| Ipv4Addr::new(a, b, c, last));
+    a_pool_of_sources_is_used(&lab, &pool, "192.168.10.10");
 }

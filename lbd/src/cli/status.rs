@@ -49,7 +49,10 @@ pub fn text(view: &View, now: Timestamp) -> String {
 
 fn server_line(server: &ServerView, now: Timestamp) -> String {
     let place = place(server.address, server.port);
-    let source = source_words(server.snat_source);
+    let source = match server.snat_pool.len() {
+        0 | 1 => source_words(server.snat_source),
+        many => format!("seen as one of {many} addresses"),
+    };
     format!(
         "{:<8} {} {place} for {}: {} ({}; weight {}, {}, {}; {} connections opened)",
         server_word(server.state),

@@ -178,6 +178,12 @@ pub struct VirtualServiceDocument {
     /// `auto` (also where none is given), `virtual-address` or `interface`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snat_source: Option<String>,
+    /// Addresses and ranges of them, for example `192.168.10.120-192.168.10.127`, at most 64: servers on whose network
+    /// they lie see one of these, chosen by the client's address, instead of what `snat_source` says. Each brings 64,512
+    /// source ports towards each port of a server. The appliance takes them as it takes virtual addresses; they must be
+    /// free. Services may share them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snat_pool: Vec<String>,
     /// What clients meet when no server is left: `refuse` (also where none is given) or `dicom-reject`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,

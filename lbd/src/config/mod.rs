@@ -85,6 +85,8 @@ pub struct VirtualService {
     pub interface: Option<InterfaceName>,
     /// Which source address the real servers see.
     pub snat_source: SnatSource,
+    /// Source addresses that come before `snat_source` where they lie on a server's network; each once.
+    pub snat_pool: Vec<IpAddr>,
     /// Which server a new client gets.
     pub scheduler: Scheduler,
     /// How long a server that has come (back) grows into its share; zero: not at all.

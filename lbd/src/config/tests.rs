@@ -343,3 +343,41 @@ fn an_idle_time_out_is_neither_a_blink_nor_for_ever() {
         assert!(problems[0].remedy.contains("give 5 to 432000"), "{problems:?}");
     }
 }
+
+#[test]
+fn a_pool_of_source_addresses_is_nobody_elses() {
+    let pool = |texts: &str| {
+        let text = GOOD.replacen("ports =", &format!("snat_pool = [{texts}]\nports ="), 1);
+        config(&text)
+            .map(|config| config.services[0].snat_pool.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let good = pool("\"192.168.10.129\", \"192.168.10.254-192.168.11.1\", \"192.168.10.100\"");
+    assert_eq!(
+        good.unwrap(),
+        [
+            "192.168.10.129",
+            "192.168.10.254",
+            "192.168.10.255",
+            "192.168.11.0",
+            "192.168.11.1",
+            "192.168.10.100"
+        ]
+    );
+    for (wrong, why) in [
+        ("\"10.0.0.0/24\"", "is a network"),
+        ("\"10.0.0.9-10.0.0.8\"", "runs backwards"),
+        ("\"10.0.0.9-fd00::1\"", "mixes IPv4 and IPv6"),
+        ("\"10.0.0.0-10.0.0.64\"", "has more than 64 addresses"),
+        ("\"fd00::-fd00:1::\"", "has more than 64 addresses"),
+        ("\"fd00::1-fd00::2\"", "is an IPv6 address, and the service has none"),
+        ("\"10.0.0.1-10.0.0.60\", \"10.0.1.1-10.0.1.5\"", "the pool has more than 64"),
+        ("\"10.0.0.1\", \"10.0.0.1\"", "named twice"),
+        ("\"192.168.10.110\"", "is the real server DATALINK_POOL1_NODE1 of DATALINK_POOL1"),
+        ("\"192.168.10.99-192.168.10.101\"", "192.168.10.101 is the virtual address of DATALINK_POOL2"),
+        ("\"192.168.10.10\"", "is the management address"),
+    ] {
+        let problems = pool(wrong).unwrap_err();
+        assert!(problems[0].field.starts_with("virtual_service[0].snat_pool"), "{problems:?}");
+        assert!(problems[0].problem.contains(why), "{wrong}: {problems:?}");
+    }
+}

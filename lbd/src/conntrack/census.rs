@@ -23,6 +23,8 @@ pub struct Figures {
     /// Source ports in use, where they are scarcest: of one source address towards one place of the server. Ports
     /// that only wait to be free again are in use too. Another service that shares both counts as well.
     pub ports_in_use: u64,
+    /// The same from all source addresses together.
+    pub ports_in_use_from_all: u64,
 }
 
 /// One look.
@@ -105,10 +107,14 @@ impl Count {
     /// ends during a look may be missed by it once.
     pub fn finish(self, ended: &Ended, before: &Census) -> Census {
         let mut marks = self.figures;
-        for used in self.places.values() {
+        let mut from_all: HashMap<_, u64> = HashMap::new();
+        for (place, used) in &self.places {
             for mark in &used.marks {
                 let figures = marks.entry(*mark).or_default();
                 figures.ports_in_use = figures.ports_in_use.max(used.ports);
+                let sum = from_all.entry((*mark, place.protocol, place.server)).or_default();
+                *sum += used.ports;
+                figures.ports_in_use_from_all = figures.ports_in_use_from_all.max(*sum);
             }
         }
         for (mark, [received, sent]) in &ended.sums {
@@ -194,6 +200,18 @@ mod tests {
         let census = count(&entries).finish(&Ended::default(), &Census::default());
         let in_use: Vec<_> = census.marks.values().map(|figures| figures.ports_in_use).collect();
         assert_eq!(in_use, [3, 3]);
+    }
+
+    #[test]
+    fn ports_of_several_source_addresses_are_told_one_by_one_and_together() {
+        let from = |last, port| Entry {
+            source: ([192, 0, 2, last], port).into(),
+            ..entry(0x10001, port, TcpState::Established, 1)
+        };
+        let census =
+            count(&[from(1, 1), from(1, 2), from(2, 1)]).finish(&Ended::default(), &Census::default());
+        let figures = census.marks[&0x10001];
+        assert_eq!((figures.ports_in_use, figures.ports_in_use_from_all), (2, 3));
     }
 
     #[test]

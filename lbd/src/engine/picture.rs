@@ -120,6 +120,7 @@ impl Engine {
                 .collect(),
             false => missing.into_iter().map(str::to_owned).collect::<Vec<_>>(),
         };
+        let problem: Vec<_> = problem.into_iter().chain(homeless(&plan.homeless)).collect();
         ServiceView {
             label: service.label.to_string(),
             addresses: service.addresses.iter().zip(&plan.interfaces).map(address_view).collect(),
@@ -184,8 +185,12 @@ impl Engine {
             snat_reason: source.reason.clone(),
             connections_opened: self.counters.value(&counter),
             traffic: traffic(self.counters.rate(&counter), figures.as_ref()),
-            snat_ports_in_use: figures.unwrap_or_default().ports_in_use,
-            snat_ports_available: PORTS_PER_SOURCE,
+            snat_pool: source.pool.clone(),
+            snat_ports_in_use: match source.pool.len() {
+                0 | 1 => figures.unwrap_or_default().ports_in_use,
+                _ => figures.unwrap_or_default().ports_in_use_from_all,
+            },
+            snat_ports_available: PORTS_PER_SOURCE * u64::try_from(source.pool.len().max(1)).unwrap_or(1),
         }
     }
 
@@ -244,8 +249,9 @@ impl Engine {
             let mark = self.numbering.server(&service.label, &server.label)?;
             let figures = self.connections.figures(mark.get()).filter(ports_run_out)?;
             Some(format!(
-                "{} of {}: {} of {PORTS_PER_SOURCE} source ports towards it are in use. When none is left, new \
-                 connections to it fail: add servers, or let fewer connections open at a time.",
+                "{} of {}: {} of {PORTS_PER_SOURCE} source ports of one SNAT address towards it are in use. When none \
+                 is left, new connections from there fail: give the service more addresses (snat_pool), add servers, or \
+                 let fewer connections open at a time.",
                 server.label, service.label, figures.ports_in_use
             ))
         });
@@ -309,6 +315,19 @@ fn all_full(servers: &[ServerView]) -> Option<String> {
          raise maximum_connections"
             .to_owned()
     })
+}
+
+/// Addresses of the SNAT pool that are not used.
+fn homeless(addresses: &[IpAddr]) -> Option<String> {
+    let first = addresses.first()?;
+    let (count, are) = match addresses.len() {
+        1 => (first.to_string(), "lies"),
+        many => (format!("{many} addresses, {first} first,"), "lie"),
+    };
+    Some(format!(
+        "{count} of the SNAT pool {are} in no network of this appliance and so cannot be used; give addresses of the \
+         network towards the servers"
+    ))
 }
 
 /// A service with some of its addresses in place is reached by some of its clients.

@@ -111,6 +111,7 @@ fn two_arms() {
         label = "A"
         addresses = ["192.0.2.100"]
         ports = "104,11112-11114"
+        snat_pool = ["10.0.0.200-10.0.0.202", "192.0.2.200", "203.0.113.9"]
         health_check = "tcp"
         persistence = { enabled = false }
         pin = [{ client = "10.0.0.0/8", server = "far" }, { client = "10.1.2.3", server = "near" },
@@ -185,4 +186,19 @@ fn the_fallback_server_is_reached_exactly_while_no_server_is() {
     let of_all_down = maps(&["DATALINK_POOL1_NODE1", "DATALINK_POOL1_NODE2"]);
     assert_eq!(of_all_down["servers_same_port"].elements["0x0001ffff"], "192.168.10.120");
     assert_eq!(of_all_down["sources"].elements["0x0001ffff"], "192.168.10.100");
+}
+
+#[test]
+fn a_pool_serves_the_servers_of_its_network_and_no_others() {
+    let interfaces = [("eth0", "192.168.10.10", 24), ("eth1", "10.0.0.10", 24)];
+    let topology = topology(&interfaces, &[("192.168.10.110", "eth0"), ("192.168.10.111", "eth1")]);
+    let pool = "snat_pool = [\"192.168.10.200-192.168.10.203\", \"203.0.113.9\"]\nports =";
+    let plan = plan_of(&config(&EXAMPLE.replacen("ports =", pool, 1)), &topology, &[], false);
+    let ServicePlan { servers, homeless, .. } = &plan.services[0];
+    assert_eq!([servers[0].pool.len(), servers[1].pool.len()], [4, 0]);
+    assert!(servers[0].reason.contains("one of the 4 addresses"), "{}", servers[0].reason);
+    assert_eq!(homeless, &["203.0.113.9".parse::<IpAddr>().unwrap()]);
+    let places = &plan.desired.places.virtual_addresses;
+    assert_eq!(places.iter().filter(|place| place.interface == "eth0").count(), 3 + 4);
+    assert!(plan.desired.table.maps["addresses"].elements.contains_key("192.168.10.203"));
 }

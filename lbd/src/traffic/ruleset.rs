@@ -3,7 +3,7 @@
 //! A new connection to a virtual service goes: `prerouting` looks up address, protocol and port in `services`
 //! (or `service_ranges`) and enters `svc_N`; there the packet mark becomes the mark of the server (from `sticky` for a known client,
 //! else from `share_N`; of the fallback server where nobody is left), `servers` turns the mark into the destination; `postrouting` keeps the mark on the
-//! connection and looks up the source address in `sources`. IPv6 goes the same way through maps and chains of its own,
+//! connection and looks up the source address in `sources`, unless `pool_N` has one for it. IPv6 goes the same way through maps and chains of its own,
 //! whose names end in 6: a server's mark never leads to another family than its client's.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use super::shares::{slots, turns};
 use super::table::{Chain, MAPS, Map, MapKind, Rule, STICKY6_PREFIX, Table};
 use crate::config::{Fallback, Management, Ports, Protocol, Scheduler, StickyPrefixes};
 use crate::fallback;
-use crate::network::topology::{Family, Network};
+use crate::network::topology::{Family, Network, VirtualAddress};
 
 /// Everything the table depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,9 @@ pub struct Ruleset<'a> {
     /// Interfaces for the fast path, where the kernel offers one.
     pub fast_path: Option<BTreeSet<String>>,
 }
+
+/// A fixed seed, without which nft makes one up at each change and every client moves.
+const SEED: &str = "0x45766b6c";
 
 /// What the table knows of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +53,8 @@ pub struct Service<'a> {
     pub persistence: Option<Duration>,
     /// See [`crate::config::VirtualService::sticky_prefixes`].
     pub sticky_prefixes: StickyPrefixes,
+    /// Source addresses that come first, where they live.
+    pub pool: BTreeSet<VirtualAddress>,
     /// Clients whose server is settled.
     pub pins: BTreeMap<Network, Mark>,
     /// See [`crate::config::VirtualService::fallback`].
@@ -92,6 +97,10 @@ fn share_chain(service: &Service<'_>, family: Family) -> String {
 /// Name of the chain that chooses a server for a new client of this service.
 pub fn share_chain_name(service: Mark, family: Family) -> String {
     format!("share{}_{}", family.suffix(), service.service())
+}
+
+fn pool_chain(service: &Service<'_>) -> String {
+    format!("pool_{}", service.mark.service())
 }
 
 fn pin_chain(service: &Service<'_>, family: Family) -> String {
@@ -177,9 +186,12 @@ fn idle_timeouts(service: &Service<'_>, family: Family) -> impl Iterator<Item = 
 /// The whole table.
 pub fn table(ruleset: &Ruleset<'_>) -> Table {
     let mut chains = base_chains(ruleset);
+    let chain = |rules| Chain { hook: "", rules };
     for service in &ruleset.services {
+        if !service.pool.is_empty() {
+            chains.insert(pool_chain(service), chain(pool_rules(service)));
+        }
         for family in service.families() {
-            let chain = |rules| Chain { hook: "", rules };
             chains.insert(service_chain(service, family), chain(service_rules(service, family)));
             chains.insert(share_chain(service, family), chain(share_rules(service, family)));
             if has_pins(service, family) {
@@ -228,14 +240,7 @@ fn base_chains(ruleset: &Ruleset<'_>) -> BTreeMap<String, Chain> {
         chain(
             "postrouting",
             "type nat hook postrouting priority srcnat; policy accept;",
-            rules(&[
-                "ct status dnat ct mark set meta mark",
-                // Looking an element up counts it.
-                "ct status dnat meta mark @numbering",
-                "ct status dnat snat ip to meta mark map @sources",
-                "ct status dnat snat ip6 to meta mark map @sources6",
-                "ct status dnat masquerade",
-            ]),
+            postrouting_rules(ruleset),
         ),
     ])
 }
@@ -286,6 +291,50 @@ fn not_of_those_with_a_time_out(ruleset: &Ruleset<'_>) -> String {
     }
 }
 
+fn postrouting_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
+    let mut all = rules(&[
+        "ct status dnat ct mark set meta mark",
+        // Looking an element up counts it.
+        "ct status dnat meta mark @numbering",
+    ]);
+    let with_pool = ruleset.services.iter().filter(|service| !service.pool.is_empty());
+    let jumps: Vec<_> =
+        with_pool.map(|service| format!("{} : jump {}", service.mark, pool_chain(service))).collect();
+    if !jumps.is_empty() {
+        let jumps = jumps.join(", ");
+        all.push(Rule::new(format!("ct status dnat meta mark & 0x{SERVICE_BITS:08x} vmap {{ {jumps} }}")));
+    }
+    all.extend(rules(&[
+        "ct status dnat snat ip to meta mark map @sources",
+        "ct status dnat snat ip6 to meta mark map @sources6",
+        "ct status dnat masquerade",
+    ]));
+    all
+}
+
+/// The same client is always seen under the same address of its pool, without any entry. Addresses that live elsewhere
+/// are none to which the server's replies find their way.
+fn pool_rules(service: &Service<'_>) -> Vec<Rule> {
+    let mut by_way: BTreeMap<(&str, Family), Vec<IpAddr>> = BTreeMap::new();
+    for place in &service.pool {
+        by_way.entry((&place.interface, Family::of(place.address))).or_default().push(place.address);
+    }
+    let rule = |((interface, family), addresses): ((&str, Family), Vec<IpAddr>)| {
+        let keyword = family.keyword();
+        let source = match addresses.as_slice() {
+            [only] => only.to_string(),
+            many => {
+                let elements: Vec<_> =
+                    many.iter().enumerate().map(|(index, address)| format!("{index} : {address}")).collect();
+                let (length, elements) = (many.len(), elements.join(", "));
+                format!("jhash {keyword} saddr mod {length} seed {SEED} map {{ {elements} }}")
+            }
+        };
+        Rule::new(format!("oifname \"{interface}\" snat {keyword} to {source}"))
+    };
+    by_way.into_iter().map(rule).collect()
+}
+
 /// Management answers on its interface's own address only, never on a virtual one.
 fn input_rules(management: &Management) -> Vec<Rule> {
     let Management { interface, address, https_port } = management;
@@ -329,8 +378,10 @@ fn elements(ruleset: &Ruleset<'_>, map: &str) -> BTreeMap<String, String> {
         "addresses" => ruleset
             .services
             .iter()
-            .flat_map(|service| service.addresses)
-            .filter(|address| Family::of(**address) == family)
+            .flat_map(|service| {
+                service.addresses.iter().copied().chain(service.pool.iter().map(|place| place.address))
+            })
+            .filter(|address| Family::of(*address) == family)
             .map(|address| (address.to_string(), String::new()))
             .collect(),
         "full" => {
@@ -474,8 +525,8 @@ fn share_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
         many => {
             let elements: Vec<_> =
                 many.iter().enumerate().map(|(index, mark)| format!("{index} : 0x{mark:08x}")).collect();
-            // A fixed seed, without which nft makes one up at each change and every client moves.
-            let seed = if service.scheduler == Scheduler::SourceHash { " seed 0x45766b6c" } else { "" };
+            let is_hash = service.scheduler == Scheduler::SourceHash;
+            let seed = if is_hash { format!(" seed {SEED}") } else { String::new() };
             let length = many.len();
             format!("meta mark set {choice} mod {length}{seed} map {{ {} }}", elements.join(", "))
         }

@@ -5,6 +5,7 @@ mod fallback_server;
 mod network;
 mod pins;
 mod services;
+mod snat_pool;
 
 pub use checks::check_problems;
 pub(crate) use network::address_with_prefix;
@@ -40,6 +41,7 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
     }
     if let Some(management) = &management {
         addresses_do_not_collide(&mut check, management, &services);
+        snat_pool::pools_do_not_collide(&mut check, management, network.as_ref(), &services);
     }
     ports_do_not_overlap(&mut check, &services);
     let services = services.into_values().collect();

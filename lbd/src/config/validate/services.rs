@@ -115,6 +115,7 @@ fn service(
         &addresses,
         &servers,
     );
+    let snat_pool = super::snat_pool::snat_pool(check, field, &document.snat_pool, &addresses);
     let pins = super::pins::pins(check, field, &document.pin, &servers);
     Some(VirtualService {
         label: label?,
@@ -124,6 +125,7 @@ fn service(
         ports: ports?,
         interface: interface?,
         snat_source: snat_source?,
+        snat_pool: snat_pool?,
         scheduler: scheduler?,
         slow_start: Duration::from_secs(slow_start?.unsigned_abs()),
         idle_timeout: idle_timeout?,

@@ -89,6 +89,13 @@ pub(super) const SERVICE: &[Section] = &[
                  so (TCP 5 days). With a time-out of its own a service does not use the kernel's fast path.",
             ),
             Field::choice("snat_source", "Source address that servers see", SNAT_SOURCES),
+            Field::list("snat_pool", "Pool of source addresses")
+                .example("192.168.10.120-192.168.10.127")
+                .blank("none")
+                .hint(
+                    "Free addresses or ranges in the servers' network that come before the choice above: each brings \
+                     64,512 ports towards a server. A client is always seen under the same one.",
+                ),
             Field::text("interface", "Interface of the virtual addresses")
                 .example("eth0")
                 .blank("the one in whose subnet each address lies"),
