@@ -64,7 +64,7 @@ enum Verb {
 
 /// A configuration file that is to be in force.
 #[derive(Debug, Args)]
-pub(super) struct ApplyFile {
+struct ApplyFile {
     /// The file, in TOML
     file: PathBuf,
     #[command(flatten)]
@@ -101,8 +101,7 @@ pub(super) fn carry_out(Config { verb, common }: &Config) -> Result<(), CommandE
     }
 }
 
-/// Also `lbd apply`.
-pub(super) fn apply(ApplyFile { file, why }: &ApplyFile, common: &Common) -> Result<(), CommandError> {
+fn apply(ApplyFile { file, why }: &ApplyFile, common: &Common) -> Result<(), CommandError> {
     let config = begin::read_config(file)?;
     let call = Call::new(Method::PUT, why.at(PATH)).toml(config.document.to_toml());
     let answer = call.send(&common.way)?;

@@ -71,8 +71,6 @@ enum Verb {
     Audit(people::Audit),
     /// The certificate of the WebUI: show, set, confirm, revert
     Certificate(certificate::Certificate),
-    /// Make a configuration file the one in force; the same as config apply
-    Apply(Apply),
     /// List the connections of clients, or those that have closed
     Connections(connections::Connections),
     /// Clients that are led to the same server again: list, clear
@@ -139,14 +137,6 @@ struct Status {
     common: Common,
 }
 
-#[derive(Debug, Args)]
-struct Apply {
-    #[command(flatten)]
-    apply: config::ApplyFile,
-    #[command(flatten)]
-    common: Common,
-}
-
 /// Does what the command says. Errors are for the person who gave it.
 pub fn carry_out(command: Command) -> Result<(), CommandError> {
     match command.verb {
@@ -167,7 +157,6 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
         Verb::Probe(probe) => probe::carry_out(probe)?,
         Verb::Connections(question) => connections::show(&question)?,
         Verb::Persistence(persistence) => persistence::carry_out(&persistence)?,
-        Verb::Apply(Apply { apply, common }) => config::apply(&apply, &common)?,
         Verb::SetPassword { state, user } => set_password(&state.state_directory, &user.user)?,
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Command::command(), "lbd", &mut std::io::stdout());

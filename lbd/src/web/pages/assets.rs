@@ -34,8 +34,6 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("evenkeel.js", SCRIPT, include_str!("../../../assets/evenkeel.js")),
         ("icon.svg", PICTURE, include_str!("../../../assets/icon.svg")),
         ("htmx.js", SCRIPT, include_str!("../../../assets/htmx.min.js")),
-        ("uPlot.js", SCRIPT, include_str!("../../../assets/uPlot.iife.min.js")),
-        ("uPlot.css", SHEET, include_str!("../../../assets/uPlot.min.css")),
     ]
     .map(|(name, media_type, content)| Asset { name, media_type, content, url: url_of(name, content) })
     .into()
