@@ -185,6 +185,12 @@ pub struct TrafficView {
     pub bytes_in: u64,
     /// Bytes to clients.
     pub bytes_out: u64,
+    /// Bytes from clients a second, over the last seconds.
+    #[serde(default)]
+    pub bytes_in_per_second: f64,
+    /// Bytes to clients a second, over the last seconds.
+    #[serde(default)]
+    pub bytes_out_per_second: f64,
     /// Packets from clients.
     pub packets_in: u64,
     /// Packets to clients.

@@ -89,8 +89,12 @@ fn source_words(source: Option<IpAddr>) -> String {
 fn traffic_words(traffic: &TrafficView) -> String {
     let now = traffic.connections_now.map_or_else(|| "?".to_owned(), |now| now.to_string());
     format!(
-        "{now} connections, {:.1} new/s, {} bytes in, {} out",
-        traffic.connections_per_second, traffic.bytes_in, traffic.bytes_out
+        "{now} connections, {:.1} new/s, {} bytes in, {} out, {:.0} and {:.0} a second",
+        traffic.connections_per_second,
+        traffic.bytes_in,
+        traffic.bytes_out,
+        traffic.bytes_in_per_second,
+        traffic.bytes_out_per_second
     )
 }
 

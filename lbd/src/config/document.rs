@@ -36,6 +36,9 @@ pub struct Document {
     /// See [`super::NetworkSettings`]; absent where lbd leaves the network alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkDocument>,
+    /// See [`super::Layer4`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer4: Option<Layer4Document>,
     /// See [`super::HealthCheck`].
     #[serde(default)]
     pub health_check: Vec<HealthCheckDocument>,
@@ -55,6 +58,20 @@ pub struct ManagementDocument {
     /// TCP port; 9443 where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub https_port: Option<i64>,
+}
+
+/// What concerns all virtual services.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Layer4Document {
+    /// Established connections bypass most of the kernel's network stack (flowtable), where the kernel offers it; on where
+    /// nothing is given. Off, each packet takes the ordinary path, for example for the time of a packet capture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fast_path: Option<bool>,
+    /// The status warns when so many of a hundred SNAT source ports towards a server are in use: 10 to 100; 80 where none
+    /// is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snat_ports_warning_percent: Option<i64>,
 }
 
 /// The appliance's own network.

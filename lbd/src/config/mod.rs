@@ -34,6 +34,8 @@ pub struct Config {
     pub management: Management,
     /// `None` where somebody else looks after addresses and routes.
     pub network: Option<NetworkSettings>,
+    /// What concerns all services.
+    pub layer4: Layer4,
     /// In the order of the document, which is the order of every view.
     pub services: Vec<VirtualService>,
     /// The document this was made from: what is stored and shown.
@@ -66,6 +68,15 @@ pub struct NetworkSettings {
     pub ntp_servers: Vec<HostName>,
     /// The interfaces that lbd switches on and gives addresses to.
     pub interfaces: BTreeMap<InterfaceName, BTreeSet<Network>>,
+}
+
+/// What concerns all services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layer4 {
+    /// Established connections take the kernel's fast path, where there is one.
+    pub fast_path: bool,
+    /// So many of a hundred SNAT source ports towards a server in use are worth a warning: 10 to 100.
+    pub snat_ports_warning_percent: u8,
 }
 
 /// A virtual address with ports, and the real servers behind it.

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::kernel::SERVER_MAPS;
+use super::throughput::{Rate, Throughput};
 use super::{Effect, Engine, Now};
 use crate::config::{OnServerFailure, OperatorState, RealServer, VirtualService};
 use crate::conntrack::census::{Census, Figures, PORTS_PER_SOURCE};
@@ -29,13 +30,12 @@ pub struct Ending {
 const REPEAT: Duration = Duration::from_millis(250);
 /// After a failure.
 const RETRY: Duration = Duration::from_secs(1);
-/// A connection is refused when no port is left: people want to know before.
-const PORTS_WARNING_PERCENT: u64 = 80;
 
 /// What is known of connections, and what is to be done about them.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     census: Option<Census>,
+    throughput: Throughput,
     census_failure: Option<String>,
     ending_failure: Option<String>,
     /// Servers with a number when the connections were last settled; the address where it is known.
@@ -61,9 +61,12 @@ impl Connections {
     }
 
     /// Takes a count, or why there is none.
-    pub(super) fn counted(&mut self, result: Result<Census, String>) {
+    pub(super) fn counted(&mut self, result: Result<Census, String>, now: Now) {
         match result {
-            Ok(census) => (self.census, self.census_failure) = (Some(census), None),
+            Ok(census) => {
+                self.throughput.read(&census, now.monotonic);
+                (self.census, self.census_failure) = (Some(census), None);
+            }
             Err(why) => self.census_failure = Some(why),
         }
     }
@@ -71,6 +74,11 @@ impl Connections {
     /// What is known of a server's connections; `None` before the first count.
     pub(super) fn figures(&self, mark: u32) -> Option<Figures> {
         self.census.as_ref().map(|census| census.marks.get(&mark).copied().unwrap_or_default())
+    }
+
+    /// How many bytes a second pass to and from a server.
+    pub(super) fn rate(&self, mark: u32) -> Rate {
+        self.throughput.of(mark)
     }
 
     /// Open connections with this mark; `None` before the first count.
@@ -135,9 +143,9 @@ impl Connections {
     }
 }
 
-/// True where so few source ports are left that somebody should know.
-pub(super) fn ports_run_out(figures: &Figures) -> bool {
-    figures.ports_in_use * 100 >= PORTS_PER_SOURCE * PORTS_WARNING_PERCENT
+/// True where so few source ports are left that somebody should know: a connection is refused when none is.
+pub(super) fn ports_run_out(figures: &Figures, warning_percent: u8) -> bool {
+    figures.ports_in_use * 100 >= PORTS_PER_SOURCE * u64::from(warning_percent)
 }
 
 impl Engine {

@@ -18,6 +18,7 @@ impl Engine {
         let (server, source) = service.fallback_server.zip(plan.fallback_server.as_ref())?;
         let mark = self.numbering.fallback(&service.label);
         let figures = mark.and_then(|mark| self.connections.figures(mark.get()));
+        let throughput = mark.map(|mark| self.connections.rate(mark.get())).unwrap_or_default();
         let counter = fallback_counter(service.label.as_str());
         Some(FallbackServerView {
             address: server.address,
@@ -26,7 +27,7 @@ impl Engine {
             snat_source: source.address,
             snat_reason: source.reason.clone(),
             connections_opened: self.counters.value(&counter),
-            traffic: traffic(self.counters.rate(&counter), figures.as_ref()),
+            traffic: traffic(self.counters.rate(&counter), figures.as_ref(), throughput),
         })
     }
 }

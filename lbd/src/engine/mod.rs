@@ -25,6 +25,7 @@ mod pulse;
 mod shares;
 #[cfg(test)]
 mod tests;
+mod throughput;
 mod titles;
 mod trial;
 
@@ -270,7 +271,7 @@ impl Engine {
     /// Takes a count of connections, which may change what servers get.
     fn counted(&mut self, result: Result<Census, String>, now: Now) {
         let is_count = result.is_ok();
-        self.connections.counted(result);
+        self.connections.counted(result, now);
         if is_count {
             self.verdicts_changed |= self.follow_counts(now);
         }
@@ -339,7 +340,7 @@ impl Engine {
             in_service: &|service, server| self.checks.in_service(&service.label, &server.label),
             is_full: &|service, server| self.is_full(service, server),
             share: &|service, server| self.share(service, server),
-            fast_path: self.fast_path_missing.is_none(),
+            fast_path: self.fast_path_missing.is_none() && self.config.layer4.fast_path,
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::connections::ports_run_out;
+use super::throughput::Rate;
 use super::{Engine, Target, called_title, checks, fallback_server};
 use crate::config::{Limit, OperatorState, RealServer, VirtualService};
 use crate::conntrack::census::{Figures, PORTS_PER_SOURCE};
@@ -82,6 +83,10 @@ impl Engine {
     }
 
     fn fast_path(&self) -> FastPath {
+        if !self.config.layer4.fast_path {
+            let detail = "switched off in the configuration; connections take the ordinary path".into();
+            return FastPath { available: false, detail };
+        }
         match &self.fast_path_missing {
             None => FastPath { available: true, detail: self.fast_path_words() },
             Some(why) => FastPath {
@@ -147,6 +152,7 @@ impl Engine {
         let verdict = health.map_or(Verdict::Checking, |health| health.verdict());
         let mark = self.numbering.server(&service.label, &server.label);
         let figures = mark.and_then(|mark| self.connections.figures(mark.get()));
+        let throughput = mark.map(|mark| self.connections.rate(mark.get())).unwrap_or_default();
         let counter = server_counter(service.label.as_str(), server.label.as_str());
         let serving = mark.is_some_and(|mark| self.kernel.serves(mark));
         let reason = self.reason(service, server);
@@ -184,7 +190,7 @@ impl Engine {
             snat_source: source.address,
             snat_reason: source.reason.clone(),
             connections_opened: self.counters.value(&counter),
-            traffic: traffic(self.counters.rate(&counter), figures.as_ref()),
+            traffic: traffic(self.counters.rate(&counter), figures.as_ref(), throughput),
             snat_pool: source.pool.clone(),
             snat_ports_in_use: match source.pool.len() {
                 0 | 1 => figures.unwrap_or_default().ports_in_use,
@@ -227,16 +233,16 @@ impl Engine {
     ) -> TrafficView {
         let rate = self.counters.rate(&service_counter(service.label.as_str()));
         let mut sum = TrafficView { connections_per_second: rate, ..TrafficView::default() };
-        for TrafficView { connections_now, bytes_in, bytes_out, packets_in, packets_out, .. } in
-            servers.iter().map(|server| &server.traffic).chain(fallback.map(|server| &server.traffic))
-        {
-            if let Some(connections) = connections_now {
+        for traffic in servers.iter().map(|server| &server.traffic).chain(fallback.map(|server| &server.traffic)) {
+            if let Some(connections) = traffic.connections_now {
                 *sum.connections_now.get_or_insert(0) += connections;
             }
-            sum.bytes_in += bytes_in;
-            sum.bytes_out += bytes_out;
-            sum.packets_in += packets_in;
-            sum.packets_out += packets_out;
+            sum.bytes_in += traffic.bytes_in;
+            sum.bytes_out += traffic.bytes_out;
+            sum.bytes_in_per_second += traffic.bytes_in_per_second;
+            sum.bytes_out_per_second += traffic.bytes_out_per_second;
+            sum.packets_in += traffic.packets_in;
+            sum.packets_out += traffic.packets_out;
         }
         sum
     }
@@ -247,7 +253,8 @@ impl Engine {
             services.flat_map(|service| service.servers.iter().map(move |server| (service, server)));
         let scarce = servers.filter_map(|(service, server)| {
             let mark = self.numbering.server(&service.label, &server.label)?;
-            let figures = self.connections.figures(mark.get()).filter(ports_run_out)?;
+            let figures = self.connections.figures(mark.get())?;
+            ports_run_out(&figures, self.config.layer4.snat_ports_warning_percent).then_some(())?;
             Some(format!(
                 "{} of {}: {} of {PORTS_PER_SOURCE} source ports of one SNAT address towards it are in use. When none \
                  is left, new connections from there fail: give the service more addresses (snat_pool), add servers, or \
@@ -268,7 +275,7 @@ fn make_percentages(servers: &mut [ServerView], family: Family) {
     }
 }
 
-pub(super) fn traffic(rate: f64, figures: Option<&Figures>) -> TrafficView {
+pub(super) fn traffic(rate: f64, figures: Option<&Figures>, throughput: Rate) -> TrafficView {
     let Some(Figures { connections, received, sent, .. }) = figures else {
         return TrafficView { connections_per_second: rate, ..TrafficView::default() };
     };
@@ -277,6 +284,8 @@ pub(super) fn traffic(rate: f64, figures: Option<&Figures>) -> TrafficView {
         connections_per_second: rate,
         bytes_in: received.bytes,
         bytes_out: sent.bytes,
+        bytes_in_per_second: throughput.received,
+        bytes_out_per_second: throughput.sent,
         packets_in: received.packets,
         packets_out: sent.packets,
     }

@@ -710,6 +710,24 @@ fn counted_connections_are_shown_and_scarce_ports_are_told() {
     assert!(view.problems[0].contains("51610 of 64512 source ports"), "{:?}", view.problems);
 }
 
+#[test]
+fn the_fast_path_and_the_warning_of_scarce_ports_are_as_configured() {
+    use crate::conntrack::census::{Census, Figures};
+    let text = format!("{EXAMPLE}\n[layer4]\nfast_path = false\nsnat_ports_warning_percent = 90\n");
+    for (text, has_fast_path) in [(EXAMPLE, true), (text.as_str(), false)] {
+        let mut world = World::with_config(text, Listing::default());
+        world.calm_down();
+        let desired = world.engine.plan.desired.clone();
+        assert_eq!(desired.table.fast_path.is_some(), has_fast_path);
+        assert_eq!(world.engine.view().fast_path.available, has_fast_path);
+        // Four fifths are in use.
+        let figures = Figures { ports_in_use: 51_610, ..Figures::default() };
+        let census = Census { marks: [(0x10002, figures)].into(), ..Census::default() };
+        world.event(Event::Connections(Ok(census)));
+        assert_eq!(world.engine.view().problems.len(), usize::from(has_fast_path));
+    }
+}
+
 /// A count in which the servers with these numbers have so many open connections.
 fn census(counts: &[(u32, u64)]) -> Event {
     use crate::conntrack::census::{Census, Figures};

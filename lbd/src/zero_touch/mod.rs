@@ -109,6 +109,7 @@ pub fn initial_document(settings: &Settings) -> Document {
     Document {
         schema: SCHEMA,
         management,
+        layer4: None,
         network: Some(network),
         health_check: Vec::new(),
         virtual_service: Vec::new(),

@@ -296,3 +296,44 @@ fn a_check_is_added_tested_corrected_and_removed() {
     browser.wait_text(".notice", "Saved");
     drop(scp);
 }
+
+#[test]
+fn what_concerns_all_services_is_shown_and_changed_with_and_without_scripts() {
+    let lab = Lab::single_arm();
+    let browser = appliance(&lab, &lab.config([&lab.pool()]));
+    // Not every kernel that runs the stories has flowtables; that the plan follows is shown beside the engine.
+    let is_switched_off = || lab.lbd().status()["fast_path"]["detail"].to_string().contains("switched off");
+    browser.open("/cluster/advanced");
+    browser.wait_text(".facts", "80 %");
+    browser.judge("cluster-advanced");
+    assert!(!is_switched_off());
+    browser.click("main a[href='/cluster/advanced/edit']");
+    browser.wait_text("h1", "Edit Layer 4");
+    browser.fill("#snat-ports-warning-percent", "5");
+    browser.click(SEND);
+    browser.wait_text("#snat-ports-warning-percent-error", "out of range");
+    browser.judge_refused("cluster-advanced-refused");
+    browser.fill("#snat-ports-warning-percent", "50");
+    browser.click("#fast-path");
+    browser.click(SEND);
+    browser.wait_text(".notice", "is in force");
+    browser.wait_text("main", "switched off in the configuration");
+    assert!(is_switched_off());
+
+    // Somebody else is faster: what was typed stays, and nothing is overwritten.
+    browser.set_scripts(false);
+    browser.open("/cluster/advanced/edit");
+    browser.fill("#snat-ports-warning-percent", "60");
+    let mut other = lab.lbd().config();
+    other["layer4"]["snat_ports_warning_percent"] = 70.into();
+    lab.lbd().request("PUT", "/api/v1/config", Some(&other.to_string())).expect(200);
+    browser.click(SEND);
+    browser.wait_text(".faults", "50 -> 70");
+    browser.wait_text(".field:has(#snat-ports-warning-percent)", "In force now: 70 %");
+    assert_eq!(browser.value("#snat-ports-warning-percent"), "60");
+    browser.click("#fast-path");
+    browser.click(SEND);
+    browser.wait_text(".notice", "is in force");
+    browser.wait_text(".facts", "60 %");
+    assert!(!is_switched_off());
+}

@@ -13,9 +13,11 @@ pub(crate) use network::address_with_prefix;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::config::document::{ManagementDocument, SCHEMA};
+use crate::config::document::{Layer4Document, ManagementDocument, SCHEMA};
 use crate::config::values::{Fault, quoted};
-use crate::config::{Config, Document, InterfaceName, Label, Management, Problem, Protocol, VirtualService};
+use crate::config::{
+    Config, Document, InterfaceName, Label, Layer4, Management, Problem, Protocol, VirtualService,
+};
 
 /// Port table of the product's specification.
 const DEFAULT_HTTPS_PORT: u16 = 9443;
@@ -34,6 +36,7 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
     }
     let management = management(&mut check, &document.management);
     let network = document.network.as_ref().map(|network| network::settings(&mut check, network));
+    let layer4 = layer4(&mut check, &document.layer4.clone().unwrap_or_default());
     let checks = checks::health_checks(&mut check, &document.health_check);
     let services = services::services(&mut check, &document.virtual_service, &checks);
     if let (Some(management), Some(network)) = (&management, &network) {
@@ -45,11 +48,11 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
     }
     ports_do_not_overlap(&mut check, &services);
     let services = services.into_values().collect();
-    match (management, check.problems) {
-        (Some(management), problems) if problems.is_empty() => {
-            Ok(Config { management, network, services, document: document.into() })
+    match (management, layer4, check.problems) {
+        (Some(management), Some(layer4), problems) if problems.is_empty() => {
+            Ok(Config { management, network, layer4, services, document: document.into() })
         }
-        (_, problems) => Err(problems),
+        (.., problems) => Err(problems),
     }
 }
 
@@ -164,6 +167,14 @@ fn management(check: &mut Collector, document: &ManagementDocument) -> Option<Ma
         None => Some(DEFAULT_HTTPS_PORT),
     };
     Some(Management { interface: interface?, address: address?, https_port: https_port? })
+}
+
+fn layer4(check: &mut Collector, document: &Layer4Document) -> Option<Layer4> {
+    const WARNING_PERCENT: i64 = 80;
+    let field = "layer4.snat_ports_warning_percent".to_owned();
+    let percent = check.number(field, document.snat_ports_warning_percent, WARNING_PERCENT, 10..=100)?;
+    let snat_ports_warning_percent = u8::try_from(percent).ok()?;
+    Some(Layer4 { fast_path: document.fast_path != Some(false), snat_ports_warning_percent })
 }
 
 /// No server may be a virtual or the management address, or traffic would run in a circle.

@@ -70,11 +70,7 @@ pub(in crate::web) const MENU: &[Section] = &[
             built("/cluster/services", "Layer 4 Virtual Services"),
             built("/cluster/servers", "Layer 4 Real Servers"),
             built("/cluster/checks", "Health Check Scripts"),
-            planned(
-                "/cluster/advanced",
-                "Layer 4 Advanced Configuration",
-                "Alerts by e-mail are not sent yet. Everything else about a service stands in its own form.",
-            ),
+            built("/cluster/advanced", "Layer 4 Advanced Configuration"),
             planned(
                 "/cluster/pair",
                 "High-Availability Configuration",

@@ -22,7 +22,7 @@ use self::selection::{Row, Selection, Show, Sort, Wish};
 use self::sparkline::Sparkline;
 use super::frame::{self, Frame};
 use super::page_of;
-use super::words::{Badge, ago, bytes, counted, grouped, server_badge, service_badge, time};
+use super::words::{Badge, ago, bit_rate, bytes, counted, grouped, server_badge, service_badge, time};
 use crate::view::{ServerState, ServerView, ServiceState, ServiceView, TrafficView, View};
 use crate::web::{Caller, Gateway, Role};
 
@@ -219,6 +219,18 @@ impl<'a> Live<'a> {
         format!("{:.1}", rates.sum::<f64>())
     }
 
+    /// Of all services.
+    fn throughput(&self) -> String {
+        let traffic = || self.view.virtual_services.iter().map(|service| &service.traffic);
+        let inward = traffic().map(|traffic| traffic.bytes_in_per_second).sum();
+        let outward = traffic().map(|traffic| traffic.bytes_out_per_second).sum();
+        throughput_words(inward, outward)
+    }
+
+    fn throughput_of(&self, traffic: &TrafficView) -> String {
+        throughput_words(traffic.bytes_in_per_second, traffic.bytes_out_per_second)
+    }
+
     /// Open now, then new ones a second.
     fn connections_of(&self, traffic: &TrafficView) -> String {
         let now = traffic.connections_now.map_or_else(|| "-".into(), grouped);
@@ -235,6 +247,13 @@ impl<'a> Live<'a> {
 
     fn trial(&self) -> Option<String> {
         frame::trial(self.view)
+    }
+}
+
+fn throughput_words(inward: f64, outward: f64) -> String {
+    match (bit_rate(inward), bit_rate(outward)) {
+        (inward, outward) if inward == "0 bit/s" && outward == inward => "no traffic".into(),
+        (inward, outward) => format!("{inward} in, {outward} out"),
     }
 }
 

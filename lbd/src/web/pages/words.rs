@@ -87,6 +87,19 @@ pub(super) fn bytes(count: u64) -> String {
     if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
+/// A number of bytes a second in bits, as networks are measured, in their largest decimal unit.
+pub(super) fn bit_rate(bytes_per_second: f64) -> String {
+    const UNITS: [&str; 4] = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s"];
+    let mut value = bytes_per_second.max(0.0) * 8.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let digits = usize::from(unit > 0 && value < 9.95);
+    format!("{value:.digits$} {}", UNITS[unit])
+}
+
 /// What is wrong and what to do about it, to stand beside its field.
 pub(in crate::web) fn sentence(problem: &Problem) -> String {
     let text = format!("{}; {}.", problem.problem, problem.remedy);
@@ -128,6 +141,20 @@ mod tests {
             (7_000_000_000_000_000, "7000.0 TB"),
         ] {
             assert_eq!(bytes(count), text);
+        }
+    }
+
+    #[test]
+    fn rates_are_told_in_bits() {
+        for (rate, text) in [
+            (0.0, "0 bit/s"),
+            (100.0, "800 bit/s"),
+            (125.0, "1.0 kbit/s"),
+            (12_500.0, "100 kbit/s"),
+            (1_250_000.0, "10 Mbit/s"),
+            (3e12, "24000 Gbit/s"),
+        ] {
+            assert_eq!(bit_rate(rate), text);
         }
     }
 

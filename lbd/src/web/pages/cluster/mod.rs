@@ -3,6 +3,7 @@
 //! [`field`] and [`tables`] say what the forms ask for, [`typed`] what was answered, [`input`] and [`form`] show both, [`change`]
 //! carries the change out. Names that begin with `_` in a path are no labels: those begin with a letter or digit.
 
+mod advanced;
 mod ask;
 mod change;
 mod check_form;
@@ -43,6 +44,7 @@ pub(super) fn routes() -> Router<Gateway> {
         .merge(servers::routes())
         .merge(checks::routes())
         .merge(guide::routes())
+        .merge(advanced::routes())
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
 }
 

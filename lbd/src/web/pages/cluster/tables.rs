@@ -124,6 +124,20 @@ pub(super) const SERVER: &[Section] = &[Section {
     ],
 }];
 
+/// What concerns all services.
+pub(super) const LAYER4: &[Section] = &[Section {
+    title: "All virtual services",
+    advanced: false,
+    fields: &[
+        Field::switch("fast_path", "Fast path").hint(
+            "Established connections bypass most of the kernel (flowtable). Switch it off while you capture packets.",
+        ),
+        Field::number("snat_ports_warning_percent", "Warning of scarce source ports", "%").usual("80").hint(
+            "When so many of the SNAT source ports towards a server are in use, 10 to 100. When none is left, new connections to it fail.",
+        ),
+    ],
+}];
+
 /// What is asked of a server while its service is being added.
 pub(super) const SERVER_ROW: &[Field] = &[
     Field::text("label", "Label").blank("named after the service").example("DATALINK_POOL1_NODE1"),

@@ -22,7 +22,8 @@ fn view(services: usize, servers: &[Value]) -> View {
             "label": format!("DATALINK_POOL{number}"), "addresses": [{"address": "192.168.10.100", "interface": "eth0"}],
             "ports": "2001", "protocol": "tcp", "state": if servers[0]["state"] == "down" { "down" } else { "up" }, "problem": null, "persistence_seconds": 300,
             "without_server": "connections are refused at once", "connections_opened": 123_456, "connections_now": 12,
-            "connections_per_second": 3.5, "bytes_in": 1_234_567_890_u64, "bytes_out": 123_456_789, "packets_in": 1,
+            "connections_per_second": 3.5, "bytes_in": 1_234_567_890_u64, "bytes_out": 123_456_789,
+            "bytes_in_per_second": 1_234_567.0, "bytes_out_per_second": 12_345.0, "packets_in": 1,
             "packets_out": 1, "recent_connections_per_second": (0..20).map(|step| f64::from(step * step % 17) + 0.123).collect::<Vec<_>>(),
             "real_servers": servers,
         })
@@ -66,6 +67,19 @@ fn only_administrators_are_asked_about_a_trial() {
         assert!(html.contains("on trial"), "{html}");
         assert_eq!(html.contains("/order/trial"), role == Role::Administrator);
     }
+}
+
+#[test]
+fn what_passes_is_told_as_text() {
+    let busy = view(2, &[server("NODE1")]);
+    let html = rendered(&busy, Role::Viewer);
+    assert!(html.contains("<small>9.9 Mbit/s in, 99 kbit/s out</small>"), "{html}");
+    assert!(html.contains("<dd>20 Mbit/s in, 198 kbit/s out</dd>"), "the sum: {html}");
+    let mut quiet = busy;
+    for service in &mut quiet.virtual_services {
+        (service.traffic.bytes_in_per_second, service.traffic.bytes_out_per_second) = (0.0, 0.0);
+    }
+    assert!(rendered(&quiet, Role::Viewer).contains("<dd>no traffic</dd>"));
 }
 
 #[test]
