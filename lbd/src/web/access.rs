@@ -244,8 +244,7 @@ impl Access {
         let source = if let Peer::Network(address) = peer { address } else { IpAddr::from([127, 0, 0, 1]) };
         let wait = lock(&inner.attempts).wait(source, &user, self.now());
         if !wait.is_zero() {
-            let seconds = wait.as_secs() + 1;
-            return PasswordChange::Failed(format!("too many wrong passwords; try again in {seconds} s"));
+            return PasswordChange::Wait(wait);
         }
         let change = move || {
             let users = inner.users.load()?;
@@ -259,9 +258,7 @@ impl Access {
         };
         let outcome = match self.in_turn(change).await {
             Ok(outcome) => outcome.unwrap_or_else(|error| PasswordChange::Failed(error.to_string())),
-            Err(_) => {
-                PasswordChange::Failed("several log-ins are under way; try again in some seconds".into())
-            }
+            Err(_) => PasswordChange::Busy,
         };
         match outcome {
             PasswordChange::Changed => {
@@ -271,7 +268,7 @@ impl Access {
             PasswordChange::WrongPassword => {
                 lock(&self.0.attempts).failed(source, &by.user, self.now());
             }
-            PasswordChange::Failed(_) => {}
+            PasswordChange::Wait(_) | PasswordChange::Busy | PasswordChange::Failed(_) => {}
         }
         outcome
     }
@@ -375,6 +372,10 @@ pub enum PasswordChange {
     Changed,
     /// What was given as the present one is not.
     WrongPassword,
+    /// Too many failures; after this time it may be tried again.
+    Wait(Duration),
+    /// Too many log-ins are under way.
+    Busy,
     /// Why the old one is still in force.
     Failed(String),
 }

@@ -22,6 +22,8 @@ use super::{Caller, Gateway, origin};
 
 /// Where the form is, and where it is sent to.
 pub(super) const PATH: &str = "/password";
+/// The same for programs.
+pub(super) const API_PATH: &str = "/api/v1/password";
 /// Where the wish to end all other sessions is sent to.
 pub(super) const SESSIONS_PATH: &str = "/password/sessions";
 /// Three passwords of four bytes a character, each byte written as `%XX`, and their names.
@@ -39,8 +41,8 @@ pub(super) fn routes() -> Router<Gateway> {
 pub(super) fn demand(path: &str, caller: &Caller) -> Response {
     if path.starts_with("/api/") {
         let detail = format!(
-            "The password in use may be used once only, to set another one. Do so in a browser, or send a form \
-             with the fields current, new and again to POST {PATH}; then repeat the request with the new one."
+            "The password in use may be used once only, to set another one. Do so in a browser, or send current \
+             and new to PUT {API_PATH}; then log in with the new one and repeat the request."
         );
         return ProblemDocument::new(StatusCode::FORBIDDEN, "The password must be changed first", detail)
             .into_response();
@@ -100,6 +102,18 @@ async fn change(
         }
         PasswordChange::WrongPassword => {
             refused(Errors { current: Some("This is not the present password.".into()), ..Errors::default() })
+        }
+        PasswordChange::Wait(wait) => {
+            let seconds = wait.as_secs() + 1;
+            let error = format!(
+                "The password is not changed: too many wrong ones came from your address. Try again in {seconds} s."
+            );
+            shown.page(StatusCode::TOO_MANY_REQUESTS, &Errors::general(error))
+        }
+        PasswordChange::Busy => {
+            let error =
+                "The password is not changed: several log-ins are under way. Try again in some seconds.";
+            shown.page(StatusCode::TOO_MANY_REQUESTS, &Errors::general(error.into()))
         }
         PasswordChange::Failed(why) => {
             let error = format!("The password is not changed: {why}.");

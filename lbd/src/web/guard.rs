@@ -18,14 +18,20 @@ use axum::response::{IntoResponse, Response};
 
 use super::access::{Access, Admission};
 use super::api::{self, Least, ProblemDocument};
+use super::carried::Carried;
 use super::{Caller, Peer, Role, change_password, login, origin, pages};
 
 /// Paths of forms, as they are registered, that operators may send.
 pub const OPERATOR_FORMS: &[&str] =
     &[pages::SERVER_ORDER_PATH, pages::PERSISTENCE_PATH, pages::TEST_PATHS[0], pages::TEST_PATHS[1]];
 /// Forms that everybody who is logged in may send: they concern nobody else.
-const EVERYBODYS_FORMS: &[&str] =
-    &[change_password::PATH, change_password::SESSIONS_PATH, login::LOG_OUT_PATH, pages::THEME_PATH];
+const EVERYBODYS_FORMS: &[&str] = &[
+    change_password::PATH,
+    change_password::API_PATH,
+    change_password::SESSIONS_PATH,
+    login::LOG_OUT_PATH,
+    pages::THEME_PATH,
+];
 /// For a whole request, with its body: longer than the slowest change, which waits a minute.
 const LONGEST_REQUEST: Duration = Duration::from_secs(75);
 
@@ -63,7 +69,7 @@ async fn guard(State(access): State<Access>, mut request: Request, next: Next) -
     let (caller, must_change, by_session) = match access.admit(request.headers(), from).await {
         Admission::Somebody { caller, must_change, by_session } => (caller, must_change, by_session),
         Admission::NoPassword => return pages::no_password(),
-        Admission::Nobody(why) => return log_in_first(&request, why),
+        Admission::Nobody(why) => return log_in_first(request, why).await,
         Admission::Unreadable(why) => return unreadable(&why),
     };
     if by_session && !origin::is_safe(request.method()) && !origin::is_ours(request.headers()) {
@@ -106,19 +112,22 @@ fn is_for_programs(request: &Request) -> bool {
     request.uri().path().starts_with("/api/v1/") || request.uri().path() == "/metrics"
 }
 
-/// Programs are told, people are led to the form.
-fn log_in_first(request: &Request, why: &str) -> Response {
-    if is_for_programs(request) {
+/// Programs are told, people are led to the form, which keeps what they typed.
+async fn log_in_first(request: Request, why: &str) -> Response {
+    if is_for_programs(&request) {
         let detail = format!("{}. Send Authorization: Bearer TOKEN, or log in.", capitalised(why));
         let problem = ProblemDocument::new(StatusCode::UNAUTHORIZED, "Who are you?", detail);
         return ([(WWW_AUTHENTICATE, "Bearer realm=\"Evenkeel\"")], problem).into_response();
     }
-    let next = match origin::is_safe(request.method()) {
-        true => request.uri().path_and_query().map_or("/", |path| path.as_str()),
-        // What was sent is lost; the page that it was sent to may not be one to read.
-        false => "/",
-    };
-    (StatusCode::SEE_OTHER, [(LOCATION, login::location(next))]).into_response()
+    let to = |next: &str| (StatusCode::SEE_OTHER, [(LOCATION, login::location(next))]).into_response();
+    if origin::is_safe(request.method()) {
+        return to(request.uri().path_and_query().map_or("/", |path| path.as_str()));
+    }
+    if EVERYBODYS_FORMS.contains(&request.uri().path()) {
+        return to("/");
+    }
+    // The page that a form was sent to may not be one to read.
+    Carried::of(request).await.map_or_else(|| to("/"), |carried| login::keeping(&carried))
 }
 
 fn capitalised(text: &str) -> String {

@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 
 use super::access::LogInRefusal;
+use super::carried::{self, Carried};
 use super::pages::Frame;
 use super::password::LONGEST_PASSWORD;
 use super::users::FIRST_USER;
@@ -20,8 +21,8 @@ use super::{Caller, Gateway, Peer, origin, pages};
 pub(super) const LOG_IN_PATH: &str = "/login";
 /// Where the button of the way out is sent to.
 pub(super) const LOG_OUT_PATH: &str = "/logout";
-/// A name and a password of four bytes a character, each byte written as `%XX`, and a path.
-const LARGEST_FORM: usize = LONGEST_PASSWORD * 4 * 3 + 4096;
+/// A name and a password of four bytes a character, each byte written as `%XX`, a path, and what was typed before.
+const LARGEST_FORM: usize = LONGEST_PASSWORD * 4 * 3 + 4096 + carried::ROOM;
 /// Longer ones are no address of ours.
 const LONGEST_PATH: usize = 1024;
 
@@ -44,7 +45,7 @@ pub(super) fn location(next: &str) -> String {
 }
 
 /// Only to a path of this appliance: a link from elsewhere must not lead elsewhere.
-fn safe(next: &str) -> &str {
+pub(super) fn safe(next: &str) -> &str {
     let is_path = next.starts_with('/') && !next.starts_with("//");
     let is_plain =
         next.len() <= LONGEST_PATH && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
@@ -62,58 +63,79 @@ async fn form(State(gateway): State<Gateway>, next: Result<Query<Next>, QueryRej
         return pages::no_password();
     }
     let next = next.map(|Query(Next { next })| next).unwrap_or_default();
-    page(StatusCode::OK, None, &next)
+    page(StatusCode::OK, None, &next, None)
+}
+
+/// For who was not logged in any more when they sent a form.
+pub(super) fn keeping(carried: &Carried) -> Response {
+    page(StatusCode::UNAUTHORIZED, None, "/", Some(carried))
 }
 
 /// As sent. Passwords: neither shown nor logged.
-#[derive(Deserialize, Default)]
-#[serde(default)]
 struct Fields {
     user: String,
     password: String,
     next: String,
+    carried: Option<Carried>,
+}
+
+impl From<Vec<(String, String)>> for Fields {
+    fn from(pairs: Vec<(String, String)>) -> Self {
+        let text = |wanted: &str| {
+            let found = pairs.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, text)| text.clone()).unwrap_or_default()
+        };
+        let (user, password, next) = (text("user"), text("password"), text("next"));
+        Self { user, password, next, carried: Carried::out_of(pairs) }
+    }
 }
 
 async fn log_in(
     State(gateway): State<Gateway>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    fields: Result<Form<Fields>, FormRejection>,
+    fields: Result<Form<Vec<(String, String)>>, FormRejection>,
 ) -> Response {
-    let Ok(Form(Fields { user, password, next })) = fields else {
+    let Ok(Form(fields)) = fields else {
         let error = "The form could not be read: it is too large, or not a form. Fill it in again.";
-        return page(StatusCode::UNPROCESSABLE_ENTITY, Some(error), "/");
+        return page(StatusCode::UNPROCESSABLE_ENTITY, Some(error), "/", None);
     };
     if !origin::is_ours_or_unknown(&headers) {
         let error = "The form was sent by another page. Log in here.";
-        return page(StatusCode::FORBIDDEN, Some(error), "/");
+        return page(StatusCode::FORBIDDEN, Some(error), "/", None);
     }
+    let Fields { user, password, next, carried } = Fields::from(fields);
     let refusal = match gateway.access().log_in(&user, password, peer).await {
         Ok(logged_in) => {
+            if let Some(carried) = carried.filter(|_| !logged_in.must_change) {
+                return ([(SET_COOKIE, logged_in.cookie)], carried.review(&logged_in.caller.user))
+                    .into_response();
+            }
             let to = if logged_in.must_change { super::change_password::PATH } else { safe(&next) };
             let headers = [(SET_COOKIE, logged_in.cookie), (LOCATION, to.to_owned())];
             return (StatusCode::SEE_OTHER, headers).into_response();
         }
         Err(refusal) => refusal,
     };
+    let page = |status, error: &str| page(status, Some(error), &next, carried.as_ref());
     match refusal {
-        LogInRefusal::Wrong => page(StatusCode::UNAUTHORIZED, Some("Name or password are wrong."), &next),
+        LogInRefusal::Wrong => page(StatusCode::UNAUTHORIZED, "Name or password are wrong."),
         LogInRefusal::Wait(wait) => {
             let seconds = wait.as_secs() + 1;
             let error = format!(
                 "Too many wrong passwords came from your address. Wait {seconds} s; other addresses and the console \
                  are not affected."
             );
-            let answer = page(StatusCode::TOO_MANY_REQUESTS, Some(&error), &next);
+            let answer = page(StatusCode::TOO_MANY_REQUESTS, &error);
             ([(RETRY_AFTER, seconds.to_string())], answer).into_response()
         }
         LogInRefusal::Busy => {
             let error = "Several log-ins are under way. Try again in some seconds.";
-            page(StatusCode::TOO_MANY_REQUESTS, Some(error), &next)
+            page(StatusCode::TOO_MANY_REQUESTS, error)
         }
         LogInRefusal::NoPassword => pages::no_password(),
         LogInRefusal::Failed(why) => {
-            page(StatusCode::INTERNAL_SERVER_ERROR, Some(&format!("Log-in is not possible: {why}.")), &next)
+            page(StatusCode::INTERNAL_SERVER_ERROR, &format!("Log-in is not possible: {why}."))
         }
     }
 }
@@ -134,10 +156,14 @@ struct LogInPage<'a> {
     user: &'static str,
     error: Option<&'a str>,
     next: &'a str,
+    /// What was typed before, as hidden inputs.
+    hidden: Vec<(String, &'a str)>,
 }
 
-fn page(status: StatusCode, error: Option<&str>, next: &str) -> Response {
-    pages::page_of(status, &LogInPage { frame: Frame::bare(), user: FIRST_USER, error, next: safe(next) })
+fn page(status: StatusCode, error: Option<&str>, next: &str, carried: Option<&Carried>) -> Response {
+    let hidden = carried.map(Carried::hidden).unwrap_or_default();
+    let page = LogInPage { frame: Frame::bare(), user: FIRST_USER, error, next: safe(next), hidden };
+    pages::page_of(status, &page)
 }
 
 #[cfg(test)]

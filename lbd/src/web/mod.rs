@@ -18,6 +18,7 @@ pub mod users;
 
 mod attempts;
 mod caller;
+mod carried;
 mod change_password;
 mod connection;
 mod connections;

@@ -80,6 +80,13 @@ impl Browser {
         self.find(selector).is_some()
     }
 
+    /// Whether there is such an element that is shown.
+    pub fn is_seen(&self, selector: &str) -> bool {
+        self.find(selector).is_some_and(|element| {
+            self.session.get(&format!("element/{element}/displayed")).as_bool() == Some(true)
+        })
+    }
+
     /// A style of an element as it is computed, for example its colour.
     pub fn style(&self, selector: &str, property: &str) -> String {
         let element = self.find(selector).unwrap_or_else(|| panic!("no {selector} on {}", self.path()));

@@ -51,10 +51,11 @@ impl Browser {
         assert_eq!(self.console(), Vec::<String>::new(), "{name}");
     }
 
-    /// The same for a form that was refused: the browser tells its console of the status, as it should.
+    /// The same for the page of a refusal: the browser tells its console of the status, as it should.
     pub fn judge_refused(&self, name: &str) {
         let told = self.console();
-        let expected = |line: &String| [" 422 ", " 412 "].iter().any(|status| line.contains(status));
+        const REFUSALS: [&str; 6] = [" 401 ", " 403 ", " 404 ", " 412 ", " 422 ", " 503 "];
+        let expected = |line: &String| REFUSALS.iter().any(|status| line.contains(status));
         assert!(told.iter().all(expected), "{name}: {told:?}");
         self.judge(name);
     }

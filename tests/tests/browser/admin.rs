@@ -182,7 +182,7 @@ fn a_token_is_made_shown_once_and_revoked() {
 }
 
 /// What TLS shows at the management address: the SHA-256 fingerprint, as browsers show it.
-fn fingerprint_on_the_wire(lab: &Lab) -> String {
+pub(crate) fn fingerprint_on_the_wire(lab: &Lab) -> String {
     let host = lab.administrator();
     let place = format!("{}:9443", topology::MANAGEMENT);
     let shown = host.run(format!("openssl s_client -connect {place}")).stdout;
@@ -192,7 +192,7 @@ fn fingerprint_on_the_wire(lab: &Lab) -> String {
 }
 
 /// A certificate for `name` and its key, in PEM.
-fn pair(lab: &Lab, name: &str) -> [String; 2] {
+pub(crate) fn pair(lab: &Lab, name: &str) -> [String; 2] {
     let [key, certificate] = ["key.pem", "certificate.pem"].map(|file| lab.administrator().new_path(file));
     let line = format!(
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 20 -subj /CN={name} -addext \
@@ -255,11 +255,11 @@ fn another_port_is_taken_back_when_nobody_confirms_it_there() {
     let browser = appliance(&lab);
     browser.open("/local/webui");
     browser.fill("#port", "70000");
-    browser.click("form[action='/local/webui/port'] button");
+    browser.click("form[action='/local/webui/listener'] button");
     browser.wait_text("#port-error", "70000");
     browser.console();
     browser.fill("#port", "9444");
-    browser.click("form[action='/local/webui/port'] button");
+    browser.click("form[action='/local/webui/listener'] button");
     browser.wait_text("h1", "Version 2 is on trial");
     browser.judge("webui-port-trial");
     let there = format!("https://{}:9444/local/webui", topology::MANAGEMENT);
@@ -279,12 +279,44 @@ fn another_port_is_taken_back_when_nobody_confirms_it_there() {
 }
 
 #[test]
+fn another_address_is_confirmed_there_after_a_new_log_in() {
+    let lab = Lab::single_arm();
+    let browser = appliance(&lab);
+    lab.appliance().ip("address add 192.168.10.11/24 dev eth0");
+    browser.open("/local/webui");
+    for (address, words) in [
+        ("192.168.10.11/24", "is a network, not an address"),
+        ("192.168.10.100", "DATALINK_POOL1 has this address already"),
+    ] {
+        browser.fill("#address", address);
+        browser.click("form[action='/local/webui/listener'] button");
+        browser.wait_text("#address-error", words);
+    }
+    browser.judge_refused("webui-listener-refused");
+    browser.fill("#address", "192.168.10.11");
+    browser.click("form[action='/local/webui/listener'] button");
+    browser.wait_text("h1", "Version 2 is on trial");
+    browser.judge("webui-listener-trial");
+    let there = "https://192.168.10.11:9443";
+    assert_eq!(browser.value_of("main a.primary", "href"), format!("{there}/local/webui"));
+    wait_https(lab.administrator(), there);
+    browser.click("main a.primary");
+    browser.wait_text("h1", "Log in");
+    browser.fill("#password", PASSWORD);
+    browser.click("main form button[type=submit]");
+    browser.wait_text("main .problems", "version 2");
+    browser.click("main .problems button[value=confirm]");
+    wait::until(SOON, "the trial to end", || lab.lbd().status()["pending_confirmation"].is_null());
+    assert_eq!(lab.lbd().config()["management"]["address"], "192.168.10.11");
+}
+
+#[test]
 fn another_port_stays_when_it_is_confirmed_there() {
     let lab = Lab::single_arm();
     let browser = appliance(&lab);
     browser.open("/local/webui");
     browser.fill("#port", "9444");
-    browser.click("form[action='/local/webui/port'] button");
+    browser.click("form[action='/local/webui/listener'] button");
     browser.wait_text("h1", "Version 2 is on trial");
     browser.click("main a.primary");
     browser.wait_text("main .problems", "version 2");

@@ -3,6 +3,8 @@
 //!
 //! Pictures of every page are kept in `target/screenshots`.
 
+mod access;
 mod admin;
 mod cluster;
 mod overview;
+mod plain;

@@ -1,11 +1,11 @@
 //! The description of the API (OpenAPI 3.1), made from the table of operations, and a page to read it.
 
-use std::fmt::Write;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use askama::Template;
 use axum::Json;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use schemars::SchemaGenerator;
@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::operation::Content;
 use super::{Least, Operation, ProblemDocument, operations};
+use crate::web::pages::{self, Frame};
 
 pub(super) fn operations_of() -> Vec<Operation> {
     vec![
@@ -152,44 +153,76 @@ fn contents(contents: &[Content], generator: &mut SchemaGenerator) -> Value {
     Value::Object(described)
 }
 
-/// A page without anything from elsewhere.
-async fn page() -> Response {
-    static PAGE: LazyLock<String> = LazyLock::new(|| page_of(&operations()));
-    ([(CONTENT_TYPE, "text/html; charset=utf-8")], PAGE.as_str()).into_response()
+/// The page to read.
+#[derive(Template)]
+#[template(path = "api.html")]
+struct ApiPage {
+    frame: Frame,
+    groups: Vec<Group>,
 }
 
-/// All text is ours, so that nothing needs to be escaped; a test sees to it. Writing to a String cannot fail.
-fn page_of(operations: &[Operation]) -> String {
-    let mut html = "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>REST API - Evenkeel</title>\
-                    </head><body><h1>REST API, version 1</h1><p>For programs: \
-                    <a href=\"/api/v1/openapi.json\">/api/v1/openapi.json</a> (OpenAPI 3.1). Programs send \
-                    <code>Authorization: Bearer TOKEN</code>; <code>lbd token create</code> makes a token.</p>\
-                    <table border=\"1\"><thead><tr><th scope=\"col\">Method</th><th scope=\"col\">Path</th>\
-                    <th scope=\"col\">Does</th><th scope=\"col\">For</th><th scope=\"col\">Answers</th></tr></thead>\
-                    <tbody>"
-        .to_owned();
-    for operation in operations {
-        let statuses: std::collections::BTreeSet<_> =
-            operation.failures.iter().copied().chain([operation.status]).collect();
-        let statuses: Vec<_> = statuses.iter().map(u16::to_string).collect();
-        let _ = write!(
-            html,
-            "<tr><td>{}</td><td><code>{}</code></td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            operation.method,
-            operation.path,
-            operation.summary.replace('"', "&quot;"),
-            rights(operation.least),
-            statuses.join(", ")
-        );
+/// Operations on the same kind of thing.
+struct Group {
+    title: String,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    method: String,
+    /// In parts between which a line may end.
+    path: Vec<&'static str>,
+    summary: &'static str,
+    least: String,
+    statuses: String,
+}
+
+async fn page(frame: Frame) -> Response {
+    pages::page_of(StatusCode::OK, &ApiPage { frame, groups: groups(&operations()) })
+}
+
+/// In the order of the table.
+fn groups(operations: &[Operation]) -> Vec<Group> {
+    let same_kind = |a: &Operation, b: &Operation| kind(a.path) == kind(b.path);
+    let group = |operations: &[Operation]| Group {
+        title: kind(operations[0].path),
+        rows: operations.iter().map(row).collect(),
+    };
+    operations.chunk_by(same_kind).map(group).collect()
+}
+
+/// `/api/v1/health-checks/{check}` is about health checks.
+fn kind(path: &str) -> String {
+    let is_kind = |segment: &&str| !["", "api", "v1", "openapi.json"].contains(segment);
+    let mut segments = path.split('/').filter(is_kind);
+    segments.next().map_or_else(|| "description".to_owned(), |segment| segment.replace('-', " "))
+}
+
+fn row(operation: &Operation) -> Row {
+    let statuses: BTreeSet<_> = operation.failures.iter().copied().chain([operation.status]).collect();
+    let statuses: Vec<_> = statuses.iter().map(u16::to_string).collect();
+    Row {
+        method: operation.method.to_string(),
+        path: operation.path.split_inclusive('/').collect(),
+        summary: operation.summary,
+        least: match operation.least {
+            Least::Public => "everybody".into(),
+            Least::Role(role) => role.to_string(),
+        },
+        statuses: statuses.join(", "),
     }
-    html + "</tbody></table></body></html>"
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
+
+    #[test]
+    fn the_page_shows_every_operation_below_what_it_is_about() {
+        let groups = groups(&operations());
+        let rows: usize = groups.iter().map(|group| group.rows.len()).sum();
+        assert_eq!(rows, operations().len());
+        assert!(groups.iter().any(|group| group.title == "health checks"));
+    }
 
     #[test]
     fn every_operation_is_described_once_and_every_reference_leads_somewhere() {
@@ -203,8 +236,5 @@ mod tests {
             assert!(schemas.contains_key(name), "{name}");
         }
         assert!(schemas.contains_key("Document") && schemas.contains_key("View"));
-        for operation in operations() {
-            assert!(!operation.summary.contains(['<', '&']), "{}", operation.summary);
-        }
     }
 }

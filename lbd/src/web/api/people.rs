@@ -13,12 +13,14 @@ use serde::{Deserialize, Serialize};
 use super::resource::{Asked, Body, Named};
 use super::{Operation, ProblemDocument};
 use crate::audit::{Entry, MOST_ENTRIES};
-use crate::web::access::{LogInRefusal, SessionView};
+use crate::web::access::{LogInRefusal, PasswordChange, SessionView};
+use crate::web::change_password;
+use crate::web::password::check_password;
 use crate::web::tokens::Token;
 use crate::web::{Caller, Gateway, Peer, Role, people};
 
 pub(super) fn operations() -> Vec<Operation> {
-    [session_operations(), user_operations(), token_operations()].concat()
+    [session_operations(), password_operations(), user_operations(), token_operations()].concat()
 }
 
 fn session_operations() -> Vec<Operation> {
@@ -52,6 +54,23 @@ fn session_operations() -> Vec<Operation> {
             .query("most", true, "so many lines at most; 100 where nothing is given")
             .gives::<Vec<Entry>>()
             .fails(&[500]),
+    ]
+}
+
+fn password_operations() -> Vec<Operation> {
+    let summary = "Change your own password; everywhere you are logged in, here too, you are logged out";
+    let path = change_password::API_PATH;
+    vec![
+        Operation::new(
+            Method::PUT,
+            path,
+            super::Least::Role(Role::Viewer),
+            summary,
+            put(change_own_password),
+        )
+        .takes::<OwnPassword>()
+        .status(204)
+        .fails(&[429]),
     ]
 }
 
@@ -116,7 +135,7 @@ struct WhoDocument {
     role: Role,
     /// Where they come from.
     from: String,
-    /// They have to choose another password before anything else: POST /password.
+    /// They have to choose another password before anything else: PUT /api/v1/password.
     must_change_password: bool,
 }
 
@@ -204,6 +223,59 @@ async fn log_out_elsewhere(
 ) -> StatusCode {
     gateway.access().log_out_elsewhere(&caller, &headers);
     StatusCode::NO_CONTENT
+}
+
+/// The present password and another one.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct OwnPassword {
+    /// With which you logged in.
+    current: String,
+    /// 8 to 256 characters.
+    new: String,
+}
+
+async fn change_own_password(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    Body(OwnPassword { current, new }): Body<OwnPassword>,
+) -> Result<Response, ProblemDocument> {
+    let access = gateway.access();
+    if access.users().await.map_err(|why| failed(&why))?.find(&caller.user).is_none() {
+        return Err(no_own_password(&caller));
+    }
+    check_password(&new).map_err(|fault| ProblemDocument::field("new", fault.problem, fault.remedy))?;
+    if new == current {
+        return Err(ProblemDocument::field("new", "this is the present password", "choose another one"));
+    }
+    match access.change_password(&caller, current, new).await {
+        PasswordChange::Changed => {
+            let cookie = access.log_out(&headers, &caller.author());
+            Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]).into_response())
+        }
+        PasswordChange::WrongPassword => Err(ProblemDocument::field(
+            "current",
+            "this is not the present password",
+            "give the one with which you logged in",
+        )),
+        PasswordChange::Wait(wait) => Err(refused(LogInRefusal::Wait(wait))),
+        PasswordChange::Busy => Err(refused(LogInRefusal::Busy)),
+        PasswordChange::Failed(why) => Err(failed(&format!("the password is not changed: {why}"))),
+    }
+}
+
+/// For tokens, and for who administers the machine itself.
+fn no_own_password(caller: &Caller) -> ProblemDocument {
+    ProblemDocument::new(
+        StatusCode::FORBIDDEN,
+        "Only users have a password",
+        format!(
+            "{} is no user. Log in as one, or let an administrator set a user's password with \
+             PUT /api/v1/users/USER or `lbd user edit USER --new-password`.",
+            caller.user
+        ),
+    )
 }
 
 #[derive(Deserialize)]

@@ -158,7 +158,7 @@ const PAGES: [(&str, &str); 27] = [
     ("GET", "/local/webui/certificate.pem"),
     ("POST", "/local/webui/certificate"),
     ("POST", "/local/webui/verdict"),
-    ("POST", "/local/webui/port"),
+    ("POST", "/local/webui/listener"),
     ("GET", "/cluster/services/DATALINK_POOL1/persistence"),
     ("POST", "/cluster/services/DATALINK_POOL1/persistence"),
     ("GET", "/nowhere"),
@@ -254,7 +254,7 @@ async fn pages_and_forms_refuse_who_may_too_little() {
         ("/password/sessions", Role::Viewer),
         ("/local/webui/certificate", Role::Administrator),
         ("/local/webui/verdict", Role::Administrator),
-        ("/local/webui/port", Role::Administrator),
+        ("/local/webui/listener", Role::Administrator),
         ("/configuration/back/1", Role::Administrator),
         ("/order/trial", Role::Administrator),
         ("/order/server", Role::Operator),
@@ -267,6 +267,77 @@ async fn pages_and_forms_refuse_who_may_too_little() {
             assert_eq!(answer.status == 403, role < least, "{form} for {role}: {}", answer.text);
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_typed_when_a_session_had_ended_is_shown_after_the_log_in_and_not_carried_out() {
+    let appliance = Appliance::new();
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let ours = ("sec-fetch-site", "same-origin");
+    let typed = "label=%3Cscript%3E&ports=2001";
+    let length = typed.len().to_string();
+    let headers = [form, ours, ("content-length", length.as_str()), ("cookie", "__Host-evenkeel=ended")];
+    let asked = appliance.ask("POST", "/cluster/services/_new", &headers, typed).await;
+    assert_eq!(asked.status, 401);
+    assert!(asked.text.contains(r#"name="typed.ports" value="2001""#), "{}", asked.text);
+    assert!(!asked.text.contains("<script>"), "{}", asked.text);
+    let again = "typed_for=%2Fcluster%2Fservices%2F_new&typed.label=%3Cscript%3E&typed.ports=2001";
+    let wrong = format!("user={FIRST_USER}&password=wrong&{again}");
+    let refused = appliance.ask("POST", "/login", &[form, ours], &wrong).await;
+    assert!(refused.status == 401 && refused.text.contains("typed.ports"), "{}", refused.text);
+    let right = format!("user={FIRST_USER}&password=correct+horse&{again}");
+    let answer = appliance.ask("POST", "/login", &[form, ours], &right).await;
+    assert!(answer.status == 200 && !answer.cookie().is_empty(), "{}", answer.text);
+    assert!(answer.text.contains(r#"action="/cluster/services/_new""#), "{}", answer.text);
+    assert!(answer.text.contains("nothing of it was done") && !answer.text.contains("<script>"));
+    // A page from elsewhere puts nothing into it.
+    let elsewhere = [form, ("sec-fetch-site", "cross-site"), ("content-length", length.as_str())];
+    assert_eq!(appliance.ask("POST", "/cluster/services/_new", &elsewhere, typed).await.status, 303);
+}
+
+/// Paths that the sources of the pages name: every route is among them, so that a new one cannot be forgotten.
+fn named_paths() -> BTreeSet<String> {
+    let web = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web");
+    let mut folders = vec![web.join("pages")];
+    let mut files = vec![web.join("login.rs"), web.join("change_password.rs")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    let text: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let is_path = |text: &&str| {
+        text.starts_with('/') && text.bytes().all(|b| b.is_ascii_lowercase() || b"/_-.{}".contains(&b))
+    };
+    text.split('"').filter(is_path).map(|path| path.replace(['{', '}'], "")).collect()
+}
+
+#[tokio::test]
+async fn every_path_that_a_page_names_is_closed_to_strangers_and_its_forms_to_viewers() {
+    let appliance = Appliance::new();
+    let token = appliance.token(Role::Viewer, Timestamp::now());
+    let open_forms = OPERATOR_FORMS.iter().chain(EVERYBODYS_FORMS).map(|path| path.replace(['{', '}'], ""));
+    let open_forms: BTreeSet<_> = open_forms.collect();
+    let paths = named_paths();
+    for known in menu_paths().chain(["/cluster/services/service/edit", "/password/users", "/order/server"]) {
+        assert!(paths.contains(known), "{known} is not found");
+    }
+    for path in paths.iter().filter(|path| !path.starts_with("/assets/") && *path != "/login") {
+        for method in ["GET", "POST"] {
+            let answer = appliance.ask(method, path, &[("sec-fetch-site", "same-origin")], "").await;
+            let expected = if path.starts_with("/api/v") { 401 } else { 303 };
+            assert_eq!(answer.status, expected, "{method} {path}");
+        }
+        if !path.starts_with("/api/") && !open_forms.contains(path) {
+            let answer = appliance.ask("POST", path, &[("authorization", &token)], "").await;
+            assert_eq!(answer.status, 403, "POST {path}");
+        }
+    }
+}
+
+fn menu_paths() -> impl Iterator<Item = &'static str> {
+    pages::menu::items().map(|item| item.path)
 }
 
 #[tokio::test]
@@ -442,7 +513,7 @@ async fn a_one_time_password_opens_nothing_but_the_form() {
         ("content-type", "application/x-www-form-urlencoded"),
     ];
     for (method, path, least) in routes() {
-        if least != Least::Public {
+        if least != Least::Public && path != "/api/v1/password" {
             assert_eq!(appliance.ask(&method, &path, &headers, "").await.status, 403, "{method} {path}");
         }
     }
@@ -457,6 +528,49 @@ async fn a_one_time_password_opens_nothing_but_the_form() {
     assert_eq!(appliance.log_in(FIRST_USER, "only once").await.status, 401);
     let cookie = appliance.log_in(FIRST_USER, "for good & ever").await.cookie();
     assert_eq!(appliance.ask("GET", "/api/v1/status", &[("cookie", &cookie)], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn programs_change_their_users_password_too_and_log_in_anew() {
+    let appliance = Appliance::new();
+    UserFile::below(appliance.folder.path()).set_one_time("only once").unwrap();
+    let [here, elsewhere] = [
+        appliance.log_in(FIRST_USER, "only once").await.cookie(),
+        appliance.log_in(FIRST_USER, "only once").await.cookie(),
+    ];
+    let change = async |credentials: (&str, &str), body: &str| {
+        let ours = ("sec-fetch-site", "same-origin");
+        let headers = [credentials, ours, ("content-type", "application/json")];
+        appliance.ask("PUT", "/api/v1/password", &headers, body).await
+    };
+    for (body, field) in [
+        (r#"{"current":"only once","new":"short"}"#, "new"),
+        (r#"{"current":"only once","new":"only once"}"#, "new"),
+        (r#"{"current":"wrong one","new":"for good & ever"}"#, "current"),
+    ] {
+        let answer = change(("cookie", &here), body).await;
+        assert_eq!(answer.status, 422, "{}", answer.text);
+        assert!(answer.text.contains(&format!(r#""field":"{field}""#)), "{}", answer.text);
+    }
+    let right = r#"{"current":"only once","new":"for good & ever"}"#;
+    let token = appliance.token(Role::Administrator, Timestamp::now());
+    let by_token = change(("authorization", &token), right).await;
+    assert!(by_token.status == 403 && by_token.text.contains("Only users"), "{}", by_token.text);
+    let changed = change(("cookie", &here), right).await;
+    assert!(changed.status == 204 && changed.header("set-cookie").contains("Max-Age=0"), "{}", changed.text);
+    for cookie in [&here, &elsewhere] {
+        assert_eq!(appliance.ask("GET", "/api/v1/session", &[("cookie", cookie)], "").await.status, 401);
+    }
+    let cookie = appliance.log_in(FIRST_USER, "for good & ever").await.cookie();
+    // Guessing is as slow as at the log-in.
+    let mut last = 422;
+    for _ in 0..20 {
+        last = change(("cookie", &cookie), r#"{"current":"a guess","new":"for good & all"}"#).await.status;
+        if last == 429 {
+            break;
+        }
+    }
+    assert_eq!(last, 429);
 }
 
 #[tokio::test]

@@ -19,11 +19,6 @@ impl Faults {
         Self(problems.iter().map(|problem| (problem.field.clone(), sentence(problem))).collect())
     }
 
-    /// All beside one field, whatever they name.
-    pub(super) fn all_beside(field: &str, problems: &[Problem]) -> Self {
-        Self::beside(field, problems.iter().map(sentence).collect::<Vec<_>>().join(" "))
-    }
-
     /// One that stands beside a field.
     pub(super) fn beside(field: &str, text: impl Into<String>) -> Self {
         Self(vec![(field.into(), text.into())])

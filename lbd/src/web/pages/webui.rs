@@ -1,4 +1,6 @@
-//! WebUI & Certificate: which certificate is shown and until when, another one, and the port of the WebUI.
+//! WebUI & Certificate: which certificate is shown and until when, another one, and where the WebUI answers.
+
+use std::net::IpAddr;
 
 use askama::Template;
 use axum::extract::{Form, State};
@@ -15,7 +17,7 @@ use super::frame::Frame;
 use super::trial::{after_change, port_of};
 use super::words::{Badge, counted, time};
 use super::{message, page_of};
-use crate::config::Document;
+use crate::config::{Document, Problem, address_with_prefix};
 use crate::engine::Refusal;
 use crate::web::api::ProblemDocument;
 use crate::web::certificate::SOON_DAYS;
@@ -25,8 +27,6 @@ use crate::web::{Caller, Gateway};
 
 /// Where it is.
 pub(super) const PAGE: &str = "/local/webui";
-/// The field of the port.
-const PORT: &str = "port";
 
 pub(super) fn routes() -> Router<Gateway> {
     Router::new()
@@ -34,7 +34,7 @@ pub(super) fn routes() -> Router<Gateway> {
         .route("/local/webui/certificate.pem", get(download))
         .route("/local/webui/certificate", post(bring))
         .route("/local/webui/verdict", post(judge))
-        .route("/local/webui/port", post(move_port))
+        .route("/local/webui/listener", post(move_listener))
 }
 
 #[derive(Template)]
@@ -44,9 +44,22 @@ struct WebUi {
     shown: Option<Shown>,
     /// As typed, but never the key.
     certificate: String,
-    port: String,
+    listener: Listener,
     based_on: u64,
     faults: Faults,
+}
+
+impl WebUi {
+    /// Name, label, text and hint of the inputs that say where.
+    fn place(&self) -> [(&'static str, &'static str, &str, &'static str); 2] {
+        let Listener { interface, address, .. } = &self.listener;
+        let address_hint = "An IPv4 address of that interface. Where the configuration sets the interface's addresses, \
+                            another one of the same network takes the place of the present one.";
+        [
+            ("interface", "Interface", interface, "Over which administrators come, for example eth0."),
+            ("address", "Address", address, address_hint),
+        ]
+    }
 }
 
 /// The certificate in use.
@@ -86,7 +99,7 @@ fn shown(status: CertificateStatus, now: Timestamp) -> Shown {
 #[derive(Default)]
 struct Typed {
     certificate: String,
-    port: Option<String>,
+    listener: Option<Listener>,
     faults: Faults,
 }
 
@@ -96,7 +109,7 @@ fn show(gateway: &Gateway, frame: Frame, status: StatusCode, typed: Typed) -> Re
         frame: Frame { certificate_trial: None, ..frame },
         shown: gateway.certificates().status().map(|status| shown(status, Timestamp::now())),
         certificate: typed.certificate,
-        port: typed.port.unwrap_or_else(|| port_of(&latest.document.management).to_string()),
+        listener: typed.listener.unwrap_or_else(|| Listener::of(&latest.document)),
         based_on: latest.view.configuration_version,
         faults: typed.faults,
     };
@@ -169,33 +182,138 @@ async fn judge(
     }
 }
 
-#[derive(Deserialize)]
-struct Moved {
+/// As sent.
+#[derive(Deserialize, Default, Clone)]
+struct Listener {
+    interface: String,
+    address: String,
     port: String,
     based_on: u64,
 }
 
-async fn move_port(
+impl Listener {
+    fn of(document: &Document) -> Self {
+        let management = &document.management;
+        let (interface, address) = (management.interface.clone(), management.address.clone());
+        Self { interface, address, port: port_of(management).to_string(), based_on: 0 }
+    }
+}
+
+async fn move_listener(
     State(gateway): State<Gateway>,
     Extension(caller): Extension<Caller>,
     frame: Frame,
-    Form(Moved { port, based_on }): Form<Moved>,
+    Form(listener): Form<Listener>,
 ) -> Response {
     let refused = |frame: Frame, faults: Faults| {
-        let typed = Typed { port: Some(port.clone()), faults, ..Typed::default() };
+        let typed = Typed { listener: Some(listener.clone()), faults, ..Typed::default() };
         show(&gateway, frame, StatusCode::UNPROCESSABLE_ENTITY, typed)
     };
-    let Ok(number) = port.trim().parse::<i64>() else {
-        return refused(frame, Faults::beside(PORT, "This is no number; give a port from 1 to 65535."));
+    let Ok(port) = listener.port.trim().parse::<i64>() else {
+        return refused(frame, Faults::beside("port", "This is no number; give a port from 1 to 65535."));
     };
+    let (interface, address) = (listener.interface.trim(), listener.address.trim());
     let edit = |document: &mut Document| {
-        document.management.https_port = Some(number);
+        listen_at(document, interface, address, port);
         Ok(())
     };
-    let comment = format!("WebUI on port {number}");
-    match gateway.edit(caller.author(), comment, Some(based_on), edit).await {
+    let comment = format!("WebUI at {address}:{port} on {interface}");
+    match gateway.edit(caller.author(), comment, Some(listener.based_on), edit).await {
         Ok(accepted) => after_change(frame, &gateway, accepted, PAGE),
-        Err(Refusal::Invalid(problems)) => refused(frame, Faults::all_beside(PORT, &problems)),
+        Err(Refusal::Invalid(problems)) => {
+            refused(frame, Faults::of_problems(&named_by_input(problems, &gateway.latest().document)))
+        }
         Err(refusal) => message::refused(frame, &ProblemDocument::from(refusal)),
+    }
+}
+
+/// Writes where WebUI and API are to answer. Where lbd sets the interface's addresses, the one of before makes way for
+/// another one of the same network: the interface has no use for both.
+fn listen_at(document: &mut Document, interface: &str, address: &str, port: i64) {
+    let before = document.management.clone();
+    let management = &mut document.management;
+    (management.interface, management.address) = (interface.to_owned(), address.to_owned());
+    if port != port_of(&before) {
+        management.https_port = Some(port);
+    }
+    let own = document.network.iter_mut().flat_map(|network| &mut network.interface);
+    let mut own = own.filter(|known| known.name == interface);
+    let (Some(own), Ok(new)) = (own.next(), address.parse::<IpAddr>()) else { return };
+    let parsed = |text: &String| address_with_prefix(text).ok();
+    if own.addresses.iter().filter_map(parsed).any(|known| known.address == new) {
+        return;
+    }
+    let old = own.addresses.iter_mut().find(|text| text.split('/').next() == Some(&before.address));
+    if let Some(old) = old
+        && let Some(network) = parsed(old).filter(|network| network.contains(new))
+    {
+        *old = format!("{new}/{}", network.prefix);
+    }
+}
+
+/// Beside the inputs of the listener; what is wrong elsewhere stands above them.
+fn named_by_input(problems: Vec<Problem>, document: &Document) -> Vec<Problem> {
+    let named = |problem: Problem| {
+        let place = problem.field.as_str();
+        if let Some(owner) = owner(place, document) {
+            let text = format!("{owner} has this address already");
+            return Problem {
+                field: "address".into(),
+                problem: text,
+                remedy: "give one of the appliance's own".into(),
+            };
+        }
+        let field = match place {
+            "management.interface" => "interface",
+            "management.address" => "address",
+            "management.https_port" => "port",
+            _ => return Problem { field: "listener".into(), ..problem },
+        };
+        Problem { field: field.into(), ..problem }
+    };
+    problems.into_iter().map(named).collect()
+}
+
+/// The service of a place such as `virtual_service[1].addresses[0]`.
+fn owner<'a>(place: &str, document: &'a Document) -> Option<&'a str> {
+    let (index, _) = place.strip_prefix("virtual_service[")?.split_once(']')?;
+    document.virtual_service.get(index.parse::<usize>().ok()?).map(|service| service.label.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Format;
+
+    const EXAMPLE: &str = include_str!("../../../../examples/datalink.toml");
+
+    fn moved(network: &str, interface: &str, address: &str) -> Document {
+        let text = format!("{EXAMPLE}\n{network}");
+        let mut document = Document::parse(&text, Format::Toml).unwrap();
+        listen_at(&mut document, interface, address, 9443);
+        document
+    }
+
+    const NETWORK: &str = "[network]\n[[network.interface]]\nname = \"eth0\"\naddresses = [\"10.0.0.1/8\", \"192.168.10.10/24\"]\n";
+
+    #[test]
+    fn where_lbd_sets_the_addresses_the_new_one_takes_the_place_of_the_old_one() {
+        let addresses =
+            |document: &Document| document.network.clone().unwrap().interface[0].addresses.clone();
+        let near = moved(NETWORK, "eth0", "192.168.10.11");
+        assert_eq!(addresses(&near), ["10.0.0.1/8", "192.168.10.11/24"]);
+        assert_eq!(near.management.address, "192.168.10.11");
+        for there_or_far in ["10.0.0.1", "172.16.0.1", "nonsense"] {
+            let document = moved(NETWORK, "eth0", there_or_far);
+            assert_eq!(addresses(&document), ["10.0.0.1/8", "192.168.10.10/24"], "{there_or_far}");
+        }
+        assert_eq!(moved("", "eth0", "192.168.10.11").network, None);
+    }
+
+    #[test]
+    fn what_is_not_changed_is_not_written() {
+        let before = Document::parse(EXAMPLE, Format::Toml).unwrap();
+        let management = before.management.clone();
+        assert_eq!(moved("", &management.interface, &management.address), before);
     }
 }
