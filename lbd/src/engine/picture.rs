@@ -233,7 +233,9 @@ impl Engine {
     ) -> TrafficView {
         let rate = self.counters.rate(&service_counter(service.label.as_str()));
         let mut sum = TrafficView { connections_per_second: rate, ..TrafficView::default() };
-        for traffic in servers.iter().map(|server| &server.traffic).chain(fallback.map(|server| &server.traffic)) {
+        for traffic in
+            servers.iter().map(|server| &server.traffic).chain(fallback.map(|server| &server.traffic))
+        {
             if let Some(connections) = traffic.connections_now {
                 *sum.connections_now.get_or_insert(0) += connections;
             }
