@@ -72,6 +72,28 @@ fn servers_behind_a_router_see_the_virtual_address() {
     assert_eq!(lab.client().ask(vip(&lab), 2001).seen, vip(&lab).to_string());
 }
 
+#[test]
+fn servers_see_a_pool_of_source_addresses() {
+    let lab = Lab::single_arm().with_ipv6();
+    lab.server("NODE1").named_server("NODE1", 2001);
+    let sources = ["fd00:192:168:10::200", "fd00:192:168:10::201"];
+    let pool = lab.pool().weights(&[100]).at(&[lab.vip(0).into(), vip(&lab).into()]);
+    let pool = pool.server("SIX", ipv6(lab.server("NODE1").address()));
+    let pool = pool.with(&format!("snat_pool = [\"{}-{}\"]", sources[0], sources[1]));
+    lab.lbd().start(&lab.config([&pool]));
+    lab.lbd().wait_service("POOL", "up");
+    let first = lab.client().ask(vip(&lab), 2001);
+    assert!(sources.contains(&first.seen.as_str()), "{first:?}");
+    for _ in 0..5 {
+        assert_eq!(lab.client().ask(vip(&lab), 2001), first, "always the same for a client");
+    }
+    assert_eq!(
+        lab.client().ask(lab.vip(0), 2001).seen,
+        lab.vip(0).to_string(),
+        "the pool has no IPv4 address"
+    );
+}
+
 /// A neighbour that knows another Ethernet address for the virtual address learns ours without asking.
 #[test]
 fn neighbours_are_told_where_the_address_lives() {

@@ -102,8 +102,8 @@ impl Words {
             (Value::Object(old), Value::Null) => self.objects(place, old, &Map::new()),
             (Value::Null, Value::Object(new)) => self.objects(place, &Map::new(), new),
             (Value::Array(old), Value::Array(new)) => self.lists(place, old, new),
-            (Value::Array(old), Value::Null) if labelled(old).is_some() => self.lists(place, old, &[]),
-            (Value::Null, Value::Array(new)) if labelled(new).is_some() => self.lists(place, &[], new),
+            (Value::Array(old), Value::Null) => self.lists(place, old, &[]),
+            (Value::Null, Value::Array(new)) => self.lists(place, &[], new),
             _ => {
                 let what = format!("{} -> {}", shown(old, place.unit), shown(new, place.unit));
                 self.lines.push(place.line(&what));
@@ -237,6 +237,21 @@ mod tests {
         let told = difference(&document(EXAMPLE), &other);
         assert!(told[0].starts_with("health check ") && told[0].ends_with(" -> 10 s"), "{told:?}");
         assert_eq!(told[1], "DATALINK_POOL1: real server DATALINK_POOL1_NODE2 removed");
+    }
+
+    #[test]
+    fn settings_that_come_are_told_with_their_units_and_lists_without_brackets() {
+        for (new, told) in [
+            ("fallback_server = \"192.168.10.120\"", "fallback server (default) -> 192.168.10.120"),
+            ("idle_timeout_seconds = 900", "idle timeout (default) -> 900 s"),
+            (
+                "snat_pool = [\"10.0.0.1-10.0.0.4\", \"10.0.0.9\"]",
+                "snat pool none -> 10.0.0.1-10.0.0.4, 10.0.0.9",
+            ),
+        ] {
+            let text = format!("{new}\nports = \"2001\"");
+            assert_eq!(after("ports = \"2001\"", &text), [format!("DATALINK_POOL1: {told}")]);
+        }
     }
 
     #[test]
