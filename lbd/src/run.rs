@@ -198,7 +198,7 @@ impl Driver {
         self.tasks.spawn(conntrack::count(ledger, self.hurry.subscribe(), self.sender.clone()));
         self.tasks.spawn(topology_task(self.destinations.subscribe(), self.sender.clone()));
         self.tasks.spawn(web::local::serve(gateway.clone(), paths.control_socket));
-        self.tasks.spawn(fallback::serve());
+        self.tasks.spawn(fallback::serve(gateway.watch()));
         self.tasks.spawn(web::https::serve(gateway, self.listen.subscribe(), self.sender.clone()));
         Ok(())
     }

@@ -2,14 +2,82 @@
 
 use lab::kernel::Table;
 use lab::peers::Mode;
-use lab::topology::MANAGEMENT;
+use lab::topology::{MANAGEMENT, ipv6};
 use lab::{Lab, Pool};
 
 /// Where lbd answers redirected connections; nobody may reach it in another way.
-const REJECTION_PORT: u16 = 7104;
+const ANSWERING_PORTS: [u16; 2] = [7104, 9081];
 
 fn pool(lab: &Lab) -> Pool {
     lab.pool().echo_check("DW_SCP").fallback("dicom-reject")
+}
+
+/// What a client gets for a request, with its headers.
+fn curl(lab: &Lab, more: &str) -> String {
+    let line = format!(
+        "curl --silent --show-error --include --max-time 5 {more} http://{}:2001/any?path",
+        lab.vip(0)
+    );
+    lab.client().run(line).expect_ok().replace("\r\n", "\n")
+}
+
+#[test]
+fn browsers_are_shown_the_page_and_served_when_a_server_is_back() {
+    let lab = Lab::single_arm();
+    let page = "<h1>Maintenance</h1>";
+    let with = |page: &str| lab.config([&lab.pool().fallback("http-page").with(page)]);
+    lab.lbd().start(&with(&format!("fallback_page = \"{page}\"")));
+    lab.lbd().wait_service("POOL", "down");
+    assert_eq!(lab.lbd().service("POOL")["without_server"], "a page is shown over HTTP (status 503)");
+    let (head, body) =
+        curl(&lab, "").split_once("\n\n").map(|(h, b)| (h.to_lowercase(), b.to_owned())).expect("a head");
+    assert_eq!(body, page);
+    assert!(head.starts_with("http/1.1 503 "), "{head}");
+    for header in [
+        "retry-after: 30",
+        "cache-control: no-store",
+        "connection: close",
+        "content-length: 20",
+        "content-type: text/html; charset=utf-8",
+    ] {
+        assert!(head.contains(header), "{header} is missing in {head}");
+    }
+    // What a form sends does not turn the answer into a reset; who asks for the head gets no body.
+    let sent = lab.client().new_path("sent");
+    std::fs::write(&sent, "x".repeat(300_000)).expect("lab folder");
+    assert!(curl(&lab, &format!("--data-binary @{}", sent.display())).ends_with(page));
+    assert!(!curl(&lab, "--head").contains(page));
+    lab.lbd().put(&with("")).expect(200);
+    assert!(curl(&lab, "").contains("<h1>Not available at the moment</h1>"));
+    let server = lab.server("NODE1").named_server("NODE1", 2001);
+    lab.lbd().wait_service("POOL", "degraded");
+    assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE1");
+    server.kill();
+    lab.lbd().wait_service("POOL", "down");
+    assert!(curl(&lab, "").contains("Not available"));
+}
+
+#[test]
+fn each_service_shows_its_own_page_over_both_families() {
+    let lab = Lab::single_arm().with_ipv6();
+    let pool = |number: u8, label: &str| {
+        let addresses = [lab.vip(number).into(), ipv6(lab.vip(number)).into()];
+        let page = format!("fallback_page = \"Call {label}\"");
+        lab.pool()
+            .named(label, lab.vip(number))
+            .at(&addresses)
+            .server("SIX", ipv6(lab.server("NODE1").address()))
+            .fallback("http-page")
+            .with(&page)
+    };
+    lab.lbd().start(&lab.config([&pool(0, "FIRST"), &pool(1, "SECOND")]));
+    for (number, label) in [(0, "FIRST"), (1, "SECOND")] {
+        lab.lbd().wait_service(label, "down");
+        for host in [lab.vip(number).to_string(), format!("[{}]", ipv6(lab.vip(number)))] {
+            let shown = lab.client().run(format!("curl --silent --globoff --max-time 5 http://{host}:2001/"));
+            assert_eq!(shown.expect_ok(), format!("Call {label}"), "{host}");
+        }
+    }
 }
 
 fn expect_congestion(lab: &Lab) {
@@ -54,8 +122,8 @@ fn nobody_reaches_the_rejection_but_through_a_service() {
     lab.lbd().start(&lab.config([&pool(&lab)]));
     lab.lbd().wait_service("POOL", "down");
     for address in [lab.vip(0), MANAGEMENT] {
-        let found = lab.client().scan(address, &[REJECTION_PORT]);
-        assert_ne!(found[&REJECTION_PORT], "open", "{address}");
+        let found = lab.client().scan(address, &ANSWERING_PORTS);
+        assert!(found.values().all(|state| state != "open"), "{address}: {found:?}");
     }
     lab.lbd().kill();
     let output = lab.client().echoscu(lab.vip(0), 2001, "DW_SCP");

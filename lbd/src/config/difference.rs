@@ -87,6 +87,10 @@ impl Place {
     }
 }
 
+/// A longer text, or one of several lines, is told by its beginning.
+const LONGEST_TEXT: usize = 200;
+const SHOWN_OF_TEXT: usize = 30;
+
 #[derive(Default)]
 struct Words {
     lines: Vec<String>,
@@ -194,6 +198,10 @@ fn shown(value: &Value, unit: &str) -> String {
         Value::Bool(true) => "on".into(),
         Value::Bool(false) => "off".into(),
         Value::String(text) if text.is_empty() => "\"\"".into(),
+        Value::String(text) if text.len() > LONGEST_TEXT || text.contains('\n') => {
+            let start: String = text.chars().filter(|c| !c.is_control()).take(SHOWN_OF_TEXT).collect();
+            format!("a text of {} characters ({start}...)", text.chars().count())
+        }
         Value::String(text) => text.clone(),
         Value::Number(number) => format!("{number}{unit}"),
         other => other.to_string(),
@@ -272,6 +280,14 @@ mod tests {
         let mut before = document(EXAMPLE);
         before.virtual_service[0].persistence = None;
         assert_eq!(difference(&before, &other), ["DATALINK_POOL1: persistence section added"]);
+    }
+
+    #[test]
+    fn a_page_is_told_by_its_length_and_beginning() {
+        let mut other = document(EXAMPLE);
+        other.virtual_service[0].fallback_page = Some(format!("<h1>\n{}", "x".repeat(5_000)));
+        let told = "DATALINK_POOL1: fallback page (default) -> a text of 5005 characters (<h1>xxxxxxxxxxxxxxxxxxxxxxxxxx...)";
+        assert_eq!(difference(&document(EXAMPLE), &other), [told]);
     }
 
     #[test]

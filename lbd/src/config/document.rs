@@ -201,9 +201,13 @@ pub struct VirtualServiceDocument {
     /// free. Services may share them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub snat_pool: Vec<String>,
-    /// What clients meet when no server is left: `refuse` (also where none is given) or `dicom-reject`.
+    /// What clients meet when no server is left: `refuse` (also where none is given), `dicom-reject` or `http-page`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
+    /// The page of `fallback = "http-page"`, shown with status 503: HTML, or plain text where it does not begin with `<`;
+    /// at most 65536 bytes. A page of lbd's own, which explains, where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_page: Option<String>,
     /// A server that gets new connections while no real server takes any: `192.168.10.120:2001`, `[fd00::120]:2001`, or
     /// an address alone, which means the port that the client asked for. It is not checked, and persistence does not
     /// learn it: as soon as a real server is back, new connections go there. Clients of the other family meet `fallback`.

@@ -270,6 +270,8 @@ pub enum Fallback {
     /// lbd accepts the connection and rejects the association as "temporary congestion" (DICOM PS3.8 section 9.3.4),
     /// so that modalities queue and try again.
     DicomReject,
+    /// lbd accepts the connection and shows a page over HTTP, with status 503.
+    HttpPage,
 }
 
 /// A server that is used while no real server takes new connections. Nobody checks it.

@@ -381,3 +381,29 @@ fn a_pool_of_source_addresses_is_nobody_elses() {
         assert!(problems[0].problem.contains(why), "{wrong}: {problems:?}");
     }
 }
+
+#[test]
+fn a_fallback_page_is_shown_over_http_only_and_bounded() {
+    let with = |lines: &str| {
+        let text = GOOD.replacen("ports = \"2001\"", &format!("ports = \"2001\"\n{lines}"), 1);
+        config(&text).map(|config| config.services[0].fallback).map_err(|problems| problems[0].to_string())
+    };
+    assert_eq!(with("fallback = \"http-page\""), Ok(Fallback::HttpPage));
+    assert_eq!(
+        with("fallback = \"http-page\"\nfallback_page = \"\"\"\n<h1>\n\tCall 4711</h1>\"\"\""),
+        Ok(Fallback::HttpPage)
+    );
+    let long = format!("fallback = \"http-page\"\nfallback_page = \"{}\"", "x".repeat(65_537));
+    for (lines, field, words) in [
+        ("fallback_page = \"Call 4711\"", "fallback_page", "http-page"),
+        ("fallback = \"dicom-reject\"\nfallback_page = \"Call 4711\"", "fallback_page", "remove the page"),
+        (long.as_str(), "fallback_page", "65537 bytes"),
+        ("fallback = \"http-page\"\nfallback_page = \" \"", "fallback_page", "empty"),
+        ("fallback = \"http-page\"\nfallback_page = \"a\\u0007\"", "fallback_page", "U+0007"),
+        ("fallback = \"page\"", "fallback", "http-page"),
+    ] {
+        let told = with(lines).unwrap_err();
+        let field = format!("virtual_service[0].{field}: ");
+        assert!(told.starts_with(&field) && told.contains(words), "{told}");
+    }
+}

@@ -48,6 +48,7 @@ pub(super) fn without_server(service: &VirtualService, server: Option<&FallbackS
         Fallback::DicomReject => {
             "associations are rejected as temporary congestion, so that modalities try again"
         }
+        Fallback::HttpPage => "a page is shown over HTTP (status 503)",
     };
     let Some(place) = service.fallback_server else { return otherwise.to_owned() };
     let first = match server.is_some_and(|server| server.serving) {

@@ -349,8 +349,12 @@ fn input_rules(management: &Management) -> Vec<Rule> {
     ]);
     rules
         .push(Rule::new(format!("iifname \"{interface}\" ip daddr {address} tcp dport {https_port} accept")));
-    // Nobody reaches this port but by the redirection of a service without a server.
-    rules.push(Rule::new(format!("ct status dnat tcp dport {} accept", fallback::PORT)));
+    // Nobody reaches these ports but by the redirection of a service without a server.
+    rules.push(Rule::new(format!(
+        "ct status dnat tcp dport {{ {}, {} }} accept",
+        fallback::DICOM_PORT,
+        fallback::HTTP_PORT
+    )));
     // A client of a service without a server, or of a connection whose entry has gone, must hear so at once.
     for family in Family::ALL {
         let (keyword, suffix) = (family.keyword(), family.suffix());
@@ -485,9 +489,12 @@ fn service_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
         lines.push(format!("meta mark set {}", server.mark));
         lines.extend(to_server);
     }
-    if service.fallback == Fallback::DicomReject {
-        lines.push(format!("meta l4proto tcp redirect to :{}", fallback::PORT));
-    }
+    let answering = match service.fallback {
+        Fallback::Refuse => None,
+        Fallback::DicomReject => Some(fallback::DICOM_PORT),
+        Fallback::HttpPage => Some(fallback::HTTP_PORT),
+    };
+    lines.extend(answering.map(|port| format!("meta l4proto tcp redirect to :{port}")));
     lines.into_iter().map(Rule::new).collect()
 }
 

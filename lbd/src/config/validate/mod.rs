@@ -1,6 +1,7 @@
 //! From document to [`Config`]: every rule in one folder, every broken rule reported at once.
 
 mod checks;
+mod fallback_page;
 mod fallback_server;
 mod network;
 mod pins;

@@ -101,10 +101,10 @@ fn service(
     };
     let servers = real_servers(check, field, &document.real_server);
     let protocol = protocol?;
-    if fallback == Some(Fallback::DicomReject) && protocol == Protocol::Udp {
-        let fault =
-            Fault::new("DICOM is not spoken over UDP", "write fallback = \"refuse\", or protocol = \"tcp\"");
-        check.report(format!("{field}.fallback"), fault);
+    if let Some(fallback) = fallback {
+        check.take(format!("{field}.fallback"), super::fallback_page::is_spoken_over(fallback, protocol));
+        let page = super::fallback_page::page(fallback, document.fallback_page.as_deref());
+        check.take(format!("{field}.fallback_page"), page);
     }
     let (addresses, servers) = (addresses?, servers?);
     families_match(check, field, &addresses, &servers);
@@ -222,9 +222,10 @@ fn fallback(text: Option<&str>) -> Result<Fallback, Fault> {
     match text {
         None | Some("refuse") => Ok(Fallback::Refuse),
         Some("dicom-reject") => Ok(Fallback::DicomReject),
+        Some("http-page") => Ok(Fallback::HttpPage),
         Some(other) => Err(Fault::new(
             format!("the fallback {} is not known", quoted(other)),
-            "use \"refuse\" or \"dicom-reject\" (the association is rejected, and the modality tries again)",
+            "use \"refuse\", \"dicom-reject\" (the association is rejected, and the modality tries again) or \"http-page\" (a page is shown)",
         )),
     }
 }

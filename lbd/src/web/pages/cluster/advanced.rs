@@ -57,11 +57,13 @@ fn facts(view: &View) -> Vec<(&'static str, String)> {
     vec![
         ("Fast path", format!("{fast_path}: {}", view.fast_path.detail)),
         ("SNAT source ports, where they are scarcest", scarcest(view)),
-        (
-            "Port of the DICOM rejection",
-            format!("{}, on the appliance itself; clients never see it", fallback::PORT),
-        ),
+        ("Port of the DICOM rejection", unseen(fallback::DICOM_PORT)),
+        ("Port of the fallback page", unseen(fallback::HTTP_PORT)),
     ]
+}
+
+fn unseen(port: u16) -> String {
+    format!("{port}, on the appliance itself; clients never see it")
 }
 
 /// Of which server the most source ports are in use.

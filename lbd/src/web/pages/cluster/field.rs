@@ -18,6 +18,8 @@ pub(super) type Choice = (&'static str, &'static str);
 pub(super) enum Kind {
     /// One line.
     Text,
+    /// Many lines.
+    Area,
     /// A whole number of this unit.
     Number(&'static str),
     /// One or more values with commas or spaces between them.
@@ -68,6 +70,11 @@ impl Field {
     /// One line of text.
     pub(super) const fn text(path: &'static str, label: &'static str) -> Self {
         Self::new(path, label, Kind::Text, "")
+    }
+
+    /// Many lines of text.
+    pub(super) const fn area(path: &'static str, label: &'static str) -> Self {
+        Self::new(path, label, Kind::Area, "")
     }
 
     /// A whole number.
@@ -139,6 +146,7 @@ impl Field {
         match self.kind {
             _ if shown.is_empty() => self.blank.to_owned(),
             Kind::Number(unit) => format!("{shown} {unit}").trim_end().to_owned(),
+            Kind::Area => format!("a text of {} characters", shown.chars().count()),
             Kind::Choice(choices) => choices
                 .iter()
                 .find(|(value, _)| *value == shown)
@@ -149,7 +157,10 @@ impl Field {
 
     /// Writes what was typed into the entry, if it is not what the entry says already.
     fn write(&self, text: &str, entry: &mut Value) -> Result<(), Problem> {
-        if text == self.shown(entry) {
+        // The end of a text, and how its lines end, are lost on the way through a form.
+        let is_same =
+            |shown: &str| text == shown || matches!(self.kind, Kind::Area) && text == lines(shown.trim());
+        if is_same(&self.shown(entry)) {
             return Ok(());
         }
         let value = match self.kind {
@@ -157,7 +168,7 @@ impl Field {
             Kind::List => Some(json!(parts(text))),
             _ if text.is_empty() => self.is_needed().then(|| json!("")),
             Kind::Number(_) => Some(json!(self.number_in(text)?)),
-            Kind::Text | Kind::Choice(_) | Kind::Reference => Some(json!(text)),
+            Kind::Text | Kind::Area | Kind::Choice(_) | Kind::Reference => Some(json!(text)),
         };
         set(entry, self.path, value);
         Ok(())
@@ -192,6 +203,11 @@ pub(super) fn write_all<'f>(
         }
     }
     problems
+}
+
+/// A text whose lines end as ours do: those of a form end with CR and LF.
+pub(super) fn lines(text: &str) -> String {
+    text.replace("\r\n", "\n")
 }
 
 /// The values of a list as it was typed.
@@ -280,6 +296,21 @@ mod tests {
         let (after, problems) = written(&entry, &[("port", "http"), ("enabled", "on")]);
         assert_eq!(after, entry);
         assert_eq!(problems, ["port: \"http\" is not a whole number; write digits only"]);
+    }
+
+    #[test]
+    fn a_text_that_went_through_a_form_unchanged_is_not_touched() {
+        let area = [Field::area("page", "Page").blank("none")];
+        let entry = json!({"page": "<h1>\r\nCall 4711\n</h1>\n"});
+        let sent = |text: &str| {
+            let mut written = entry.clone();
+            write_all(&area, &Typed::new(&[("page", text)]), "", &mut written);
+            written
+        };
+        assert_eq!(sent("<h1>\r\nCall 4711\r\n</h1>\r\n"), entry);
+        assert_eq!(sent("Call\r\n4712"), json!({"page": "Call\n4712"}));
+        assert_eq!(sent(" "), json!({}));
+        assert_eq!(area[0].told(&json!({"page": "Call"})), "a text of 4 characters");
     }
 
     #[test]

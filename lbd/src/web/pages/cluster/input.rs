@@ -172,6 +172,7 @@ impl Field {
         input.error = faults.take(&name);
         match self.kind {
             Kind::Text | Kind::List => input,
+            Kind::Area => input.control(Control::Area(6)),
             Kind::Number(unit) => Input { unit, ..input.control(Control::Digits) },
             Kind::Switch => input.control(Control::Tick),
             Kind::Choice(choices) => {

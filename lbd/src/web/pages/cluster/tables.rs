@@ -11,6 +11,7 @@ const SCHEDULERS: &[Choice] = &[
 const FALLBACKS: &[Choice] = &[
     ("refuse", "Refuse the connection at once (default)"),
     ("dicom-reject", "Reject the DICOM association as temporary congestion: modalities queue and try again"),
+    ("http-page", "Show a page over HTTP, with status 503"),
 ];
 const ON_FAILURE: &[Choice] = &[
     ("reset", "End them: clients connect again, to another server (default)"),
@@ -83,6 +84,10 @@ pub(super) const SERVICE: &[Section] = &[
                      port that the client asked for.",
                 ),
             Field::choice("fallback", "When no server is left", FALLBACKS),
+            Field::area("fallback_page", "Fallback page")
+                .example("<h1>DoseWatch is being maintained</h1><p>Call 4711.</p>")
+                .blank("a page of the appliance's own, which explains")
+                .hint("HTML, or plain text; for the choice to show a page."),
             Field::choice("on_server_failure", "Connections of a server that fails", ON_FAILURE),
             Field::number("idle_timeout_seconds", "Idle time-out", "s").usual("0").hint(
                 "New connections are forgotten when no packet came for so long, 5 to 432000; 0: when the kernel does \

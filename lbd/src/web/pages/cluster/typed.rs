@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use super::field::Kind;
+use super::field::{Kind, lines};
 use crate::config::{Document, Problem};
 use crate::engine::Refusal;
 use crate::web::api::ProblemDocument;
@@ -44,6 +44,7 @@ impl Typed {
     pub(super) fn of(&self, name: &str, kind: Kind) -> Option<String> {
         match kind {
             Kind::Switch => Some(if self.get(name).is_some() { "on" } else { "off" }.to_owned()),
+            Kind::Area => self.get(name).map(lines),
             _ => self.get(name).map(str::to_owned),
         }
     }

@@ -1,0 +1,76 @@
+//! A port to which the kernel redirects connections: over both families, with a bound on how many there are.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+/// Connections at the same time, some kilobytes each: far more than a hospital has modalities. Further ones wait in
+/// the kernel's queue.
+const CONNECTIONS: usize = 1024;
+/// For connections that arrive in one burst.
+const BACKLOG: i32 = 1024;
+/// After a failure to listen or accept, for example for want of file descriptors.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Hands every connection to `answer`, for ever; a port that cannot be had is tried again. `what` is for the log.
+pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
+    port: u16,
+    what: &str,
+    answer: impl Fn(TcpStream) -> F,
+) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let family = async |address: IpAddr| {
+        loop {
+            match listen((address, port).into()) {
+                Ok(listener) => accept(&listener, &room, what, &answer).await,
+                // A kernel without IPv6 has nobody to answer over it.
+                Err(error) if error.raw_os_error() == Some(nix::libc::EAFNOSUPPORT) => return,
+                Err(error) => tracing::warn!(%error, %address, port, "cannot listen for {what}"),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    };
+    tokio::join!(family(Ipv4Addr::UNSPECIFIED.into()), family(Ipv6Addr::UNSPECIFIED.into()));
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Ends when the listener fails.
+async fn accept<F: Future<Output = ()> + Send + 'static>(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+    what: &str,
+    answer: &impl Fn(TcpStream) -> F,
+) {
+    loop {
+        let Ok(place) = room.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let answering = answer(stream);
+                tokio::spawn(async move {
+                    let _place = place;
+                    answering.await;
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections for {what}");
+                return;
+            }
+        }
+    }
+}
