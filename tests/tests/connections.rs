@@ -158,6 +158,8 @@ fn connections_and_bytes_are_counted_by_server() {
     let load = lab.client().load(lab.vip(0), 2001, 1, 1);
     let per_second = || lab.lbd().service("POOL")["connections_per_second"].as_f64().unwrap_or_default();
     lab.lbd().wait_status("new connections per second", |_| per_second() > 1.0);
+    let throughput = || lab.lbd().service("POOL")["bytes_in_per_second"].as_f64().unwrap_or_default();
+    lab.lbd().wait_status("bytes per second", |_| throughput() > 0.0);
     load.expect_no_failures();
 }
 

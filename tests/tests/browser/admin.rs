@@ -311,6 +311,25 @@ fn another_address_is_confirmed_there_after_a_new_log_in() {
 }
 
 #[test]
+fn another_address_is_set_where_lbd_sets_the_interfaces_and_taken_back() {
+    let lab = Lab::single_arm();
+    // All its addresses are lbd's, as on the appliance.
+    lab.appliance().ip("address flush dev eth0");
+    lab.lbd().start(&Config::datalink().with_network(lab.arms(), None));
+    let browser = Browser::of(&lab);
+    browser.open("/local/webui");
+    browser.fill("#address", "192.168.10.11");
+    browser.click("form[action='/local/webui/listener'] button");
+    browser.wait_text("h1", "Version 2 is on trial");
+    wait_https(lab.administrator(), "https://192.168.10.11:9443");
+    let reverted = lab.lbd().request("POST", "/api/v1/config/revert", None);
+    assert_eq!(reverted.status, 200, "{}", reverted.text);
+    wait_https(lab.administrator(), &base());
+    browser.open("/local/webui");
+    assert_eq!(browser.value("#address"), "192.168.10.10");
+}
+
+#[test]
 fn another_port_stays_when_it_is_confirmed_there() {
     let lab = Lab::single_arm();
     let browser = appliance(&lab);

@@ -19,6 +19,7 @@ use super::words::{Badge, counted, time};
 use super::{message, page_of};
 use crate::config::{Document, Problem, address_with_prefix};
 use crate::engine::Refusal;
+use crate::network::topology::Network;
 use crate::web::api::ProblemDocument;
 use crate::web::certificate::SOON_DAYS;
 use crate::web::certificate::about::CertificateView;
@@ -54,7 +55,8 @@ impl WebUi {
     fn place(&self) -> [(&'static str, &'static str, &str, &'static str); 2] {
         let Listener { interface, address, .. } = &self.listener;
         let address_hint = "An IPv4 address of that interface. Where the configuration sets the interface's addresses, \
-                            another one of the same network takes the place of the present one.";
+                            another one of the same network is added to them; the present one stays until you take it \
+                            out of [[network.interface]].";
         [
             ("interface", "Interface", interface, "Over which administrators come, for example eth0."),
             ("address", "Address", address, address_hint),
@@ -227,8 +229,8 @@ async fn move_listener(
     }
 }
 
-/// Writes where WebUI and API are to answer. Where lbd sets the interface's addresses, the one of before makes way for
-/// another one of the same network: the interface has no use for both.
+/// Writes where WebUI and API are to answer. Where lbd sets the interface's addresses, another one of the same network comes
+/// beside the present one, which must stay: the answer to this very request leaves from there.
 fn listen_at(document: &mut Document, interface: &str, address: &str, port: i64) {
     let before = document.management.clone();
     let management = &mut document.management;
@@ -236,18 +238,16 @@ fn listen_at(document: &mut Document, interface: &str, address: &str, port: i64)
     if port != port_of(&before) {
         management.https_port = Some(port);
     }
-    let own = document.network.iter_mut().flat_map(|network| &mut network.interface);
-    let mut own = own.filter(|known| known.name == interface);
-    let (Some(own), Ok(new)) = (own.next(), address.parse::<IpAddr>()) else { return };
-    let parsed = |text: &String| address_with_prefix(text).ok();
-    if own.addresses.iter().filter_map(parsed).any(|known| known.address == new) {
-        return;
-    }
-    let old = own.addresses.iter_mut().find(|text| text.split('/').next() == Some(&before.address));
-    if let Some(old) = old
-        && let Some(network) = parsed(old).filter(|network| network.contains(new))
+    let mut interfaces = document.network.iter_mut().flat_map(|network| &mut network.interface);
+    let own = interfaces.find(|known| known.name == interface);
+    let (Some(own), Ok(new)) = (own, address.parse::<IpAddr>()) else { return };
+    let known: Vec<_> = own.addresses.iter().filter_map(|text| address_with_prefix(text).ok()).collect();
+    let is_before = |network: &&Network| network.address.to_string() == before.address;
+    if let Some(network) = known.iter().find(is_before)
+        && network.contains(new)
+        && !known.iter().any(|network| network.address == new)
     {
-        *old = format!("{new}/{}", network.prefix);
+        own.addresses.push(format!("{new}/{}", network.prefix));
     }
 }
 
@@ -297,11 +297,11 @@ mod tests {
     const NETWORK: &str = "[network]\n[[network.interface]]\nname = \"eth0\"\naddresses = [\"10.0.0.1/8\", \"192.168.10.10/24\"]\n";
 
     #[test]
-    fn where_lbd_sets_the_addresses_the_new_one_takes_the_place_of_the_old_one() {
+    fn where_lbd_sets_the_addresses_the_new_one_comes_beside_the_old_one() {
         let addresses =
             |document: &Document| document.network.clone().unwrap().interface[0].addresses.clone();
         let near = moved(NETWORK, "eth0", "192.168.10.11");
-        assert_eq!(addresses(&near), ["10.0.0.1/8", "192.168.10.11/24"]);
+        assert_eq!(addresses(&near), ["10.0.0.1/8", "192.168.10.10/24", "192.168.10.11/24"]);
         assert_eq!(near.management.address, "192.168.10.11");
         for there_or_far in ["10.0.0.1", "172.16.0.1", "nonsense"] {
             let document = moved(NETWORK, "eth0", there_or_far);

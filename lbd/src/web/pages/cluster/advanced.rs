@@ -16,7 +16,7 @@ use super::tables::{LAYER4, fields};
 use super::typed::{Rejection, Typed};
 use crate::config::Document;
 use crate::fallback;
-use crate::view::View;
+use crate::view::{ServerView, View};
 use crate::web::Gateway;
 use crate::web::pages::frame::Frame;
 use crate::web::pages::page_of;
@@ -71,7 +71,10 @@ fn scarcest(view: &View) -> String {
     let services = view.virtual_services.iter();
     let servers =
         services.flat_map(|service| service.real_servers.iter().map(move |server| (service, server)));
-    match servers.max_by_key(|(_, server)| server.snat_ports_in_use) {
+    // Pools of addresses have more ports than one address.
+    let part =
+        |server: &ServerView| server.snat_ports_in_use as f64 / server.snat_ports_available.max(1) as f64;
+    match servers.max_by(|(_, a), (_, b)| part(a).total_cmp(&part(b))) {
         Some((service, server)) if server.snat_ports_in_use > 0 => format!(
             "{} of {} in use towards {} of {}",
             grouped(server.snat_ports_in_use),
