@@ -15,6 +15,7 @@ use axum::http::header::{
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 
 use super::access::{Access, Admission};
 use super::api::{self, Least, ProblemDocument};
@@ -34,6 +35,9 @@ const EVERYBODYS_FORMS: &[&str] = &[
 ];
 /// For a whole request, with its body: longer than the slowest change, which waits a minute.
 const LONGEST_REQUEST: Duration = Duration::from_secs(75);
+
+/// For the body of somebody who is known: reading it costs time only, and the answer is not lost.
+const LARGEST_THROWN_AWAY: usize = 4 * api::LARGEST_BODY;
 
 /// Puts the guard before all routes.
 pub fn guarded(router: Router, access: Access) -> Router {
@@ -93,19 +97,36 @@ async fn guard(State(access): State<Access>, mut request: Request, next: Next) -
 }
 
 /// Reads the body of somebody who is known, so that an answer that needs none of it is not lost: a connection that is
-/// closed on the rest of a body is reset, often before the answer was read (RFC 9112 section 9.6). One that is too large,
-/// or does not say how large it is, is left to the handler.
+/// closed on the rest of a body is reset, often before the answer was read (RFC 9112 section 9.6). One that is too large is
+/// read and thrown away; one that is far too large, or does not say how large it is, is left to the handler.
 async fn with_body(request: Request) -> Result<Request, ProblemDocument> {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let Some(length) = length.filter(|length: &usize| *length <= api::LARGEST_BODY) else {
+    let Some(length) = length.filter(|length: &usize| *length <= LARGEST_THROWN_AWAY) else {
         return Ok(request);
     };
     let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, length).await.map_err(|error| {
-        let detail = format!("{error}. Send the request again.");
-        ProblemDocument::new(StatusCode::BAD_REQUEST, "The body cannot be read", detail)
-    })?;
+    if length > api::LARGEST_BODY {
+        return Err(too_large(body).await);
+    }
+    let body = axum::body::to_bytes(body, length).await.map_err(unread)?;
     Ok(Request::from_parts(parts, axum::body::Body::from(body)))
+}
+
+/// Reads all of a body, and keeps nothing.
+async fn too_large(body: axum::body::Body) -> ProblemDocument {
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        if let Err(error) = chunk {
+            return unread(error);
+        }
+    }
+    let detail = format!("At most {} bytes are read. Send less at a time.", api::LARGEST_BODY);
+    ProblemDocument::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large", detail)
+}
+
+fn unread(error: axum::Error) -> ProblemDocument {
+    let detail = format!("{error}. Send the request again.");
+    ProblemDocument::new(StatusCode::BAD_REQUEST, "The body cannot be read", detail)
 }
 
 fn is_for_programs(request: &Request) -> bool {

@@ -737,20 +737,29 @@ async fn a_form_that_is_sent_broken_is_refused_and_what_was_typed_is_shown_as_te
     assert!(unknown.status == 404 && !unknown.text.contains("<script>"));
 }
 
-#[tokio::test]
-async fn a_body_that_nobody_needs_is_read_all_the_same() {
-    let appliance = Appliance::new();
+/// What a body of so many pieces of a thousand bytes is answered, and how many of them were read.
+async fn answered(appliance: &Appliance, pieces: usize) -> (u16, usize) {
     let token = appliance.token(Role::Administrator, Timestamp::now());
     let read = Arc::new(AtomicUsize::new(0));
     let counter = read.clone();
-    let chunks = futures_util::stream::iter(0..10).map(move |_| {
+    let chunks = futures_util::stream::iter(0..pieces).map(move |_| {
         counter.fetch_add(1, Ordering::Relaxed);
         Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 1000]))
     });
     let request = Request::builder().method("POST").uri("/api/v1/health-checks").header("host", "lb:9443");
     let request = request.header("authorization", &token).header("content-type", "text/plain");
-    let mut request = request.header("content-length", "10000").body(Body::from_stream(chunks)).unwrap();
+    let request = request.header("content-length", pieces * 1000);
+    let mut request = request.body(Body::from_stream(chunks)).unwrap();
     request.extensions_mut().insert(Peer::Network(IpAddr::from([192, 0, 2, 1])));
     let answer = TowerToHyperService::new(appliance.router.clone()).call(request).await.unwrap();
-    assert_eq!((answer.status().as_u16(), read.load(Ordering::Relaxed)), (415, 10));
+    (answer.status().as_u16(), read.load(Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_needs_is_read_all_the_same() {
+    let appliance = Appliance::new();
+    assert_eq!(answered(&appliance, 10).await, (415, 10));
+    assert_eq!(answered(&appliance, 5_000).await, (413, 5_000), "too large, but the answer must arrive");
+    let (status, read) = answered(&appliance, 50_000).await;
+    assert!(status == 415 && read == 0, "{status}: nobody reads for ever: {read}");
 }
