@@ -337,3 +337,43 @@ fn what_concerns_all_services_is_shown_and_changed_with_and_without_scripts() {
     browser.wait_text(".facts", "60 %");
     assert!(!is_switched_off());
 }
+
+#[test]
+fn a_client_is_looked_up_and_forgotten_and_a_fallback_page_written_without_scripts() {
+    let lab = Lab::single_arm();
+    for node in ["NODE1", "NODE2"] {
+        lab.server(node).named_server(node, 2001);
+    }
+    let browser = appliance(&lab, &lab.config([&lab.pool()]));
+    lab.lbd().wait_service("POOL", "up");
+    let client = lab.client().address().to_string();
+    let server = lab.client().ask(lab.vip(0), 2001).server;
+    browser.open("/cluster/services/POOL");
+    browser.click("main a[href='/cluster/services/POOL/persistence']");
+    browser.wait_text("main tbody", &client);
+    browser.wait_text("main tbody", &server);
+    browser.judge("cluster-persistence");
+    browser.set_scripts(false);
+    browser.open("/cluster/services/POOL/persistence?client=192.0.2.1");
+    browser.wait_text(".empty", "No client is remembered");
+    browser.open("/cluster/services/POOL/persistence?client=ct-scanner");
+    browser.wait_text("#client-error", "not understood");
+    browser.fill("#client", &client);
+    browser.click("main form[method=get] button");
+    browser.wait_text("main tbody", &client);
+    browser.click("main tbody button");
+    browser.wait_text(".notice", &format!("{client} is forgotten"));
+    browser.wait_text(".empty", "No client is remembered");
+
+    browser.open("/cluster/services/POOL/edit");
+    browser.click("details:has(#fallback) summary");
+    browser.choose("#fallback", "http-page");
+    browser.fill("#fallback-page", "<h1>Maintenance</h1>\nCall 4711.");
+    browser.click(SEND);
+    browser.wait_text(".facts", "a text of 31 characters");
+    // Saved once more, the text is what it was.
+    browser.open("/cluster/services/POOL/edit");
+    browser.click(SEND);
+    browser.wait_text("h1", "POOL");
+    assert_eq!(lab.lbd().config()["virtual_service"][0]["fallback_page"], "<h1>Maintenance</h1>\nCall 4711.");
+}
