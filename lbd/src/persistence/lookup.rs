@@ -20,8 +20,8 @@ use crate::traffic::nft;
 
 /// The longest list that is given.
 pub const LONGEST: usize = 1_000;
-/// For looking through whole maps. The kernel begins anew for each part of an answer: 100,000 entries take it a third
-/// of a second, a million half a minute.
+/// For looking through whole maps. The kernel walks from the beginning for each part of an answer: measured on a busy
+/// machine, 10,000 entries take it 7 ms, 100,000 0.7 s, 300,000 8 s.
 const LOOK: Duration = Duration::from_secs(5);
 /// Who asks meanwhile waits so long at most.
 const PATIENCE: Duration = Duration::from_secs(10);
