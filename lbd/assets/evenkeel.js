@@ -51,7 +51,9 @@ for (const input of document.querySelectorAll("input[type=file][data-into]")) {
     try {
       const form = document.getElementById("view");
       const query = form ? "?" + new URLSearchParams(new FormData(form)) : "";
-      const answer = await fetch(live().dataset.live + query, { headers: { "HX-Request": "true" } });
+      const answer = await fetch(live().dataset.live + query, {
+        headers: { "HX-Request": "true", "Evenkeel-Unattended": "true" },
+      });
       if (answer.status === 401 || answer.status === 403) {
         window.location.reload();
         return;

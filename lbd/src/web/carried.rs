@@ -21,6 +21,10 @@ const PREFIX: &str = "typed.";
 const PATH: &str = "typed_for";
 /// What is carried takes this much more of the log-in's form.
 pub(super) const ROOM: usize = LARGEST + MOST_FIELDS * PREFIX.len() + 2048;
+/// Where the forms are in which much is typed.
+const FORMS: &str = "/cluster/";
+/// What a press of a button orders there: to be pressed again where one sees what it does.
+const ORDERS: [&str; 2] = ["/remove", "/switch"];
 /// Inputs that hold secrets.
 const SECRETS: [&str; 5] = ["current", "new", "again", "password", "private_key"];
 /// Inputs that say nothing to people.
@@ -59,7 +63,8 @@ impl Carried {
         let is_secret = |(name, text): &(String, String)| {
             SECRETS.contains(&name.as_str()) && !text.is_empty() || text.contains("PRIVATE KEY")
         };
-        let is_ours = login::safe(&self.path) == self.path && self.path != login::LOG_IN_PATH;
+        let is_ours = login::safe(&self.path) == self.path && self.path.starts_with(FORMS);
+        let is_ours = is_ours && !ORDERS.iter().any(|order| self.path.ends_with(order));
         let is_usual = (1..=MOST_FIELDS).contains(&self.fields.len()) && !self.fields.iter().any(is_secret);
         (is_ours && is_usual).then_some(self)
     }
@@ -121,8 +126,10 @@ mod tests {
             assert_eq!(Carried::of(request(body, "same-origin")).await, None, "{body:.40}");
         }
         assert_eq!(Carried::of(request("label=A", "cross-site")).await, None);
-        let elsewhere = [("typed_for", "//evil.example/"), ("typed.label", "A")];
-        let elsewhere = elsewhere.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
-        assert_eq!(Carried::out_of(elsewhere), None);
+        for path in ["//evil.example/", "/login", "/order/trial", "/cluster/services/A/remove"] {
+            let pairs = [("typed_for", path), ("typed.label", "A")];
+            let pairs = pairs.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+            assert_eq!(Carried::out_of(pairs), None, "{path}");
+        }
     }
 }

@@ -141,6 +141,10 @@ async fn log_in_first(request: Request, why: &str) -> Response {
         return ([(WWW_AUTHENTICATE, "Bearer realm=\"Evenkeel\"")], problem).into_response();
     }
     let to = |next: &str| (StatusCode::SEE_OTHER, [(LOCATION, login::location(next))]).into_response();
+    if origin::is_safe(request.method()) && request.headers().contains_key("hx-request") {
+        // In the place of a part of a page the log-in would be shown as that part: load the page anew.
+        return (StatusCode::UNAUTHORIZED, [("hx-refresh", "true")]).into_response();
+    }
     if origin::is_safe(request.method()) {
         return to(request.uri().path_and_query().map_or("/", |path| path.as_str()));
     }
@@ -148,7 +152,7 @@ async fn log_in_first(request: Request, why: &str) -> Response {
         return to("/");
     }
     // The page that a form was sent to may not be one to read.
-    Carried::of(request).await.map_or_else(|| to("/"), |carried| login::keeping(&carried))
+    Carried::of(request).await.map_or_else(login::after_a_loss, |carried| login::keeping(&carried))
 }
 
 fn capitalised(text: &str) -> String {

@@ -71,6 +71,12 @@ pub(super) fn keeping(carried: &Carried) -> Response {
     page(StatusCode::UNAUTHORIZED, None, "/", Some(carried))
 }
 
+/// The same where what was sent is not kept.
+pub(super) fn after_a_loss() -> Response {
+    let error = "You were not logged in any more: what you sent was not done and is not kept. Log in, then do it again.";
+    page(StatusCode::UNAUTHORIZED, Some(error), "/", None)
+}
+
 /// As sent. Passwords: neither shown nor logged.
 struct Fields {
     user: String,

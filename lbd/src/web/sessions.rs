@@ -66,12 +66,19 @@ impl Sessions {
 
     /// The session, used at this moment; `None` where there is none or its time is over.
     pub(super) fn find(&mut self, id: &Fingerprint, now: Duration) -> Option<Session> {
-        let session = self.0.get_mut(id)?;
+        let mut session = self.look(id, now)?;
+        session.used = now;
+        self.0.insert(*id, session.clone());
+        Some(session)
+    }
+
+    /// The same without using it: for a page that follows by itself, at which perhaps nobody looks.
+    pub(super) fn look(&mut self, id: &Fingerprint, now: Duration) -> Option<Session> {
+        let session = self.0.get(id)?;
         if session.is_over(now) {
             self.0.remove(id);
             return None;
         }
-        session.used = now;
         Some(session.clone())
     }
 
@@ -119,6 +126,7 @@ mod tests {
         sessions.open(id(1), &opening("a"), Duration::ZERO);
         assert!(sessions.find(&id(1), 29 * MINUTE).is_some());
         assert!(sessions.find(&id(1), 58 * MINUTE).is_some(), "used meanwhile");
+        assert!(sessions.look(&id(1), 87 * MINUTE).is_some(), "by a page that follows by itself");
         assert!(sessions.find(&id(1), 88 * MINUTE).is_none(), "idle");
         sessions.open(id(2), &opening("a"), Duration::ZERO);
         for minute in 0..720 {
