@@ -76,6 +76,13 @@ pub struct Source {
     pub reason: String,
 }
 
+impl Source {
+    /// Without a pool.
+    fn one(address: Option<IpAddr>, reason: String) -> Self {
+        Self { address, pool: Vec::new(), reason }
+    }
+}
+
 /// Decides everything.
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let services: Vec<_> = inputs.config.services.iter().map(|service| place(inputs, service)).collect();
@@ -200,25 +207,17 @@ fn source(
     homes: &[(IpAddr, &Result<String, String>)],
 ) -> Source {
     let Some(Egress { interface: name, source }) = topology.routes.get(&server) else {
-        return Source { address: None, pool: Vec::new(), reason: format!("there is no route to {server}") };
+        return Source::one(None, format!("there is no route to {server}"));
     };
     let configured = match service.snat_source {
         SnatSource::VirtualAddress => service.addresses_of(Family::of(server)).next(),
         SnatSource::Interface => {
-            return Source {
-                address: Some(*source),
-                pool: Vec::new(),
-                reason: format!("the address of {name}, as configured"),
-            };
+            return Source::one(Some(*source), format!("the address of {name}, as configured"));
         }
         SnatSource::Auto => None,
     };
     if let Some(address) = configured {
-        return Source {
-            address: Some(address),
-            pool: Vec::new(),
-            reason: "the virtual address, as configured".to_owned(),
-        };
+        return Source::one(Some(address), "the virtual address, as configured".to_owned());
     }
     let network = |address| topology.interfaces.get(name).and_then(|it| it.network_of(address));
     let homes = homes.iter().filter(|(address, _)| Family::of(*address) == Family::of(server));
@@ -236,7 +235,7 @@ fn source(
             (*source, format!("the address of {name}: {why} {name}"))
         }
     };
-    Source { address: Some(address), pool: Vec::new(), reason }
+    Source::one(Some(address), reason)
 }
 
 fn rules<'a>(

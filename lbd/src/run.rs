@@ -234,8 +234,8 @@ impl Driver {
         let request = RequestId(self.requests_seen);
         let event = match wish {
             Wish::Change(proposal) => Event::Change { request, proposal },
-            Wish::Confirm => Event::Confirm(request),
-            Wish::Revert => Event::Revert(request),
+            Wish::Confirm(seen) => Event::Confirm(request, seen),
+            Wish::Revert(seen) => Event::Revert(request, seen),
         };
         self.engine.handle(event, self.clock.now())
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::MarkFilter;
-use crate::traffic::numbering::{Numbering, SERVICE_BITS};
+use crate::traffic::numbering::{Numbering, SERVICE_BITS, service_number};
 
 /// A server in a service, by their labels.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +41,7 @@ impl Names {
     /// The numbers that a service has or had; empty where there is no such one.
     pub fn numbers(&self, service: &str) -> BTreeSet<u32> {
         let marks = self.0.iter().filter(|(_, name)| name.service == service);
-        marks.map(|(mark, _)| mark >> SERVICE_BITS.trailing_zeros()).collect()
+        marks.map(|(mark, _)| service_number(*mark)).collect()
     }
 
     /// The marks of a service, or of one of its servers; `None` where there is no such one.

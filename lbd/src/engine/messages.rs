@@ -55,10 +55,11 @@ pub enum Event {
         /// What they want.
         proposal: Box<Proposal>,
     },
-    /// Somebody still reaches the appliance, and wants to keep the configuration on trial.
-    Confirm(RequestId),
+    /// Somebody still reaches the appliance, and wants to keep the configuration on trial: the one with this version,
+    /// where they say which they saw.
+    Confirm(RequestId, Option<u64>),
     /// Somebody wants the configuration before the one on trial back, now.
-    Revert(RequestId),
+    Revert(RequestId, Option<u64>),
     /// [`Effect::Confirm`] has ended.
     Confirmed(Result<(), String>),
     /// A check has ended.

@@ -170,9 +170,9 @@ impl Engine {
         let mut effects = Vec::new();
         match event {
             Event::Change { request, proposal } => effects = self.begin_change(request, *proposal, now),
-            Event::Confirm(request) => effects = self.begin_confirm(request),
+            Event::Confirm(request, seen) => effects = self.begin_confirm(request, seen),
             Event::Confirmed(result) => effects = self.confirmed(result, now),
-            Event::Revert(request) => effects = self.begin_revert(Some(request), now),
+            Event::Revert(request, seen) => effects = self.revert_by_hand(request, seen, now),
             Event::Checked { probe, result, late } => {
                 effects = self.checked(probe, &result, late, now);
             }

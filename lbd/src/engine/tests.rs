@@ -369,24 +369,40 @@ fn what_could_cut_the_administrator_off_is_taken_back_unless_confirmed() {
 #[test]
 fn a_confirmed_configuration_stays_and_a_confirmation_that_is_not_stored_is_none() {
     let mut world = on_trial();
-    world.event(Event::Confirm(RequestId(2)));
+    world.event(Event::Confirm(RequestId(2), None));
     world.confirmed(false);
     assert_eq!(world.answers.pop(), Some((2, Err(Refusal::NotStored("disk full".into())))));
-    world.event(Event::Confirm(RequestId(3)));
+    world.event(Event::Confirm(RequestId(3), None));
     world.run_for(Duration::from_secs(200));
     assert!(world.answers.is_empty(), "the disk hangs; the time does not run out meanwhile");
     world.confirmed(true);
     assert_eq!(world.answers.pop(), Some((3, accepted(2))));
-    world.event(Event::Confirm(RequestId(4)));
+    world.event(Event::Confirm(RequestId(4), None));
     assert_eq!(world.answers.pop(), Some((4, Err(Refusal::NothingOnTrial))));
     world.run_for(Duration::from_secs(200));
     assert_ne!(**world.engine.document(), document(EXAMPLE));
 }
 
 #[test]
+fn a_verdict_about_another_version_than_the_one_on_trial_decides_nothing() {
+    let mut world = on_trial();
+    for (number, event) in
+        [(2, Event::Confirm(RequestId(2), Some(1))), (3, Event::Revert(RequestId(3), Some(1)))]
+    {
+        world.event(event);
+        let refusal = Refusal::Outdated { in_force: 2, changed: Vec::new() };
+        assert_eq!(world.answers.pop(), Some((number, Err(refusal))));
+        assert!(world.engine.view().pending_confirmation.is_some());
+    }
+    world.event(Event::Confirm(RequestId(4), Some(2)));
+    world.confirmed(true);
+    assert_eq!(world.answers.pop(), Some((4, accepted(2))));
+}
+
+#[test]
 fn a_trial_is_ended_by_hand_too() {
     let mut world = on_trial();
-    world.event(Event::Revert(RequestId(2)));
+    world.event(Event::Revert(RequestId(2), None));
     world.applied(Ok(()));
     assert_eq!(world.answers, [(2, accepted(1))]);
     assert_eq!(**world.engine.document(), document(EXAMPLE));
@@ -899,12 +915,12 @@ proptest! {
                 }
                 Happening::Confirm(works) => {
                     asked += 1;
-                    world.event(Event::Confirm(RequestId(asked)));
+                    world.event(Event::Confirm(RequestId(asked), None));
                     world.confirmed(works);
                 }
                 Happening::Revert => {
                     asked += 1;
-                    world.event(Event::Revert(RequestId(asked)));
+                    world.event(Event::Revert(RequestId(asked), None));
                 }
                 Happening::Link(up) => {
                     let mut topology = topology();

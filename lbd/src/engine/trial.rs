@@ -67,13 +67,23 @@ pub(super) fn needs_trial(old: &Config, new: &Config) -> bool {
     old.management != new.management || ways(old) != ways(new)
 }
 
+/// A page that was open for longer, or was sent again, must not decide about somebody else's trial.
+fn is_another(seen: Option<u64>, version: u64) -> bool {
+    seen.is_some_and(|seen| seen != version)
+}
+
+fn outdated(in_force: u64) -> Refusal {
+    Refusal::Outdated { in_force, changed: Vec::new() }
+}
+
 impl Engine {
     /// [`super::Event::Confirm`].
-    pub(super) fn begin_confirm(&mut self, request: RequestId) -> Vec<Effect> {
+    pub(super) fn begin_confirm(&mut self, request: RequestId, seen: Option<u64>) -> Vec<Effect> {
         let version = self.version;
         let refusal = match (&self.change, &mut self.trial) {
             (Some(_), _) => Refusal::Busy,
             (None, None) => Refusal::NothingOnTrial,
+            (None, Some(_)) if is_another(seen, version) => outdated(version),
             (None, Some(Trial { confirming: Some(_), .. })) => Refusal::Busy,
             (None, Some(trial)) => {
                 trial.confirming = Some(request);
@@ -101,7 +111,15 @@ impl Engine {
         effects
     }
 
-    /// [`super::Event::Revert`], or the time is up. The version on trial stays in the history, marked.
+    /// [`super::Event::Revert`].
+    pub(super) fn revert_by_hand(&mut self, request: RequestId, seen: Option<u64>, now: Now) -> Vec<Effect> {
+        match self.trial.is_some() && is_another(seen, self.version) {
+            true => vec![Effect::Answer(request, Err(outdated(self.version)))],
+            false => self.begin_revert(Some(request), now),
+        }
+    }
+
+    /// By hand, or the time is up. The version on trial stays in the history, marked.
     pub(super) fn begin_revert(&mut self, request: Option<RequestId>, now: Now) -> Vec<Effect> {
         let refuse =
             |refusal| request.map(|request| Effect::Answer(request, Err(refusal))).into_iter().collect();

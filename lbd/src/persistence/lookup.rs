@@ -71,8 +71,8 @@ pub struct EntryList {
 /// Why an entry was not cleared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotCleared {
-    /// There is none, in a sentence.
-    Missing(String),
+    /// There is none.
+    Missing,
     /// The configuration ties the client to a server, in a sentence.
     Pinned(String),
     /// The kernel did not do it.
@@ -125,9 +125,8 @@ impl Persistence {
     ) -> Result<EntryView, NotCleared> {
         let names = self.names.borrow().clone();
         let _turn = self.turn().await.map_err(NotCleared::Failed)?;
-        let missing = || NotCleared::Missing(format!("no client {client} is remembered in {service}"));
         let known = document.virtual_service.iter().find(|known| known.label == service);
-        let known = known.ok_or_else(missing)?;
+        let known = known.ok_or(NotCleared::Missing)?;
         let failed = |error: &dyn std::fmt::Display| NotCleared::Failed(error.to_string());
         let mut cleared = None;
         for key in keys(known, &names, client) {
@@ -142,7 +141,7 @@ impl Persistence {
                 "{} of {service} is pinned to {} by the configuration: remove the pin there",
                 pin.client, pin.server
             )),
-            None => missing(),
+            None => NotCleared::Missing,
         })
     }
 

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::conntrack::wire::{Message, Writer, attributes};
+use crate::traffic::numbering::{service_mark, service_number};
 use crate::traffic::table::{NAME, STICKY6_PREFIX};
 
 /// `NFNL_SUBSYS_NFTABLES`.
@@ -74,7 +75,7 @@ impl Key {
     /// In nft's words.
     pub fn text(self) -> String {
         match self.client {
-            IpAddr::V4(client) => format!("0x{:08x} . {client}", self.service << 16),
+            IpAddr::V4(client) => format!("0x{:08x} . {client}", service_mark(self.service)),
             IpAddr::V6(client) => client.to_string(),
         }
     }
@@ -82,7 +83,7 @@ impl Key {
     /// A mark is in the byte order of the machine, an address in that of the network.
     fn bytes(self) -> Vec<u8> {
         match self.client {
-            IpAddr::V4(client) => [(self.service << 16).to_ne_bytes(), client.octets()].concat(),
+            IpAddr::V4(client) => [service_mark(self.service).to_ne_bytes(), client.octets()].concat(),
             IpAddr::V6(client) => client.octets().to_vec(),
         }
     }
@@ -92,7 +93,10 @@ impl Key {
             Map::Ipv4 => {
                 let (mark, address) = bytes.split_first_chunk::<4>()?;
                 let address: [u8; 4] = address.try_into().ok()?;
-                Self { service: u32::from_ne_bytes(*mark) >> 16, client: Ipv4Addr::from(address).into() }
+                Self {
+                    service: service_number(u32::from_ne_bytes(*mark)),
+                    client: Ipv4Addr::from(address).into(),
+                }
             }
             Map::Ipv6(service) => {
                 let address: [u8; 16] = bytes.try_into().ok()?;

@@ -1,11 +1,11 @@
 //! Numbers for services and servers: the kernel knows them by marks, people by labels.
 //!
 //! Layout of packet mark and connection mark, the same for both:
-//! bits 0-15 the server within its service (1 to 65,534; 65,535 is the fallback server, 0 means the service itself), bits 16-27 the service
-//! (1 to 4,095), bits 28-31 kept free for policy routing.
+//! bits 0-15 the server within its service (1 to 65,534; 65,535 is the fallback server, 0 means the service itself),
+//! bits 16-27 the service (1 to 4,095), bits 28-31 kept free for policy routing.
 //!
-//! The numbering is not stored: the table's own set `numbering` (mark, with the name as comment) holds it, so that it lives
-//! exactly as long as the learned persistence entries that depend on it.
+//! The numbering is not stored: the table's own set `numbering` (mark, with the name as comment) holds it, so that it
+//! lives exactly as long as the learned persistence entries that depend on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +20,16 @@ const SERVER_BITS: u32 = 0xffff;
 const FALLBACK_SERVER: u32 = 0xffff;
 const LARGEST_SERVER: u32 = 0xfffe;
 
+/// The mark of the service with this number, as the kernel has it.
+pub fn service_mark(number: u32) -> u32 {
+    number << SERVICE_SHIFT
+}
+
+/// The number of the service that a mark names, its own or one of its servers'.
+pub fn service_number(mark: u32) -> u32 {
+    (mark & SERVICE_BITS) >> SERVICE_SHIFT
+}
+
 /// Mark of a service (server bits 0) or of a server of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark(u32);
@@ -32,7 +42,7 @@ impl Mark {
 
     /// Number of the service, for the names of its chains.
     pub fn service(self) -> u32 {
-        self.0 >> SERVICE_SHIFT
+        service_number(self.0)
     }
 }
 

@@ -1,10 +1,11 @@
 //! The table that a configuration and the state of its servers ask for.
 //!
 //! A new connection to a virtual service goes: `prerouting` looks up address, protocol and port in `services`
-//! (or `service_ranges`) and enters `svc_N`; there the packet mark becomes the mark of the server (from `sticky` for a known client,
-//! else from `share_N`; of the fallback server where nobody is left), `servers` turns the mark into the destination; `postrouting` keeps the mark on the
-//! connection and looks up the source address in `sources`, unless `pool_N` has one for it. IPv6 goes the same way through maps and chains of its own,
-//! whose names end in 6: a server's mark never leads to another family than its client's.
+//! (or `service_ranges`) and enters `svc_N`; there the packet mark becomes the mark of the server (from `sticky` for a
+//! known client, else from `share_N`; of the fallback server where nobody is left), `servers` turns the mark into the
+//! destination; `postrouting` keeps the mark on the connection and looks up the source address in `sources`, unless
+//! `pool_N` has one for it. IPv6 goes the same way through maps and chains of its own, whose names end in 6: a server's
+//! mark never leads to another family than its client's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

@@ -274,7 +274,9 @@ impl Access {
                 self.0.audit.change(&by.author(), &[format!("password of {} changed", by.user)]);
             }
             PasswordChange::WrongPassword => {
-                lock(&self.0.attempts).failed(source, &by.user, self.now());
+                if lock(&self.0.attempts).failed(source, &by.user, self.now()) {
+                    self.0.audit.log_in(&by.author(), "change of the own password refused: wrong password");
+                }
             }
             PasswordChange::Wait(_) | PasswordChange::Busy | PasswordChange::Failed(_) => {}
         }

@@ -30,10 +30,10 @@ pub struct Published {
 pub enum Wish {
     /// Another configuration.
     Change(Box<Proposal>),
-    /// Keep the one on trial.
-    Confirm,
+    /// Keep the one on trial: this version, where it is said.
+    Confirm(Option<u64>),
     /// Take the one on trial back now.
-    Revert,
+    Revert(Option<u64>),
 }
 
 /// A wish, and whom to answer.
@@ -169,16 +169,16 @@ impl Gateway {
         self.change(Proposal { document: stored.document, by, comment, based_on }).await
     }
 
-    /// Keeps the configuration on trial.
-    pub async fn confirm(&self, by: &Author) -> Result<Accepted, Refusal> {
-        let accepted = self.ask(Wish::Confirm).await?;
+    /// Keeps the configuration on trial. Another version than the one that was `seen` is refused.
+    pub async fn confirm(&self, by: &Author, seen: Option<u64>) -> Result<Accepted, Refusal> {
+        let accepted = self.verdict(Wish::Confirm(seen), seen).await?;
         self.access.audit().change(by, &[format!("version {} confirmed", accepted.version)]);
         Ok(accepted)
     }
 
     /// Takes the configuration on trial back now; returns the version that is in force then.
-    pub async fn revert(&self, by: &Author) -> Result<Accepted, Refusal> {
-        let accepted = self.ask(Wish::Revert).await?;
+    pub async fn revert(&self, by: &Author, seen: Option<u64>) -> Result<Accepted, Refusal> {
+        let accepted = self.verdict(Wish::Revert(seen), seen).await?;
         self.access.audit().change(by, &[format!("trial ended: back to version {}", accepted.version)]);
         Ok(accepted)
     }
@@ -233,11 +233,25 @@ impl Gateway {
                 self.access.audit().change(&by, &lines);
                 Ok(accepted)
             }
-            Err(Refusal::Outdated { in_force, .. }) => {
-                let changed = self.changed_since(based_on.unwrap_or(in_force)).await;
-                Err(Refusal::Outdated { in_force, changed })
+            Err(refusal) => Err(self.with_changes(refusal, based_on).await),
+        }
+    }
+
+    async fn verdict(&self, wish: Wish, seen: Option<u64>) -> Result<Accepted, Refusal> {
+        match self.ask(wish).await {
+            Err(refusal) => Err(self.with_changes(refusal, seen).await),
+            accepted => accepted,
+        }
+    }
+
+    /// A refusal that says that there is another version says what is another there.
+    async fn with_changes(&self, refusal: Refusal, seen: Option<u64>) -> Refusal {
+        match refusal {
+            Refusal::Outdated { in_force, .. } => {
+                let changed = self.changed_since(seen.unwrap_or(in_force)).await;
+                Refusal::Outdated { in_force, changed }
             }
-            answer => answer,
+            refusal => refusal,
         }
     }
 

@@ -85,13 +85,17 @@ async fn guard(State(access): State<Access>, mut request: Request, next: Next) -
         }
         request.extensions_mut().insert(change_password::Reason::OneTime);
     }
+    if caller.role < least {
+        let answer = too_little(is_for_programs(&request), &caller, least);
+        return match throw_away(request).await {
+            Ok(()) => answer,
+            Err(problem) => problem.into_response(),
+        };
+    }
     let mut request = match with_body(request).await {
         Ok(request) => request,
         Err(problem) => return problem.into_response(),
     };
-    if caller.role < least {
-        return too_little(is_for_programs(&request), &caller, least);
-    }
     request.extensions_mut().insert(caller);
     next.run(request).await
 }
@@ -100,28 +104,32 @@ async fn guard(State(access): State<Access>, mut request: Request, next: Next) -
 /// closed on the rest of a body is reset, often before the answer was read (RFC 9112 section 9.6). One that is too large is
 /// read and thrown away; one that is far too large, or does not say how large it is, is left to the handler.
 async fn with_body(request: Request) -> Result<Request, ProblemDocument> {
-    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let Some(length) = length.filter(|length: &usize| *length <= LARGEST_THROWN_AWAY) else {
-        return Ok(request);
-    };
-    let (parts, body) = request.into_parts();
+    let Some(length) = readable_length(&request) else { return Ok(request) };
     if length > api::LARGEST_BODY {
-        return Err(too_large(body).await);
+        throw_away(request).await?;
+        let detail = format!("At most {} bytes are read. Send less at a time.", api::LARGEST_BODY);
+        return Err(ProblemDocument::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large", detail));
     }
+    let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, length).await.map_err(unread)?;
     Ok(Request::from_parts(parts, axum::body::Body::from(body)))
 }
 
-/// Reads all of a body, and keeps nothing.
-async fn too_large(body: axum::body::Body) -> ProblemDocument {
-    let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
-        if let Err(error) = chunk {
-            return unread(error);
+/// Reads a body to its end where that is worth it, and keeps nothing.
+async fn throw_away(request: Request) -> Result<(), ProblemDocument> {
+    if readable_length(&request).is_some() {
+        let mut chunks = request.into_body().into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            chunk.map_err(unread)?;
         }
     }
-    let detail = format!("At most {} bytes are read. Send less at a time.", api::LARGEST_BODY);
-    ProblemDocument::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large", detail)
+    Ok(())
+}
+
+/// `None` where a body does not say how large it is, or is far too large.
+fn readable_length(request: &Request) -> Option<usize> {
+    let length = request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()?;
+    (length <= LARGEST_THROWN_AWAY).then_some(length)
 }
 
 fn unread(error: axum::Error) -> ProblemDocument {
@@ -141,12 +149,12 @@ async fn log_in_first(request: Request, why: &str) -> Response {
         return ([(WWW_AUTHENTICATE, "Bearer realm=\"Evenkeel\"")], problem).into_response();
     }
     let to = |next: &str| (StatusCode::SEE_OTHER, [(LOCATION, login::location(next))]).into_response();
-    if origin::is_safe(request.method()) && request.headers().contains_key("hx-request") {
-        // In the place of a part of a page the log-in would be shown as that part: load the page anew.
-        return (StatusCode::UNAUTHORIZED, [("hx-refresh", "true")]).into_response();
-    }
     if origin::is_safe(request.method()) {
-        return to(request.uri().path_and_query().map_or("/", |path| path.as_str()));
+        // In the place of a part of a page the log-in would be shown as that part: load the page anew.
+        return match request.headers().contains_key("hx-request") {
+            true => (StatusCode::UNAUTHORIZED, [("hx-refresh", "true")]).into_response(),
+            false => to(request.uri().path_and_query().map_or("/", |path| path.as_str())),
+        };
     }
     if EVERYBODYS_FORMS.contains(&request.uri().path()) {
         return to("/");

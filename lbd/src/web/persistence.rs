@@ -92,7 +92,7 @@ pub(super) async fn clear(
             gateway.access().audit().change(&caller.author(), &[what]);
             Ok(entry)
         }
-        Err(NotCleared::Missing(_)) => Err(ProblemDocument::missing(format!(
+        Err(NotCleared::Missing) => Err(ProblemDocument::missing(format!(
             "No client {} is remembered in {}; its time may have run out, or it was cleared already.",
             quoted(text),
             quoted(service)

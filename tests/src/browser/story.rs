@@ -52,10 +52,9 @@ impl Browser {
     }
 
     /// The same for the page of a refusal: the browser tells its console of the status, as it should.
-    pub fn judge_refused(&self, name: &str) {
+    pub fn judge_refused(&self, name: &str, status: u16) {
         let told = self.console();
-        const REFUSALS: [&str; 6] = [" 401 ", " 403 ", " 404 ", " 412 ", " 422 ", " 503 "];
-        let expected = |line: &String| REFUSALS.iter().any(|status| line.contains(status));
+        let expected = |line: &String| line.contains(&format!(" {status} "));
         assert!(told.iter().all(expected), "{name}: {told:?}");
         self.judge(name);
     }

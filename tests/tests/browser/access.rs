@@ -19,7 +19,7 @@ fn without_a_password_the_pages_only_say_how_to_set_one() {
         browser.open(path);
         browser.wait_text("h1", "No password is set yet");
     }
-    browser.judge_refused("no-password");
+    browser.judge_refused("no-password", 503);
     lab.lbd().set_password(PASSWORD);
     browser.log_in(ADMINISTRATOR, PASSWORD);
     browser.wait_text("h1", "System Overview");
@@ -42,16 +42,16 @@ fn the_log_in_its_refusals_and_what_is_shown_instead_of_a_page_can_be_read_by_ev
     browser.judge("log-in");
     browser.log_in("ann", "not hers");
     browser.wait_text(".error", "Name or password are wrong");
-    browser.judge_refused("log-in-refused");
+    browser.judge_refused("log-in-refused", 401);
     browser.log_in("ann", "handed over");
     browser.wait_text("h1", "Choose a password of your own");
-    browser.judge_refused("password-forced");
+    browser.judge_refused("password-forced", 403);
     browser.fill("#current", "handed over");
     browser.fill("#new", "short");
     browser.fill("#again", "short");
     browser.click("main form button[type=submit]");
     browser.wait_text("#new-error", "8 to 256");
-    browser.judge_refused("password-forced-refused");
+    browser.judge_refused("password-forced-refused", 422);
     browser.fill("#current", "handed over");
     browser.fill("#new", "a password of ann");
     browser.fill("#again", "a password of ann");
@@ -62,13 +62,13 @@ fn the_log_in_its_refusals_and_what_is_shown_instead_of_a_page_can_be_read_by_ev
     browser.wait_text("h1", "System Overview");
     browser.open("/audit");
     browser.wait_text("h1", "You may not do this");
-    browser.judge_refused("refused-role");
+    browser.judge_refused("refused-role", 403);
     browser.open("/cluster/services/_new");
     browser.wait_text("h1", "You may not change this");
-    browser.judge_refused("refused-change");
+    browser.judge_refused("refused-change", 403);
     browser.open("/nowhere");
     browser.wait_text("h1", "There is no such page");
-    browser.judge_refused("not-found");
+    browser.judge_refused("not-found", 404);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn what_was_typed_survives_the_end_of_a_session_with_and_without_scripts() {
         browser.click(".closing button.primary");
         browser.wait_text(".notice", "What you typed is kept");
         if scripts {
-            browser.judge_refused("log-in-keeping");
+            browser.judge_refused("log-in-keeping", 401);
         }
         browser.fill("#password", "wrong at first");
         browser.click("main form button[type=submit]");
@@ -97,7 +97,7 @@ fn what_was_typed_survives_the_end_of_a_session_with_and_without_scripts() {
         browser.wait_text("h1", "Look at what you typed");
         browser.wait_text("main table", weight);
         if scripts {
-            browser.judge_refused("log-in-review");
+            browser.judge_refused("log-in-review", 401);
         }
         assert_ne!(lab.lbd().server("DATALINK_POOL1", "DATALINK_POOL1_NODE1")["weight"].to_string(), weight);
         browser.click("main form button");

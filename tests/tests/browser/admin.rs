@@ -218,7 +218,7 @@ fn a_certificate_is_brought_refused_tried_taken_back_and_kept() {
     browser.fill("#private_key", &other_key);
     browser.click("form[action='/local/webui/certificate'] button");
     browser.wait_text("#private_key-error", "does not belong to the certificate of CN=lb.hospital.example");
-    browser.judge_refused("webui-refused");
+    browser.judge_refused("webui-refused", 422);
     assert_eq!(fingerprint_on_the_wire(&lab), first);
     for verdict in ["revert", "confirm"] {
         browser.open("/local/webui");
@@ -292,7 +292,7 @@ fn another_address_is_confirmed_there_after_a_new_log_in() {
         browser.click("form[action='/local/webui/listener'] button");
         browser.wait_text("#address-error", words);
     }
-    browser.judge_refused("webui-listener-refused");
+    browser.judge_refused("webui-listener-refused", 422);
     browser.fill("#address", "192.168.10.11");
     browser.click("form[action='/local/webui/listener'] button");
     browser.wait_text("h1", "Version 2 is on trial");

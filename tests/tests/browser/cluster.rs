@@ -59,7 +59,7 @@ fn a_service_is_added_with_mistakes_edited_disabled_and_removed() {
     assert_eq!(browser.evaluate("document.activeElement.id"), "label", "the cursor is at the first mistake");
     assert_eq!(browser.value("#persistence-timeout-seconds"), "5 minutes");
     assert_eq!(browser.value("#real-server-0--address"), "192.168.10.10");
-    browser.judge_refused("cluster-service-new-mistakes");
+    browser.judge_refused("cluster-service-new-mistakes", 422);
 
     browser.fill("#label", "DATALINK_POOL1");
     browser.fill("#addresses", "192.168.10.100");
@@ -136,7 +136,7 @@ fn the_second_of_two_administrators_is_told_what_changed_and_overwrites_nothing(
     assert_eq!(browser.value("#weight"), "20");
     browser.wait_text(".field:has(#weight)", "In force now: 70");
     assert_eq!(browser.value("#port"), "2002", "what was not touched follows");
-    browser.judge_refused("cluster-outdated");
+    browser.judge_refused("cluster-outdated", 412);
     browser.click(SEND);
     browser.wait_text("tbody tr", "20");
     let text = browser.text("tbody tr");
@@ -197,7 +197,7 @@ fn set_up(browser: &Browser, pictures: bool) {
     browser.wait_text("#pool1-servers-error", "is not an IP address");
     assert_eq!(browser.value("#pool2-servers"), "192.168.10.112");
     if pictures {
-        browser.judge_refused("cluster-guide-mistake");
+        browser.judge_refused("cluster-guide-mistake", 422);
     }
     browser.fill("#pool1-servers", "192.168.10.110, 192.168.10.111");
     browser.click(SEND);
@@ -251,7 +251,7 @@ fn a_check_is_added_tested_corrected_and_removed() {
     browser.wait_text("#template-error", "Line 4");
     browser.wait_text("#template-error", "Line 5");
     assert!(browser.value("#template").contains("intervall=5"));
-    browser.judge_refused("cluster-check-mistakes");
+    browser.judge_refused("cluster-check-mistakes", 422);
 
     // A test of what is not saved yet names the title that answers.
     browser.fill("#template", "template=DICOM-C-ECHO\naet=LOADBALANCER\naec=DW_MPPS_SCP\n");
@@ -269,7 +269,7 @@ fn a_check_is_added_tested_corrected_and_removed() {
     browser.click("button[name=test]");
     browser.wait_text(".tested .state", "passed");
     browser.wait_text(".tested .steps", "connected to 192.168.10.110:2001");
-    browser.judge_refused("cluster-check-passed");
+    browser.judge_refused("cluster-check-passed", 422);
     browser.click(SEND);
     browser.wait_text(".notice", "Saved");
     browser.wait_text("h1", "Health check ECHO");
@@ -312,7 +312,7 @@ fn what_concerns_all_services_is_shown_and_changed_with_and_without_scripts() {
     browser.fill("#snat-ports-warning-percent", "5");
     browser.click(SEND);
     browser.wait_text("#snat-ports-warning-percent-error", "out of range");
-    browser.judge_refused("cluster-advanced-refused");
+    browser.judge_refused("cluster-advanced-refused", 422);
     browser.fill("#snat-ports-warning-percent", "50");
     browser.click("#fast-path");
     browser.click(SEND);

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use serde::Deserialize;
 
-use super::resource::{Asked, Basis, Named, TOML, accepted, named, tagged, text_of};
+use super::resource::{Asked, Basis, Named, TOML, accepted, based_on, named, tagged, text_of};
 use super::{Operation, ProblemDocument};
 use crate::config::{Document, Format};
 use crate::engine::{Accepted, Proposal};
@@ -32,6 +32,7 @@ pub(super) fn operations() -> Vec<Operation> {
             post(confirm),
         )
         .gives::<Accepted>()
+        .if_match()
         .fails(&[409, 507]),
         Operation::write(
             Method::POST,
@@ -40,6 +41,7 @@ pub(super) fn operations() -> Vec<Operation> {
             post(revert),
         )
         .gives::<Accepted>()
+        .if_match()
         .fails(&[409]),
         Operation::read(
             "/api/v1/config/versions",
@@ -103,15 +105,17 @@ async fn change_config(
 async fn confirm(
     State(gateway): State<Gateway>,
     Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
 ) -> Result<Response, ProblemDocument> {
-    Ok(accepted(gateway.confirm(&caller.author()).await?))
+    Ok(accepted(gateway.confirm(&caller.author(), based_on(&headers)?).await?))
 }
 
 async fn revert(
     State(gateway): State<Gateway>,
     Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
 ) -> Result<Response, ProblemDocument> {
-    Ok(accepted(gateway.revert(&caller.author()).await?))
+    Ok(accepted(gateway.revert(&caller.author(), based_on(&headers)?).await?))
 }
 
 async fn history(State(gateway): State<Gateway>) -> Result<Json<Vec<VersionInfo>>, ProblemDocument> {

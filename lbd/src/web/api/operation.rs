@@ -137,11 +137,16 @@ impl Operation {
         self
     }
 
-    /// It makes a version of the configuration.
-    pub(crate) fn changes(mut self) -> Self {
+    /// It may be bound to the version that somebody saw.
+    pub(crate) fn if_match(mut self) -> Self {
         self.if_match = true;
-        self.failures.extend([400, 409, 412, 422, 507]);
-        self.query("comment", false, "why, in a line of at most 200 characters")
+        self.fails(&[400, 412])
+    }
+
+    /// It makes a version of the configuration.
+    pub(crate) fn changes(self) -> Self {
+        let this = self.if_match().fails(&[409, 422, 507]);
+        this.query("comment", false, "why, in a line of at most 200 characters")
     }
 }
 

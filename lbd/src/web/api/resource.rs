@@ -98,7 +98,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Basis {
 }
 
 /// The version that `If-Match` names; `None` where any will do (RFC 9110 section 13.1.1).
-fn based_on(headers: &HeaderMap) -> Result<Option<u64>, ProblemDocument> {
+pub(super) fn based_on(headers: &HeaderMap) -> Result<Option<u64>, ProblemDocument> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {

@@ -588,6 +588,18 @@ async fn programs_change_their_users_password_too_and_log_in_anew() {
         }
     }
     assert_eq!(last, 429);
+    // A thread of its own writes the log.
+    let told = async {
+        while !appliance
+            .ask("GET", "/api/v1/audit", &[("authorization", &token)], "")
+            .await
+            .text
+            .contains("change of the own password refused")
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), told).await.expect("guesses are in the audit log");
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ pub(in crate::web) struct Frame {
     /// Who looks; `None` where nobody is logged in.
     pub(in crate::web) caller: Option<Caller>,
     /// What is said of a configuration on trial; the overview says it itself.
-    pub(in crate::web) trial: Option<String>,
+    pub(in crate::web) trial: Option<Trial>,
     /// What is said of a certificate on trial; its own page says it itself.
     pub(in crate::web) certificate_trial: Option<String>,
 }
@@ -145,15 +145,25 @@ fn here(parts: &Parts) -> &str {
     local_path(path.unwrap_or("/"))
 }
 
-/// What is said of a configuration on trial: until when, and whose it is.
-pub(super) fn trial(view: &View) -> Option<String> {
+/// A configuration on trial.
+#[derive(Clone)]
+pub(in crate::web) struct Trial {
+    /// Its version, for the verdict.
+    pub(in crate::web) version: u64,
+    /// Until when, and whose it is.
+    pub(in crate::web) words: String,
+}
+
+/// What is said of a configuration on trial.
+pub(super) fn trial(view: &View) -> Option<Trial> {
     let pending = view.pending_confirmation.as_ref()?;
-    Some(format!(
+    let words = format!(
         "Configuration version {} of {} is on trial: it is taken back at {} unless it is confirmed.",
         pending.version,
         pending.by,
         time(pending.until)
-    ))
+    );
+    Some(Trial { version: pending.version, words })
 }
 
 fn certificate_trial(gateway: &Gateway) -> Option<String> {

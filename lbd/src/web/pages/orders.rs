@@ -36,6 +36,8 @@ struct ServerOrder {
 struct TrialOrder {
     /// `confirm` or `revert`.
     verdict: String,
+    /// The version that the page showed.
+    version: u64,
     #[serde(default)]
     back: String,
 }
@@ -60,8 +62,8 @@ async fn order_trial(
     Form(order): Form<TrialOrder>,
 ) -> Response {
     let result = match order.verdict.as_str() {
-        "confirm" => gateway.confirm(&caller.author()).await,
-        _ => gateway.revert(&caller.author()).await,
+        "confirm" => gateway.confirm(&caller.author(), Some(order.version)).await,
+        _ => gateway.revert(&caller.author(), Some(order.version)).await,
     };
     answer(result.map(|_| ()), local_path(&order.back), frame)
 }

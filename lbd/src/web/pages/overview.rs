@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 use self::selection::{Row, Selection, Show, Sort, Wish};
 use self::sparkline::Sparkline;
-use super::frame::{self, Frame};
+use super::frame::{self, Frame, Trial};
 use super::page_of;
 use super::words::{Badge, ago, bit_rate, bytes, counted, grouped, server_badge, service_badge, time};
 use crate::view::{ServerState, ServerView, ServiceState, ServiceView, TrafficView, View};
@@ -245,7 +245,7 @@ impl<'a> Live<'a> {
         format!("{} in, {} out", bytes(traffic.bytes_in), bytes(traffic.bytes_out))
     }
 
-    fn trial(&self) -> Option<String> {
+    fn trial(&self) -> Option<Trial> {
         frame::trial(self.view)
     }
 }

@@ -12,7 +12,6 @@ use super::ask::Ask;
 use super::missing;
 use super::services::{page_path, position};
 use crate::persistence::lookup::{EntryList, EntryView, Wanted};
-use crate::web::api::ProblemDocument;
 use crate::web::pages::frame::Frame;
 use crate::web::pages::words::{duration, grouped};
 use crate::web::pages::{message, page_of};
@@ -134,15 +133,11 @@ struct Wish {
 async fn clear(ask: Ask, Path(label): Path<String>, Form(wish): Form<Wish>) -> Response {
     match persistence::clear(&ask.gateway, &ask.caller, &label, &wish.client).await {
         Ok(entry) => Redirect::to(&back(&label, &wish.search, &entry.client)).into_response(),
-        Err(problem) => refused(ask.frame, &problem),
+        Err(problem) => message::refused(ask.frame, &problem),
     }
 }
 
 fn back(label: &str, search: &str, cleared: &str) -> String {
     let search = persistence::client(search).map(|client| format!("client={client}&")).unwrap_or_default();
     format!("{}/persistence?{search}cleared={cleared}", page_path(label))
-}
-
-fn refused(frame: Frame, problem: &ProblemDocument) -> Response {
-    message::refused(frame, problem)
 }
