@@ -104,7 +104,8 @@ guest-stories: appliance
 
 bench: setup appliance ## Compare with a direct route, IPVS, HAProxy and nginx (ONLY="--runs 3 memory echo": some of it)
 	cargo build --release -p lbd
-	EVENKEEL_LBD=$(TARGET)/release/lbd cargo run --release -p evenkeel-tests --bin bench -- $(ONLY)
+	cargo build --release -p evenkeel-tests --bins
+	EVENKEEL_LBD=$(TARGET)/release/lbd $(TARGET)/release/bench $(ONLY)
 
 fuzz: ## Run every fuzz target for FUZZ_SECONDS (60) seconds
 	@cargo fuzz --version >/dev/null 2>&1 || \
