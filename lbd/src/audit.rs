@@ -5,6 +5,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -19,6 +21,8 @@ const QUEUE: usize = 256;
 const LARGEST_FILE: u64 = 2 << 20;
 /// Differences in one line.
 const MOST_DIFFERENCES: usize = 20;
+/// For the lines that wait when lbd ends; a disk that needs longer is in trouble.
+const LAST_LINES: Duration = Duration::from_secs(2);
 /// Lines that are shown at once.
 pub const MOST_ENTRIES: usize = 1000;
 
@@ -49,21 +53,52 @@ impl Kind {
     }
 }
 
-/// The way to the log. Cheap to clone; never waits for the disk.
+/// The way to the log. Cheap to clone; never waits for the disk, but that the last clone's end gives the lines that
+/// wait two seconds to get there.
 #[derive(Debug, Clone)]
 pub struct Audit {
     folder: PathBuf,
-    lines: SyncSender<(Kind, Entry)>,
+    lines: Arc<Lines>,
+}
+
+/// The way to the thread that writes.
+#[derive(Debug)]
+struct Lines {
+    /// `None` only while this ends.
+    sender: Option<SyncSender<(Kind, Entry)>>,
+    /// Ends when the thread does.
+    written: Mutex<Receiver<()>>,
+}
+
+impl Lines {
+    /// Starts the thread.
+    fn written_by(writer: Writer) -> Self {
+        let (sender, receiver) = sync_channel(QUEUE);
+        let (end, written) = sync_channel(0);
+        std::thread::spawn(move || {
+            writer.write_all(&receiver);
+            drop(end);
+        });
+        Self { sender: Some(sender), written: Mutex::new(written) }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.sender = None;
+        let written = self.written.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if written.recv_timeout(LAST_LINES) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            tracing::warn!("the disk keeps the audit log waiting; its last lines are lost");
+        }
+    }
 }
 
 impl Audit {
     /// Keeps the log below the state directory, in a thread of its own that ends with the last clone.
     pub fn below(state_directory: &Path) -> Self {
         let folder = state_directory.join("audit");
-        let (lines, receiver) = sync_channel(QUEUE);
-        let writer = Writer { folder: folder.clone() };
-        std::thread::spawn(move || writer.write_all(&receiver));
-        Self { folder, lines }
+        let lines = Lines::written_by(Writer { folder: folder.clone() });
+        Self { folder, lines: Arc::new(lines) }
     }
 
     /// Somebody changed something.
@@ -79,7 +114,8 @@ impl Audit {
     fn add(&self, kind: Kind, by: &Author, what: String) {
         tracing::info!(%by, %what, "audit");
         let entry = Entry { time: Timestamp::now(), by: by.clone(), what };
-        if self.lines.try_send((kind, entry)).is_err() {
+        let is_taken = |sender: &SyncSender<_>| sender.try_send((kind, entry)).is_ok();
+        if !self.lines.sender.as_ref().is_some_and(is_taken) {
             tracing::warn!("the disk keeps the audit log waiting; a line is here only");
         }
     }
@@ -168,6 +204,18 @@ mod tests {
         let entries = audit.read(MOST_ENTRIES).unwrap();
         assert!(entries.iter().any(|entry| entry.what.starts_with("weight")));
         assert_eq!(audit.read(1).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn who_ends_leaves_no_line_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let audit = Audit::below(folder.path());
+        let by = entry("").by;
+        (0..50).for_each(|number| audit.change(&by, &[format!("change {number}")]));
+        drop(audit.clone());
+        drop(audit);
+        let written = fs::read_to_string(current(&folder.path().join("audit"), Kind::Change)).unwrap();
+        assert_eq!(written.lines().count(), 50);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! touched. After a failure of the rules the table is read anew; one of the rest does not hinder the others.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::engine::Outcome;
 use crate::network::netlink::Netlink;
@@ -18,21 +19,31 @@ const SETTINGS_FOLDER: &str = "/proc/sys/net";
 #[derive(Debug)]
 pub struct Dataplane {
     netlink: Netlink,
-    /// What the kernel has; `None` when that is not certain.
-    current: Option<Listing>,
+    current: Current,
+}
+
+/// What is known of the kernel's table.
+#[derive(Debug)]
+enum Current {
+    /// It was listed.
+    Listed(Listing),
+    /// This was applied last.
+    Applied(Arc<Desired>),
+    /// Nothing is certain.
+    Unknown,
 }
 
 impl Dataplane {
     /// Starts from what the kernel was found to have.
     pub fn new(netlink: Netlink, current: Listing) -> Self {
-        Self { netlink, current: Some(current) }
+        Self { netlink, current: Current::Listed(current) }
     }
 
     /// Applies all of `desired` as far as it can be, and says what could not. Without the rules nothing else is done:
     /// the appliance forwards nothing that they do not allow.
-    pub async fn apply(&mut self, desired: &Desired, read_again: bool) -> Outcome {
+    pub async fn apply(&mut self, desired: &Arc<Desired>, read_again: bool) -> Outcome {
         if read_again {
-            self.current = None;
+            self.current = Current::Unknown;
         }
         if let Err(error) = self.apply_rules(desired).await {
             return Outcome { rules: Err(error.to_string()), rest: Ok(()) };
@@ -43,16 +54,19 @@ impl Dataplane {
         Outcome { rules: Ok(()), rest: if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) } }
     }
 
-    async fn apply_rules(&mut self, desired: &Desired) -> Result<(), NftError> {
-        let current = match self.current.take() {
-            Some(current) => current,
-            None => nft::list().await?,
+    async fn apply_rules(&mut self, desired: &Arc<Desired>) -> Result<(), NftError> {
+        let script = match std::mem::replace(&mut self.current, Current::Unknown) {
+            Current::Listed(listing) => difference(&listing, &desired.table.whole()),
+            Current::Unknown => difference(&nft::list().await?, &desired.table.whole()),
+            Current::Applied(before) => {
+                let (before, after) = (&before.table, &desired.table);
+                difference(&Listing::of(&before.but(after)), &after.but(before))
+            }
         };
-        let script = difference(&current, &desired.table);
         if !script.is_empty() {
             nft::apply(&script).await?;
         }
-        self.current = Some(Listing::of(&desired.table));
+        self.current = Current::Applied(desired.clone());
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use crate::network::topology::{Egress, Family, Network, Topology, VirtualAddress
 use crate::traffic::numbering::{Mark, Numbering};
 use crate::traffic::ruleset::{self, Ruleset};
 use crate::traffic::sysctl;
-use crate::traffic::table::Table;
+use crate::traffic::table::Parts;
 
 /// Everything that the plan depends on.
 pub struct Inputs<'a> {
@@ -34,7 +34,7 @@ pub struct Inputs<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Desired {
     /// The packet filter's table.
-    pub table: Table,
+    pub table: Parts,
     /// Addresses and routes.
     pub places: Places,
     /// Values below `/proc/sys/net`.
@@ -296,6 +296,17 @@ fn fallback_server(
 fn pins(inputs: &Inputs<'_>, service: &VirtualService) -> BTreeMap<Network, Mark> {
     let mark = |server| inputs.numbering.server(&service.label, server);
     service.pins.iter().filter_map(|(client, server)| Some((*client, mark(server)?))).collect()
+}
+
+/// Decides anew what depends on the verdicts, counts and shares of the servers of these services; of nothing else may
+/// there be news since `plan` was made.
+pub fn renew(inputs: &Inputs<'_>, plan: &mut Plan, services: &BTreeSet<Mark>) {
+    let table = &mut Arc::make_mut(&mut plan.desired).table;
+    for (service, place) in inputs.config.services.iter().zip(&plan.services).filter(|(it, _)| it.enabled) {
+        let is_wanted = inputs.numbering.service(&service.label).is_some_and(|mark| services.contains(&mark));
+        let rules = is_wanted.then(|| rules(inputs, service, place)).flatten();
+        table.services.extend(rules.map(|service| (service.mark, ruleset::part(&service).into())));
+    }
 }
 
 /// The interfaces of the flowtable. nft takes none without one: at the first boot no interface has an address yet.

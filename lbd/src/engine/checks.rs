@@ -191,28 +191,30 @@ impl Checks {
         started
     }
 
-    /// Takes a result; true when it changes whether a server takes connections. A result of a question that
-    /// nobody asks any more is passed over. `late` is how long after its time the check started.
+    /// Takes a result; returns the services for which it changes whether a server takes connections. A result of a
+    /// question that nobody asks any more is passed over. `late` is how long after its time the check started.
     pub(super) fn observe(
         &mut self,
         id: ProbeId,
         result: &Result<Passed, Failure>,
         late: Duration,
         now: Now,
-    ) -> bool {
+    ) -> Vec<Label> {
         self.lateness.observe(late, now.monotonic);
-        let Some(probe) = self.probes.get_mut(&id) else { return false };
+        let Some(probe) = self.probes.get_mut(&id) else { return Vec::new() };
         if let Ok(passed) = result {
             probe.certificate_ends = passed.certificate_ends;
         }
         let outcome = outcome(result);
         probe.not_sent = matches!(outcome, Outcome::NotSent(_));
         let not_sent = probe.not_sent;
-        let (mut changed, mut wavering) = (false, false);
+        let (mut changed, mut wavering) = (Vec::new(), false);
         for user in &probe.users {
             let opinion = self.opinions.get_mut(&user.service).and_then(|of| of.get_mut(&user.server));
             let Some(opinion) = opinion else { continue };
-            changed |= opinion.health.observe(outcome.clone(), opinion.thresholds, now.wall);
+            if opinion.health.observe(outcome.clone(), opinion.thresholds, now.wall) {
+                changed.push(user.service.clone());
+            }
             wavering |= opinion.health.is_wavering();
         }
         if wavering || not_sent {

@@ -109,9 +109,10 @@ impl Kernel {
         let ordered = self.in_flight.take();
         match &outcome.rules {
             Ok(()) => {
-                let maps = ordered.iter().flat_map(|desired| &desired.table.maps);
-                let servers = maps.filter(|(name, _)| SERVER_MAPS.contains(name));
-                self.serving = servers.flat_map(|(_, map)| map.elements.keys().cloned()).collect();
+                let keys = |desired: &Arc<Desired>| {
+                    SERVER_MAPS.iter().flat_map(|map| desired.table.keys(map)).cloned().collect()
+                };
+                self.serving = ordered.as_ref().map(keys).unwrap_or_default();
                 self.applied = ordered;
             }
             Err(_) => self.applied = None,

@@ -29,7 +29,7 @@ mod throughput;
 mod titles;
 mod trial;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,9 +105,11 @@ pub struct Engine {
     plan: Plan,
     /// Something that the plan depends on has changed since it was made.
     plan_is_old: bool,
-    /// So has a verdict or a share, which matters only once the kernel can take it: while it is busy, the verdicts of
-    /// a thousand servers make one plan, not a thousand.
-    verdicts_changed: bool,
+    /// So has a verdict or a share in these services, which matters only once the kernel can take it: while it is busy,
+    /// the verdicts of a thousand servers make one plan, not a thousand.
+    unsettled_services: BTreeSet<Mark>,
+    /// A server may have grown into more of its share.
+    growth_is_due: bool,
     kernel: Kernel,
     change: Option<Change>,
     trial: Option<Trial>,
@@ -144,7 +146,8 @@ impl Engine {
             room: Room::default(),
             plan: Plan::default(),
             plan_is_old: true,
-            verdicts_changed: false,
+            unsettled_services: BTreeSet::new(),
+            growth_is_due: false,
             kernel,
             change: None,
             trial: None,
@@ -214,7 +217,7 @@ impl Engine {
         }
         effects.extend(self.look_for_room(now));
         effects.extend(self.trial_due(now));
-        self.verdicts_changed |= self.shares.is_due(now);
+        self.growth_is_due |= self.shares.is_due(now);
         effects.extend(self.settle(now));
         effects.extend(self.end_connections(now));
         effects.extend(self.repeat_endings(now));
@@ -248,7 +251,9 @@ impl Engine {
         late: Duration,
         now: Now,
     ) -> Vec<Effect> {
-        self.verdicts_changed |= self.checks.observe(probe, result, late, now);
+        let changed = self.checks.observe(probe, result, late, now);
+        let marks = changed.iter().filter_map(|service| self.numbering.service(service));
+        self.unsettled_services.extend(marks);
         let Some(Target { address, question }) = self.checks.target(probe) else { return Vec::new() };
         let CheckKind::DicomEcho { called, .. } = &question.kind else { return Vec::new() };
         if !result.as_ref().is_err_and(Failure::is_unknown_called_title) {
@@ -273,7 +278,8 @@ impl Engine {
         let is_count = result.is_ok();
         self.connections.counted(result, now);
         if is_count {
-            self.verdicts_changed |= self.follow_counts(now);
+            let changed = self.follow_counts(None, now);
+            self.unsettled_services.extend(changed);
         }
     }
 
@@ -311,13 +317,7 @@ impl Engine {
 
     /// Decides anew what the kernel should have, and orders it unless that is what it has.
     fn settle(&mut self, now: Now) -> Vec<Effect> {
-        if self.plan_is_old || (self.verdicts_changed && !self.kernel.is_busy()) {
-            (self.plan_is_old, self.verdicts_changed) = (false, false);
-            self.follow_counts(now);
-            self.plan = self.make_plan();
-            self.kernel.share(&mut self.plan.desired);
-            self.connections_unsettled = true;
-        }
+        self.follow_plan(now);
         if self.kernel.is_busy() {
             return Vec::new();
         }
@@ -332,8 +332,34 @@ impl Engine {
         vec![Effect::Apply { number, desired: self.plan.desired.clone(), read_again }]
     }
 
-    fn make_plan(&self) -> Plan {
-        plan::plan(&Inputs {
+    /// Makes the plan anew, or what is old of it.
+    fn follow_plan(&mut self, now: Now) {
+        if !self.plan_is_old && (!self.has_news() || self.kernel.is_busy()) {
+            return;
+        }
+        let mut services = std::mem::take(&mut self.unsettled_services);
+        self.growth_is_due = false;
+        if std::mem::take(&mut self.plan_is_old) {
+            self.follow_counts(None, now);
+            self.plan = self.with_inputs(plan::plan);
+        } else {
+            services.extend(self.follow_counts(Some(&services), now));
+            let mut plan = std::mem::take(&mut self.plan);
+            self.with_inputs(|inputs| plan::renew(inputs, &mut plan, &services));
+            self.plan = plan;
+        }
+        self.kernel.share(&mut self.plan.desired);
+        self.connections_unsettled = true;
+    }
+
+    /// Whether the plan lacks something that has happened.
+    fn has_news(&self) -> bool {
+        self.plan_is_old || self.growth_is_due || !self.unsettled_services.is_empty()
+    }
+
+    /// Calls `decide` with everything that the plan depends on.
+    fn with_inputs<T>(&self, decide: impl FnOnce(&Inputs<'_>) -> T) -> T {
+        decide(&Inputs {
             config: &self.config,
             numbering: &self.numbering,
             topology: &self.topology,

@@ -61,7 +61,7 @@ impl Engine {
     fn sticky_maps(&self) -> BTreeSet<String> {
         let is_needed = self.config.services.iter().any(|service| service.persistence.is_some());
         let shared = is_needed.then(|| "sticky".to_owned());
-        shared.into_iter().chain(self.plan.desired.table.sticky6.iter().cloned()).collect()
+        shared.into_iter().chain(self.plan.desired.table.common.sticky6.iter().cloned()).collect()
     }
 }
 

@@ -92,13 +92,13 @@ impl Shares {
         self.next_due().is_some_and(|due| due <= now.monotonic)
     }
 
-    /// Those that have come since the last look begin to grow, the others go on. True when a share has changed.
+    /// Those that have come since the last look begin to grow, the others go on. Returns those whose share has changed.
     fn grow(
         &mut self,
         slow_starts: &BTreeMap<Mark, Duration>,
         usable: BTreeSet<Mark>,
         now: Duration,
-    ) -> bool {
+    ) -> BTreeSet<Mark> {
         let before = self.usable.replace(usable.clone());
         let is_new = |mark: &Mark| before.as_ref().is_some_and(|before| !before.contains(mark));
         self.growing
@@ -106,9 +106,9 @@ impl Shares {
         let fresh = usable.iter().filter(|mark| is_new(mark));
         let fresh = fresh.filter_map(|mark| Some((*mark, Growth::new(*slow_starts.get(mark)?, now))));
         self.growing.extend(fresh);
-        let mut changed = false;
-        self.growing.retain(|_, growth| {
-            changed |= growth.grow(now);
+        let mut changed = BTreeSet::new();
+        self.growing.retain(|mark, growth| {
+            changed.extend(growth.grow(now).then_some(*mark));
             growth.parts < PARTS
         });
         changed
@@ -130,24 +130,36 @@ impl Engine {
         self.config.services.iter().any(|service| follows_counts(service) || has_limits(service))
     }
 
-    /// Lets shares follow the latest count and the clock; true when one has changed by it.
-    pub(super) fn follow_counts(&mut self, now: Now) -> bool {
-        let mut changed = self.follow_limits();
-        changed |= self.grow(now);
-        let mut before = std::mem::take(&mut self.shares.balances);
+    /// Lets shares follow the latest count and the clock. Those of `services` are looked at, of all where that is
+    /// `None`, and those of services in which a server has become full or grown. Returns the services of which one has
+    /// changed.
+    pub(super) fn follow_counts(&mut self, services: Option<&BTreeSet<Mark>>, now: Now) -> BTreeSet<Mark> {
+        let mut changed: BTreeSet<_> =
+            self.follow_limits().into_iter().chain(self.grow(now)).map(Mark::of_service).collect();
+        if services.is_none() {
+            // Those of services that have gone are forgotten.
+            let all = self.config.services.iter().filter(|service| follows_counts(service));
+            let marks: BTreeSet<_> =
+                all.filter_map(|service| self.numbering.service(&service.label)).collect();
+            self.shares.balances.retain(|(mark, _), _| marks.contains(mark));
+        }
         for service in self.config.services.iter().filter(|service| follows_counts(service)) {
             let Some(mark) = self.numbering.service(&service.label) else { continue };
+            if services.is_some_and(|services| !services.contains(&mark)) && !changed.contains(&mark) {
+                continue;
+            }
             for family in service.families() {
-                let mut balance = before.remove(&(mark, family)).unwrap_or_default();
-                changed |= balance.follow(&self.loads(service, family));
-                self.shares.balances.insert((mark, family), balance);
+                let loads = self.loads(service, family);
+                let is_other = self.shares.balances.entry((mark, family)).or_default().follow(&loads);
+                changed.extend(is_other.then_some(mark));
             }
         }
         changed
     }
 
-    /// Who is full, and who has room again. Before the first count all stays as it was.
-    fn follow_limits(&mut self) -> bool {
+    /// Finds who is full, and who has room again, and returns those of whom that is news. Before the first count all
+    /// stays as it was.
+    fn follow_limits(&mut self) -> Vec<Mark> {
         let mut full = BTreeSet::new();
         for service in self.config.services.iter().filter(|service| has_limits(service)) {
             for server in &service.servers {
@@ -162,14 +174,14 @@ impl Engine {
             }
         }
         let before = std::mem::replace(&mut self.shares.full, full);
-        before != self.shares.full
+        before.symmetric_difference(&self.shares.full).copied().collect()
     }
 
-    fn grow(&mut self, now: Now) -> bool {
+    fn grow(&mut self, now: Now) -> BTreeSet<Mark> {
         let services = || self.config.services.iter().filter(|service| service.enabled);
         if services().all(|service| service.slow_start.is_zero()) {
             (self.shares.usable, self.shares.growing) = Default::default();
-            return false;
+            return BTreeSet::new();
         }
         let (mut slow_starts, mut usable) = (BTreeMap::new(), BTreeSet::new());
         for service in services() {

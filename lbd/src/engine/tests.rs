@@ -267,7 +267,7 @@ fn every_check_starts_each_interval_whatever_the_others_do() {
 fn a_server_leaves_and_returns_in_the_table() {
     let mut world = World::new();
     world.calm_down();
-    let in_service = |world: &World| world.engine.plan.desired.table.maps["servers"].elements.len();
+    let in_service = |world: &World| world.engine.plan.desired.table.whole().maps["servers"].elements.len();
     assert_eq!(in_service(&world), 4);
     let mut seen = Vec::new();
     for down in [&["POOL1_NODE2"][..], &["POOL1_NODE2"], &[], &[]] {
@@ -286,10 +286,10 @@ fn a_restart_changes_nothing_in_the_kernel() {
     first.answer_checks(&["POOL1_NODE1"]);
     first.applied(Ok(()));
     let (_, desired) = first.applies.pop().unwrap();
-    let kernel = Listing::of(&desired.table);
+    let kernel = Listing::of(&desired.table.whole());
     let mut second = World::with_kernel(kernel.clone());
     let (_, again) = second.applies.pop().unwrap();
-    assert_eq!(crate::traffic::difference::difference(&kernel, &again.table), "");
+    assert_eq!(crate::traffic::difference::difference(&kernel, &again.table.whole()), "");
     assert_eq!(second.states()[0].1, [ServerState::Down, ServerState::Up], "also before anything is applied");
     assert_eq!(second.states()[0].1, [ServerState::Down, ServerState::Up]);
 }
@@ -535,7 +535,7 @@ fn a_server_that_died_during_a_failed_change_stays_out() {
     assert_eq!(world.states()[0].1[1], ServerState::Down, "shown also while the disk hangs");
     world.stored(false);
     let (_, reverted) = world.applies.last().unwrap();
-    assert!(!reverted.table.maps["servers"].elements.contains_key("0x00010002"));
+    assert!(!reverted.table.whole().maps["servers"].elements.contains_key("0x00010002"));
 }
 
 #[test]
@@ -679,7 +679,7 @@ fn a_restart_ends_the_connections_of_servers_that_are_out_and_no_others() {
     first.answer_checks(&["POOL1_NODE1"]);
     first.applied(Ok(()));
     let (_, desired) = first.applies.pop().unwrap();
-    let mut second = World::with_kernel(Listing::of(&desired.table));
+    let mut second = World::with_kernel(Listing::of(&desired.table.whole()));
     second.applied(Ok(()));
     assert_eq!(marks(&second.endings), [[0x10001]]);
 }
@@ -734,7 +734,7 @@ fn the_fast_path_and_the_warning_of_scarce_ports_are_as_configured() {
         let mut world = World::with_config(text, Listing::default());
         world.calm_down();
         let desired = world.engine.plan.desired.clone();
-        assert_eq!(desired.table.fast_path.is_some(), has_fast_path);
+        assert_eq!(desired.table.common.fast_path.is_some(), has_fast_path);
         assert_eq!(world.engine.view().fast_path.available, has_fast_path);
         // Four fifths are in use.
         let figures = Figures { ports_in_use: 51_610, ..Figures::default() };
@@ -805,7 +805,7 @@ fn a_full_server_takes_nobody_until_it_has_room_again_and_a_restart_does_not_tak
         view.virtual_services[0].real_servers[0].reason,
         "full: has 10 connections of at most 10: takes new ones again at 7"
     );
-    let mut second = World::with_config(&text, Listing::of(&desired.table));
+    let mut second = World::with_config(&text, Listing::of(&desired.table.whole()));
     second.applied(Ok(()));
     assert_eq!(second.states()[0].1, [ServerState::Drained, ServerState::Up]);
     assert_eq!(second.endings, [[]; 0]);
@@ -845,16 +845,17 @@ fn a_restart_goes_on_with_the_shares_that_the_kernel_has() {
     first.calm_down();
     first.event(census(&[(0x10001, 12), (0x10002, 4)]));
     let (_, desired) = first.applies.pop().unwrap();
-    let mut kernel = Listing::of(&desired.table);
+    let mut kernel = Listing::of(&desired.table.whole());
     // What nft lists of the rule: the turns, which are not those of the weights.
-    let rule = desired.table.chains["share_1"].rules[0].text();
+    let table = desired.table.whole();
+    let rule = table.chains["share_1"].rules[0].text();
     let turns = |mark: u32| rule.matches(&format!(": 0x{mark:08x}")).count() as u32;
     let counted = [0x10001, 0x10002].map(|mark| (mark, turns(mark)));
     assert!(counted[0].1 < counted[1].1 && counted[0].1 > 0, "{rule}");
     kernel.turns.insert("share_1".into(), counted.into());
     let mut second = World::with_config(&by_least_connections(), kernel.clone());
     let (_, again) = second.applies.pop().unwrap();
-    assert_eq!(crate::traffic::difference::difference(&kernel, &again.table), "");
+    assert_eq!(crate::traffic::difference::difference(&kernel, &again.table.whole()), "");
 }
 
 /// What can happen to an engine.
@@ -868,6 +869,7 @@ enum Happening {
     Confirm(bool),
     Revert,
     Link(bool),
+    Count(u64),
 }
 
 fn step() -> impl Strategy<Value = Happening> {
@@ -881,6 +883,7 @@ fn step() -> impl Strategy<Value = Happening> {
         any::<bool>().prop_map(Happening::Confirm),
         Just(Happening::Revert),
         any::<bool>().prop_map(Happening::Link),
+        (0_u64..20).prop_map(Happening::Count),
     ]
 }
 
@@ -890,7 +893,10 @@ fn variant(index: usize) -> String {
         1 => EXAMPLE.replace("192.168.10.102", "192.168.10.105"),
         4 | 5 => EXAMPLE.replace("9443", &format!("944{index}")),
         2 => EXAMPLE.replace("DATALINK_POOL1_NODE2", "OTHER").replace("192.168.10.111", "192.168.10.114"),
-        _ => EXAMPLE.replace("weight = 100", "weight = 3").replace("fall = 2", "fall = 1"),
+        _ => by_least_connections()
+            .replacen("ports = \"2001\"", "ports = \"2001\"\nslow_start_seconds = 32", 1)
+            .replace("weight = 100", "weight = 3\nmaximum_connections = 10")
+            .replace("fall = 2", "fall = 1"),
     }
 }
 
@@ -898,7 +904,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     /// Whatever happens: each request is answered once, a refused change leaves no trace, an accepted one is in
-    /// force, and when all is calm the kernel has what the plan says.
+    /// force, the plan is what it would be if it were made anew, and when all is calm the kernel has what it says.
     #[test]
     fn promises_hold_under_random_events(steps in prop::collection::vec(step(), 1..80)) {
         let mut world = World::new();
@@ -922,12 +928,14 @@ proptest! {
                     asked += 1;
                     world.event(Event::Revert(RequestId(asked), None));
                 }
+                Happening::Count(connections) => world.event(census(&[(0x10001, connections), (0x10002, 7)])),
                 Happening::Link(up) => {
                     let mut topology = topology();
                     topology.interfaces.get_mut("eth0").unwrap().carrier = up;
                     world.event(Event::Topology(topology));
                 }
             }
+            prop_assert!(world.engine.has_news() || world.engine.plan == world.engine.with_inputs(plan::plan));
         }
         world.calm_down();
         // Longer than any trial.

@@ -42,7 +42,7 @@ fn plan_of(config: &Config, topology: &Topology, down: &[&str], fast_path: bool)
 
 /// The first load, and what people are told about it.
 fn golden(plan: &Plan) -> String {
-    let mut text = difference(&Listing::default(), &plan.desired.table);
+    let mut text = difference(&Listing::default(), &plan.desired.table.whole());
     for address in &plan.desired.places.virtual_addresses {
         writeln!(text, "# address {} on {}", address.address, address.interface).unwrap();
     }
@@ -141,7 +141,7 @@ fn without_a_route_the_kernel_chooses_the_source() {
     let plan = plan_of(&config(EXAMPLE), &topology, &[], true);
     assert_eq!(plan.desired.settings["ipv4/conf/eth0/send_redirects"], "0");
     assert!(plan.services[0].servers.iter().all(|source| source.address.is_none()));
-    assert!(plan.desired.table.maps["sources"].elements.is_empty(), "masquerade takes over");
+    assert!(plan.desired.table.whole().maps["sources"].elements.is_empty(), "masquerade takes over");
 }
 
 #[test]
@@ -162,7 +162,8 @@ fn a_server_of_weight_0_is_not_reached_by_clients_that_knew_it_either() {
     let topology = topology(&[("eth0", "192.168.10.10", 24)], &[]);
     let text = EXAMPLE.replacen("weight = 100", "weight = 0", 1);
     let plan = plan_of(&config(&text), &topology, &[], false);
-    let servers = &plan.desired.table.maps["servers"].elements;
+    let table = plan.desired.table.whole();
+    let servers = &table.maps["servers"].elements;
     assert!(!servers.contains_key("0x00010001") && servers.contains_key("0x00010002"), "{servers:?}");
 }
 
@@ -170,7 +171,7 @@ fn a_server_of_weight_0_is_not_reached_by_clients_that_knew_it_either() {
 #[test]
 fn without_any_network_there_is_no_flowtable() {
     let plan = plan_of(&config(EXAMPLE), &topology(&[], &[]), &[], true);
-    assert_eq!(plan.desired.table.fast_path, None);
+    assert_eq!(plan.desired.table.common.fast_path, None);
 }
 
 #[test]
@@ -179,7 +180,7 @@ fn the_fallback_server_is_reached_exactly_while_no_server_is() {
     let routes: Vec<_> = routes.iter().map(|server| (server.as_str(), "eth0")).collect();
     let topology = topology(&[("eth0", "192.168.10.10", 24)], &routes);
     let text = EXAMPLE.replacen("ports =", "fallback_server = \"192.168.10.120\"\nports =", 1);
-    let maps = |down: &[&str]| plan_of(&config(&text), &topology, down, false).desired.table.maps.clone();
+    let maps = |down: &[&str]| plan_of(&config(&text), &topology, down, false).desired.table.whole().maps;
     let of_one_down = maps(&["DATALINK_POOL1_NODE1"]);
     assert!(!of_one_down["servers_same_port"].elements.contains_key("0x0001ffff"));
     assert_eq!(of_one_down["numbering"].elements["0x0001ffff"], "DATALINK_POOL1/fallback server");
@@ -200,5 +201,5 @@ fn a_pool_serves_the_servers_of_its_network_and_no_others() {
     assert_eq!(homeless, &["203.0.113.9".parse::<IpAddr>().unwrap()]);
     let places = &plan.desired.places.virtual_addresses;
     assert_eq!(places.iter().filter(|place| place.interface == "eth0").count(), 3 + 4);
-    assert!(plan.desired.table.maps["addresses"].elements.contains_key("192.168.10.203"));
+    assert!(plan.desired.table.whole().maps["addresses"].elements.contains_key("192.168.10.203"));
 }

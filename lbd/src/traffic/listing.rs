@@ -30,6 +30,7 @@ impl Listing {
     pub fn of(table: &Table) -> Self {
         let fingerprints =
             |rules: &[super::table::Rule]| rules.iter().map(|rule| rule.fingerprint().to_owned()).collect();
+        let counters = table.maps.get(NUMBERING).into_iter().flat_map(|map| map.elements.values());
         Self {
             chains: table
                 .chains
@@ -42,7 +43,7 @@ impl Listing {
                 .map(|map| (map.kind.name.to_owned(), map.elements.clone()))
                 .chain(table.sticky6.iter().map(|name| (name.clone(), BTreeMap::new())))
                 .collect(),
-            counters: table.counters().into_iter().map(|name| (name.clone(), 0)).collect(),
+            counters: counters.map(|name| (name.clone(), 0)).collect(),
             timeouts: table.timeouts.keys().cloned().collect(),
             turns: BTreeMap::new(),
             fast_path: table.fast_path.clone(),

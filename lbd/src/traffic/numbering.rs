@@ -40,6 +40,11 @@ impl Mark {
         self.0
     }
 
+    /// That of the service to which a server belongs.
+    pub fn of_service(self) -> Self {
+        Self(self.0 & !SERVER_BITS)
+    }
+
     /// Number of the service, for the names of its chains.
     pub fn service(self) -> u32 {
         service_number(self.0)

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::numbering::{Mark, Numbering, SERVICE_BITS};
 use super::shares::{slots, turns};
-use super::table::{Chain, MAPS, Map, MapKind, Rule, STICKY6_PREFIX, Table};
+use super::table::{Chain, MAPS, Map, MapKind, NUMBERING, Parts, Rule, STICKY6_PREFIX, Table};
 use crate::config::{Fallback, Management, Ports, Protocol, Scheduler, StickyPrefixes};
 use crate::fallback;
 use crate::network::topology::{Family, Network, VirtualAddress};
@@ -185,31 +185,52 @@ fn idle_timeouts(service: &Service<'_>, family: Family) -> impl Iterator<Item = 
 }
 
 /// The whole table.
-pub fn table(ruleset: &Ruleset<'_>) -> Table {
-    let mut chains = base_chains(ruleset);
-    let chain = |rules| Chain { hook: "", rules };
-    for service in &ruleset.services {
-        if !service.pool.is_empty() {
-            chains.insert(pool_chain(service), chain(pool_rules(service)));
-        }
-        for family in service.families() {
-            chains.insert(service_chain(service, family), chain(service_rules(service, family)));
-            chains.insert(share_chain(service, family), chain(share_rules(service, family)));
-            if has_pins(service, family) {
-                chains.insert(pin_chain(service, family), chain(pin_rules(service, family)));
-            }
-        }
-    }
+pub fn table(ruleset: &Ruleset<'_>) -> Parts {
     let timeouts = ruleset
         .services
         .iter()
         .flat_map(|service| service.families().flat_map(move |family| idle_timeouts(service, family)));
-    Table {
-        chains,
+    let common = Table {
+        chains: base_chains(ruleset),
         timeouts: timeouts.map(|timeout| (timeout.name, timeout.definition)).collect(),
         maps: maps(ruleset),
         sticky6: ruleset.services.iter().filter_map(sticky6_map).collect(),
         fast_path: ruleset.fast_path.clone(),
+    };
+    Parts {
+        common: common.into(),
+        numbering: numbering(ruleset.numbering).into(),
+        services: ruleset.services.iter().map(|service| (service.mark, part(service).into())).collect(),
+    }
+}
+
+/// What is there for this service alone.
+pub fn part(service: &Service<'_>) -> Table {
+    let mut chains = BTreeMap::new();
+    let chain = |rules| Chain { hook: "", rules };
+    if !service.pool.is_empty() {
+        chains.insert(pool_chain(service), chain(pool_rules(service)));
+    }
+    for family in service.families() {
+        chains.insert(service_chain(service, family), chain(service_rules(service, family)));
+        chains.insert(share_chain(service, family), chain(share_rules(service, family)));
+        if has_pins(service, family) {
+            chains.insert(pin_chain(service, family), chain(pin_rules(service, family)));
+        }
+    }
+    let maps = MAPS.iter().filter_map(|kind| {
+        let elements = elements(service, kind.name);
+        (!elements.is_empty()).then_some((kind.name, Map { kind, elements }))
+    });
+    Table { chains, maps: maps.collect(), ..Table::default() }
+}
+
+fn numbering(numbering: &Numbering) -> Table {
+    let kinds = MAPS.iter().filter(|kind| kind.name == NUMBERING);
+    let elements = || numbering.iter().map(|(name, mark)| (mark.to_string(), name.to_owned())).collect();
+    Table {
+        maps: kinds.map(|kind| (kind.name, Map { kind, elements: elements() })).collect(),
+        ..Table::default()
     }
 }
 
@@ -366,44 +387,45 @@ fn input_rules(management: &Management) -> Vec<Rule> {
     rules
 }
 
+/// All of them; the elements that services may have in common.
 fn maps(ruleset: &Ruleset<'_>) -> BTreeMap<&'static str, Map> {
-    let map = |kind: &'static MapKind| (kind.name, Map { kind, elements: elements(ruleset, kind.name) });
+    let map = |kind: &'static MapKind| {
+        let elements = match kind.name {
+            "addresses" => addresses(ruleset, Family::Ipv4),
+            "addresses6" => addresses(ruleset, Family::Ipv6),
+            _ => BTreeMap::new(),
+        };
+        (kind.name, Map { kind, elements })
+    };
     MAPS.iter().map(map).collect()
 }
 
-fn elements(ruleset: &Ruleset<'_>, map: &str) -> BTreeMap<String, String> {
+fn addresses(ruleset: &Ruleset<'_>, family: Family) -> BTreeMap<String, String> {
+    let of = |service: &Service<'_>| {
+        let pool = service.pool.iter().map(|place| place.address);
+        service.addresses.iter().copied().chain(pool).collect::<Vec<_>>()
+    };
+    let all = ruleset.services.iter().flat_map(of).filter(|address| Family::of(*address) == family);
+    all.map(|address| (address.to_string(), String::new())).collect()
+}
+
+/// Those of a service alone.
+fn elements(service: &Service<'_>, map: &str) -> BTreeMap<String, String> {
     let (map, family) = match map.strip_suffix('6') {
         Some(map) => (map, Family::Ipv6),
         None => (map, Family::Ipv4),
     };
-    let servers = || ruleset.services.iter().flat_map(move |service| service.destinations(family));
+    let servers = service.destinations(family);
     let place = |s: &Server| Some((s.mark.to_string(), format!("{} . {}", s.address, s.port?)));
+    let address = |s: &Server| (s.mark.to_string(), s.address.to_string());
     let source = |s: &Server| Some((s.mark.to_string(), s.source?.to_string()));
     match map {
-        "addresses" => ruleset
-            .services
-            .iter()
-            .flat_map(|service| {
-                service.addresses.iter().copied().chain(service.pool.iter().map(|place| place.address))
-            })
-            .filter(|address| Family::of(*address) == family)
-            .map(|address| (address.to_string(), String::new()))
-            .collect(),
-        "full" => {
-            let full = ruleset.services.iter().flat_map(|service| &service.full);
-            full.map(|mark| (mark.to_string(), String::new())).collect()
-        }
-        "numbering" => {
-            ruleset.numbering.iter().map(|(name, mark)| (mark.to_string(), name.to_owned())).collect()
-        }
-        "services" => service_elements(ruleset, family, is_single),
-        "service_ranges" => service_elements(ruleset, family, |ports| !is_single(ports)),
-        "servers" => servers().filter_map(place).collect(),
-        "servers_same_port" => servers()
-            .filter(|s| s.port.is_none())
-            .map(|s| (s.mark.to_string(), s.address.to_string()))
-            .collect(),
-        "sources" => servers().filter_map(source).collect(),
+        "full" => service.full.iter().map(|mark| (mark.to_string(), String::new())).collect(),
+        "services" => service_elements(service, family, is_single),
+        "service_ranges" => service_elements(service, family, |ports| !is_single(ports)),
+        "servers" => servers.filter_map(place).collect(),
+        "servers_same_port" => servers.filter(|server| server.port.is_none()).map(address).collect(),
+        "sources" => servers.filter_map(source).collect(),
         _ => BTreeMap::new(),
     }
 }
@@ -417,22 +439,20 @@ fn has_ranges(service: &Service<'_>) -> bool {
 }
 
 fn service_elements(
-    ruleset: &Ruleset<'_>,
+    service: &Service<'_>,
     family: Family,
     wanted: impl Fn(&RangeInclusive<u16>) -> bool,
 ) -> BTreeMap<String, String> {
     let mut elements = BTreeMap::new();
-    for service in &ruleset.services {
-        let chain = service_chain(service, family);
-        for address in service.addresses.iter().filter(|address| Family::of(**address) == family) {
-            for range in service.ports.ranges().iter().filter(|range| wanted(range)) {
-                let ports = match is_single(range) {
-                    true => range.start().to_string(),
-                    false => format!("{}-{}", range.start(), range.end()),
-                };
-                for transport in service.protocol.transports() {
-                    elements.insert(format!("{address} . {transport} . {ports}"), format!("goto {chain}"));
-                }
+    let chain = service_chain(service, family);
+    for address in service.addresses.iter().filter(|address| Family::of(**address) == family) {
+        for range in service.ports.ranges().iter().filter(|range| wanted(range)) {
+            let ports = match is_single(range) {
+                true => range.start().to_string(),
+                false => format!("{}-{}", range.start(), range.end()),
+            };
+            for transport in service.protocol.transports() {
+                elements.insert(format!("{address} . {transport} . {ports}"), format!("goto {chain}"));
             }
         }
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::difference::difference;
 use super::listing::Listing;
 use super::numbering::Numbering;
-use super::table::{Chain, MAPS, Map, Rule, Table};
+use super::table::{Chain, MAPS, Map, Parts, Rule, Table};
 use crate::config::{Config, Document, Format, validate};
 
 const EXAMPLE: &str = include_str!("../../../examples/datalink.toml");
@@ -201,10 +201,38 @@ proptest! {
         prop_assert_eq!(from_to(&a, &b).is_empty(), Listing::of(&a) == Listing::of(&b));
     }
 
+    /// What two tables share need not be compared.
+    #[test]
+    fn parts_that_are_the_same_make_no_difference(a in parts(), b in parts()) {
+        let whole = from_to(&a.whole(), &b.whole());
+        prop_assert_eq!(from_to(&a.but(&b), &b.but(&a)), whole);
+        prop_assert_eq!(from_to(&a.but(&a), &a.but(&a)), "");
+    }
+
     #[test]
     fn no_listing_makes_the_reader_panic(json in "[\\{\\}\\[\\]\":,a-z0-9]{0,80}") {
         let _ = Listing::default().read(json.as_bytes());
     }
+}
+
+/// Of services 1 to 3, which have no element in common.
+fn parts() -> impl Strategy<Value = Parts> {
+    let service = (prop::collection::btree_map("[a-c]", "[x-z]", 0..3), prop::collection::vec("[p-r]", 0..3));
+    prop::collection::btree_map(1_u32..4, service, 0..3).prop_map(|services| {
+        let part = |(number, (elements, texts)): (u32, (BTreeMap<String, String>, Vec<String>))| {
+            let (chain, key) = (format!("svc_{number}"), |key: &str| format!("{key}{number}"));
+            let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+            let elements: Vec<_> = elements.iter().map(|(k, v)| (key(k), v.as_str())).collect();
+            let elements: Vec<_> = elements.iter().map(|(k, v)| ("servers", k.as_str(), *v)).collect();
+            let part = table(&[(&chain, &texts)], &elements, None);
+            let maps = part.maps.into_iter().filter(|(_, map)| !map.elements.is_empty()).collect();
+            let mark = format!("0x{:08x}", number << 16);
+            let mark = Numbering::adopt([(mark.as_str(), "A")].into_iter()).iter().next().unwrap().1;
+            (mark, Table { maps, ..part }.into())
+        };
+        let common = table(&[], &[], None).into();
+        Parts { common, services: services.into_iter().map(part).collect(), ..Parts::default() }
+    })
 }
 
 fn tables() -> impl Strategy<Value = Table> {

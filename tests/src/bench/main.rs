@@ -83,29 +83,34 @@ fn main() -> ExitCode {
 fn benchmark(wanted: &Wanted) -> std::io::Result<()> {
     println!("bench: {} rounds; {}", wanted.rounds, machine());
     let arena = OnceCell::new();
-    let reports: Vec<_> = wanted.names.iter().flat_map(|name| one(name, &arena, wanted.rounds)).collect();
+    let mut reports = Vec::new();
+    for name in &wanted.names {
+        // Each as soon as it is there: a later one may fail.
+        one(name, &arena, wanted.rounds, &mut |report| {
+            println!("\n{report}");
+            reports.push(report);
+        });
+    }
     let path = report::write_results(&lab::peers::root(), &reports)?;
     println!("bench: results in {}; {}", path.display(), machine());
     Ok(())
 }
 
-fn one(name: &str, arena: &OnceCell<Arena>, rounds: u32) -> Vec<Report> {
+fn one(name: &str, arena: &OnceCell<Arena>, rounds: u32, tell: &mut dyn FnMut(Report)) {
     let arena = || arena.get_or_init(Arena::new);
-    let reports = match name {
-        "throughput" => vec![traffic::throughput(arena(), rounds)],
-        "connections" => vec![traffic::connections(arena(), rounds)],
-        "latency" => vec![traffic::latency(arena(), rounds)],
-        "memory" => vec![daemon::memory(rounds)],
-        "echo" => vec![daemon::echo(rounds)],
-        "checks" => vec![checks::checks(rounds)],
-        "scale" => vec![scale::scale(rounds)],
-        "overview" => vec![overview::overview(rounds)],
-        "guest" => guest::guest(rounds).into(),
-        "boot" => vec![boot::boot(rounds)],
-        _ => vec![boot::restart(rounds)],
-    };
-    reports.iter().for_each(|report| println!("\n{report}"));
-    reports
+    tell(match name {
+        "throughput" => traffic::throughput(arena(), rounds),
+        "connections" => traffic::connections(arena(), rounds),
+        "latency" => traffic::latency(arena(), rounds),
+        "memory" => daemon::memory(rounds),
+        "echo" => daemon::echo(rounds),
+        "checks" => checks::checks(rounds),
+        "scale" => scale::scale(rounds),
+        "overview" => overview::overview(rounds),
+        "guest" => return guest::guest(rounds, tell),
+        "boot" => boot::boot(rounds),
+        _ => boot::restart(rounds),
+    });
 }
 
 /// What a reader must know to judge the figures: CPUs, and how busy they are.
