@@ -1,6 +1,7 @@
-//! Makes the kernel have what the engine wants: rules, settings, addresses, in this order.
+//! Makes the kernel have what the engine wants: rules, settings, addresses, in this order; and the proxy, which listens
+//! before the rules let clients in, and follows when they do.
 //!
-//! Rules come first, so that nothing is forwarded and no address answers without them. What is there already is not
+//! Rules come before addresses, so that nothing is forwarded and no address answers without them. What is there already is not
 //! touched. After a failure of the rules the table is read anew; one of the rest does not hinder the others.
 
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use crate::engine::Outcome;
 use crate::network::netlink::Netlink;
 use crate::plan::Desired;
+use crate::proxy::Proxy;
 use crate::traffic::difference::difference;
 use crate::traffic::listing::Listing;
 use crate::traffic::nft::{self, NftError};
@@ -19,6 +21,7 @@ const SETTINGS_FOLDER: &str = "/proc/sys/net";
 #[derive(Debug)]
 pub struct Dataplane {
     netlink: Netlink,
+    proxy: Proxy,
     current: Current,
 }
 
@@ -35,8 +38,8 @@ enum Current {
 
 impl Dataplane {
     /// Starts from what the kernel was found to have.
-    pub fn new(netlink: Netlink, current: Listing) -> Self {
-        Self { netlink, current: Current::Listed(current) }
+    pub fn new(netlink: Netlink, proxy: Proxy, current: Listing) -> Self {
+        Self { netlink, proxy, current: Current::Listed(current) }
     }
 
     /// Applies all of `desired` as far as it can be, and says what could not. Without the rules nothing else is done:
@@ -45,11 +48,13 @@ impl Dataplane {
         if read_again {
             self.current = Current::Unknown;
         }
+        let mut failures = self.proxy.prepare(&desired.proxied).await;
         if let Err(error) = self.apply_rules(desired).await {
             return Outcome { rules: Err(error.to_string()), rest: Ok(()) };
         }
+        self.proxy.follow(&desired.proxied).await;
         let settings = desired.settings.iter().filter_map(|(name, value)| write_setting(name, value).err());
-        let mut failures: Vec<_> = settings.collect();
+        failures.extend(settings);
         failures.extend(self.netlink.place(&desired.places).await.iter().map(ToString::to_string));
         Outcome { rules: Ok(()), rest: if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) } }
     }

@@ -15,6 +15,7 @@ pub mod network;
 pub mod persistence;
 pub mod plan;
 pub mod privileges;
+pub mod proxy;
 pub mod rescue;
 pub mod run;
 pub mod store;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::config::{Config, InterfaceName, RealServer, SnatSource, VirtualService};
 use crate::network::places::Places;
 use crate::network::topology::{Egress, Family, Network, Topology, VirtualAddress};
+use crate::proxy::{Services, service as proxy};
 use crate::traffic::numbering::{Mark, Numbering};
 use crate::traffic::ruleset::{self, Ruleset};
 use crate::traffic::sysctl;
@@ -35,6 +36,8 @@ pub struct Inputs<'a> {
 pub struct Desired {
     /// The packet filter's table.
     pub table: Parts,
+    /// What lbd forwards itself.
+    pub proxied: Services,
     /// Addresses and routes.
     pub places: Places,
     /// Values below `/proc/sys/net`.
@@ -94,15 +97,21 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         });
         places.chain(plan.pool.iter().cloned())
     });
+    let known = pairs().filter_map(|(service, plan)| Some((service, plan, rules(inputs, service, plan)?)));
+    let known: Vec<_> = known.collect();
+    let proxied = known.iter().filter(|(service, ..)| service.is_proxied());
+    let proxied = proxied.map(|(service, plan, rules)| proxy_service(inputs, service, plan, rules));
+    let proxied = proxied.map(|service| (service.mark, Arc::new(service))).collect();
     let rules = Ruleset {
         management: &inputs.config.management,
-        services: pairs().filter_map(|(service, plan)| rules(inputs, service, plan)).collect(),
+        services: known.into_iter().map(|(.., rules)| rules).collect(),
         numbering: inputs.numbering,
         fast_path: fast_path(inputs, &services),
     };
     let interfaces = inputs.topology.interfaces.keys().map(String::as_str);
     let desired = Desired {
         table: ruleset::table(&rules),
+        proxied,
         places: places(inputs, addresses.collect()),
         settings: sysctl::settings(interfaces),
     };
@@ -262,6 +271,7 @@ fn rules<'a>(
     let full = full.iter().filter_map(|(server, _)| inputs.numbering.server(&service.label, &server.label));
     Some(ruleset::Service {
         mark: inputs.numbering.service(&service.label)?,
+        is_proxied: service.is_proxied(),
         addresses: &service.addresses,
         ports: &service.ports,
         protocol: service.protocol,
@@ -276,6 +286,45 @@ fn rules<'a>(
         fallback_server: fallback_server(inputs, service, plan),
         full: full.collect(),
     })
+}
+
+/// What the proxy needs of what the kernel would have got.
+fn proxy_service(
+    inputs: &Inputs<'_>,
+    service: &VirtualService,
+    plan: &ServicePlan,
+    rules: &ruleset::Service<'_>,
+) -> proxy::Service {
+    let known = service.servers.iter().zip(&plan.servers).filter_map(|(server, source)| {
+        Some((inputs.numbering.server(&service.label, &server.label)?, (server.limit, source)))
+    });
+    let known: BTreeMap<_, _> = known.collect();
+    let server = |server: &ruleset::Server| {
+        let known = known.get(&server.mark);
+        let pool = known.map(|(_, source)| source.pool.clone()).unwrap_or_default();
+        proxy::Server {
+            mark: server.mark.get(),
+            address: server.address,
+            port: server.port,
+            share: server.share,
+            full_at: known.and_then(|(limit, _)| *limit).map(|limit| limit.full_at),
+            sources: if pool.is_empty() { server.source.into_iter().collect() } else { pool },
+        }
+    };
+    let places = service.addresses.iter();
+    let places = places.flat_map(|address| service.ports.iter().map(|port| (*address, port).into()));
+    proxy::Service {
+        mark: rules.mark.get(),
+        places: places.collect(),
+        scheduler: service.scheduler,
+        persistence: service.persistence,
+        sticky_prefixes: service.sticky_prefixes,
+        pins: rules.pins.iter().map(|(client, mark)| (*client, mark.get())).collect(),
+        fallback: service.fallback,
+        idle_timeout: service.idle_timeout,
+        servers: rules.servers.iter().map(server).collect(),
+        fallback_server: rules.fallback_server.as_ref().map(server),
+    }
 }
 
 fn fallback_server(
@@ -301,11 +350,15 @@ fn pins(inputs: &Inputs<'_>, service: &VirtualService) -> BTreeMap<Network, Mark
 /// Decides anew what depends on the verdicts, counts and shares of the servers of these services; of nothing else may
 /// there be news since `plan` was made.
 pub fn renew(inputs: &Inputs<'_>, plan: &mut Plan, services: &BTreeSet<Mark>) {
-    let table = &mut Arc::make_mut(&mut plan.desired).table;
+    let Desired { table, proxied, .. } = Arc::make_mut(&mut plan.desired);
     for (service, place) in inputs.config.services.iter().zip(&plan.services).filter(|(it, _)| it.enabled) {
         let is_wanted = inputs.numbering.service(&service.label).is_some_and(|mark| services.contains(&mark));
-        let rules = is_wanted.then(|| rules(inputs, service, place)).flatten();
-        table.services.extend(rules.map(|service| (service.mark, ruleset::part(&service).into())));
+        let Some(rules) = is_wanted.then(|| rules(inputs, service, place)).flatten() else { continue };
+        table.services.insert(rules.mark, ruleset::part(&rules).into());
+        if service.is_proxied() {
+            let renewed = proxy_service(inputs, service, place, &rules);
+            proxied.insert(renewed.mark, renewed.into());
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use nix::unistd::{Gid, Uid, User, chown, getuid, setgroups, setresgid, setresuid
 
 /// `NET_ADMIN`: rules, addresses and kernel settings, by lbd and by the `nft` that it starts.
 /// `NET_RAW`: gratuitous ARP.
-const NEEDED: [Capability; 2] = [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
+/// `NET_BIND_SERVICE`: listening to ports below 1024 of proxied services, such as DICOM's 104.
+const NEEDED: [Capability; 3] =
+    [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW, Capability::CAP_NET_BIND_SERVICE];
 
 /// Who lbd runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +120,12 @@ pub fn raise_file_limit() {
     if let Err(error) = raised {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
+}
+
+/// How many files may be open.
+pub fn file_limit() -> u64 {
+    // Without an answer the least that Linux gives.
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(soft, _)| soft)
 }
 
 /// Says which needed capability is missing.

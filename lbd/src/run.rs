@@ -31,6 +31,8 @@ use crate::health;
 use crate::network::announce;
 use crate::network::netlink::{Netlink, NetlinkError, TopologyWatch};
 use crate::plan::Desired;
+use crate::privileges;
+use crate::proxy::Proxy;
 use crate::store::Stamp;
 use crate::traffic::nft;
 use crate::vault::Vault;
@@ -66,12 +68,13 @@ pub async fn run(paths: Paths) -> Result<(), String> {
         // init shows lines of this target on the console (`init/src/log.rs`).
         tracing::info!(target: "lbd::banner", "{line}");
     }
-    let dataplane = Dataplane::new(netlink, start.listing.clone());
+    let listing = start.listing.clone();
     let clock = Clock::start();
     let (engine, effects) = Engine::new(start, clock.now());
     let vault = Arc::new(vault);
     let access = Access::new(&paths.state_directory, Audit::below(&paths.state_directory));
     let (gateway, sides) = gateway(&engine, vault.clone(), &paths, access);
+    let dataplane = Dataplane::new(netlink, sides.proxy.clone(), listing);
     let mut driver = Driver::new(engine, clock, vault, sides, paths);
     // First the orders, then the tasks: so the first look at the network knows which routes matter.
     driver.perform(effects);
@@ -97,15 +100,18 @@ struct Sides {
     published: watch::Sender<Arc<Published>>,
     requests: mpsc::Receiver<Request>,
     names: watch::Sender<Names>,
+    proxy: Proxy,
 }
 
 fn gateway(engine: &Engine, vault: Arc<Vault>, paths: &Paths, access: Access) -> (Gateway, Sides) {
     let names = watch::Sender::default();
-    let lookup = Lookup::new(names.subscribe(), closed_connections(paths));
     let (published, watch) = watch::channel(Arc::new(picture(engine)));
+    let proxy = Proxy::new(watch.clone(), privileges::file_limit());
+    let lookup = Lookup::new(names.subscribe(), closed_connections(paths), proxy.clone());
     let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
     let certificates = Certificates::below(&paths.state_directory);
-    (Gateway::new(watch, sender, vault, lookup, access, certificates), Sides { published, requests, names })
+    let sides = Sides { published, requests, names, proxy };
+    (Gateway::new(watch, sender, vault, lookup, access, certificates), sides)
 }
 
 fn closed_connections(paths: &Paths) -> PathBuf {
@@ -194,8 +200,10 @@ impl Driver {
         let folder = closed_connections(&self.paths);
         let recorder = recorder::start(folder, self.sides.names.subscribe(), ledger.clone());
         let recorder = recorder.map_err(|error| format!("starting the record of connections: {error}"))?;
-        self.tasks.spawn(conntrack::hear(ledger.clone(), recorder));
-        self.tasks.spawn(conntrack::count(ledger, self.hurry.subscribe(), self.sender.clone()));
+        self.tasks.spawn(conntrack::hear(ledger.clone(), recorder.clone()));
+        let proxy = self.sides.proxy.clone();
+        self.tasks.spawn(proxy.clone().report(ledger.clone(), recorder, self.sender.clone()));
+        self.tasks.spawn(conntrack::count(ledger, proxy, self.hurry.subscribe(), self.sender.clone()));
         self.tasks.spawn(topology_task(self.destinations.subscribe(), self.sender.clone()));
         self.tasks.spawn(web::local::serve(gateway.clone(), paths.control_socket));
         self.tasks.spawn(fallback::serve(gateway.watch()));
@@ -370,6 +378,7 @@ impl Driver {
 
     /// A queue that is full is a failure like any other: the engine orders again.
     fn end_connections(&mut self, endings: Vec<Ending>) {
+        self.sides.proxy.end(&endings);
         if let Err(error) = self.endings.try_send(endings) {
             let (mpsc::error::TrySendError::Full(endings) | mpsc::error::TrySendError::Closed(endings)) =
                 error;

@@ -99,6 +99,9 @@ pub struct ServiceView {
     pub ports: String,
     /// `tcp`, `udp` or `tcp+udp`.
     pub protocol: String,
+    /// `snat`: the kernel forwards; `proxy`: lbd does.
+    #[serde(default)]
+    pub forwarding_method: String,
     /// State of the whole service.
     pub state: ServiceState,
     /// What keeps the service from working, beside its servers' health.
@@ -127,14 +130,15 @@ pub struct ServiceView {
 }
 
 impl ServiceView {
-    /// Addresses and ports in one line, for people: `192.168.10.100, [fd00::100]:2001`.
+    /// Addresses and ports in one line, for people: `192.168.10.100, [fd00::100]:2001/tcp`, and whether lbd forwards.
     pub fn place(&self) -> String {
         let address = |view: &AddressView| match view.address {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
         };
         let addresses: Vec<_> = self.addresses.iter().map(address).collect();
-        format!("{}:{}/{}", addresses.join(", "), self.ports, self.protocol)
+        let proxied = if self.forwarding_method == "proxy" { ", proxied" } else { "" };
+        format!("{}:{}/{}{proxied}", addresses.join(", "), self.ports, self.protocol)
     }
 
     /// Where the addresses live, for people; empty where none does.
@@ -174,7 +178,7 @@ pub struct AddressView {
 }
 
 /// What passes through a service, or to one of its servers. Bytes and packets since lbd started, with IP and TCP
-/// headers.
+/// headers; of proxied connections the bytes alone, as they were read and written, and no packets.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TrafficView {
     /// Open connections; `None` while they have not been counted.
@@ -254,6 +258,10 @@ pub struct ServerView {
     pub snat_pool: Vec<IpAddr>,
     /// Connections opened to this server since the kernel table was made.
     pub connections_opened: u64,
+    /// Proxied connections that it refused or did not answer since lbd started, and that another server was tried for;
+    /// `None` where the kernel forwards, which does not hear of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections_not_taken: Option<u64>,
     /// What passes now.
     #[serde(flatten)]
     pub traffic: TrafficView,

@@ -11,7 +11,7 @@ import threading
 import time
 
 HUGE_PDU = bytes([2, 0, 0x7F, 0xFF, 0xFF, 0xFF])
-MODES = "pong | endless:BYTE | drip:BYTE | huge-pdu | mid-pdu | silent | never-accept"
+MODES = "pong | after-close | endless:BYTE | drip:BYTE | huge-pdu | mid-pdu | silent | never-accept"
 
 
 def log(event, **fields):
@@ -25,6 +25,11 @@ def answer(connection, mode):
         heard = connection.recv(4096)
     if name == "pong":
         connection.sendall(b"+PONG\r\n" if heard.startswith(b"PING") else b"-ERR unknown command\r\n")
+    elif name == "after-close":
+        heard = b""
+        while part := connection.recv(4096):
+            heard += part
+        connection.sendall(b"heard to the end: " + heard)
     elif name == "huge-pdu":
         connection.sendall(HUGE_PDU)
     elif name == "mid-pdu":

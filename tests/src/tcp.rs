@@ -151,6 +151,13 @@ impl Host {
         self.ask_as(&[any], address, port).remove(0)
     }
 
+    /// Opens a connection, says these words and that there are no more (half-close), and returns all that comes.
+    pub fn ask_and_close(&self, address: impl Into<IpAddr>, port: u16, words: &str) -> String {
+        let to = SocketAddr::new(address.into(), port);
+        let output = self.run(format!("{} ask-and-close {to} {words}", helper().display()));
+        serde_json::from_str(output.expect_ok()).expect("a text")
+    }
+
     /// Opens one connection from each of these addresses, one after the other, and returns who answered.
     pub fn ask_as(
         &self,

@@ -95,7 +95,7 @@ fn the_api_answers_nobody_without_the_password() {
 }
 
 #[test]
-fn lbd_runs_as_its_own_user_with_two_capabilities() {
+fn lbd_runs_as_its_own_user_with_three_capabilities() {
     let lab = Lab::single_arm();
     start(&lab);
     let status =
@@ -106,9 +106,13 @@ fn lbd_runs_as_its_own_user_with_two_capabilities() {
     };
     let user = lbd::USER.to_string();
     assert!(field("Uid:").iter().chain(&field("Gid:")).all(|id| *id == user), "{status}");
-    // CAP_NET_ADMIN (12) and CAP_NET_RAW (13).
+    // CAP_NET_BIND_SERVICE (10), CAP_NET_ADMIN (12) and CAP_NET_RAW (13).
     for set in ["CapPrm:", "CapEff:", "CapBnd:"] {
-        assert_eq!(u64::from_str_radix(&field(set)[0], 16), Ok(1 << 12 | 1 << 13), "{set} in {status}");
+        assert_eq!(
+            u64::from_str_radix(&field(set)[0], 16),
+            Ok(1 << 10 | 1 << 12 | 1 << 13),
+            "{set} in {status}"
+        );
     }
     assert_eq!(field("NoNewPrivs:"), ["1"], "{status}");
     assert!(field("Groups:").iter().all(|group| *group == user), "{status}");

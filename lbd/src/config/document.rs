@@ -189,6 +189,13 @@ pub struct VirtualServiceDocument {
     /// `tcp` (also where none is given), `udp` or `tcp+udp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
+    /// Who moves the bytes. `snat` (also where none is given): the kernel, which translates addresses; established
+    /// connections go on when lbd ends. `proxy`: lbd itself, for TCP; it accepts each connection and tries the next server
+    /// when one refuses or does not answer, so that no client meets a server that has just died; but its connections end
+    /// with lbd (an update, a restart), its persistence entries too, and it moves fewer bytes and connections a second.
+    /// Connections that are open when this is changed go on as they began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarding_method: Option<String>,
     /// Interface of the virtual addresses; found by their subnets where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
@@ -239,6 +246,13 @@ pub struct VirtualServiceDocument {
     /// At least one.
     #[serde(default)]
     pub real_server: Vec<RealServerDocument>,
+}
+
+impl VirtualServiceDocument {
+    /// Whether lbd forwards it, as far as the document is valid.
+    pub fn is_proxied(&self) -> bool {
+        self.forwarding_method.as_deref() == Some("proxy")
+    }
 }
 
 /// Source-IP persistence.

@@ -92,6 +92,8 @@ pub struct VirtualService {
     pub protocol: Protocol,
     /// Ports of the service.
     pub ports: Ports,
+    /// Who moves its bytes.
+    pub forwarding_method: ForwardingMethod,
     /// Where the virtual addresses live; `None` means for each the interface in whose subnet it lies.
     pub interface: Option<InterfaceName>,
     /// Which source address the real servers see.
@@ -126,6 +128,11 @@ impl VirtualService {
     /// The port on which `server` is checked: the check's, else its own, else the service's first one.
     pub fn check_port(&self, server: &RealServer) -> u16 {
         self.check.port.or(server.port).unwrap_or_else(|| self.ports.first())
+    }
+
+    /// Whether lbd moves its bytes.
+    pub fn is_proxied(&self) -> bool {
+        self.forwarding_method == ForwardingMethod::Proxy
     }
 
     /// Whom it may send clients to: its servers, and the fallback server.
@@ -238,6 +245,24 @@ impl Protocol {
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.transports().join("+"))
+    }
+}
+
+/// Who moves the bytes of a virtual service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardingMethod {
+    /// The kernel, which translates both addresses.
+    Snat,
+    /// lbd, which accepts each connection and opens another one to the server; TCP only.
+    Proxy,
+}
+
+impl fmt::Display for ForwardingMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Snat => "snat",
+            Self::Proxy => "proxy",
+        })
     }
 }
 

@@ -407,3 +407,50 @@ fn a_fallback_page_is_shown_over_http_only_and_bounded() {
         assert!(told.starts_with(&field) && told.contains(words), "{told}");
     }
 }
+
+#[test]
+fn what_is_proxied_is_tcp_and_few_places() {
+    let with = |more: &str| {
+        let text = GOOD.replacen("protocol = \"tcp\"", &format!("forwarding_method = \"proxy\"\n{more}"), 1);
+        config(&text)
+            .map(|config| config.services[0].forwarding_method)
+            .map_err(|problems| problems[0].to_string())
+    };
+    assert_eq!(config(GOOD).unwrap().services[0].forwarding_method, ForwardingMethod::Snat);
+    assert_eq!(with(""), Ok(ForwardingMethod::Proxy));
+    let told = with("protocol = \"tcp+udp\"").unwrap_err();
+    assert!(told.starts_with("virtual_service[0].forwarding_method: \"proxy\" forwards TCP only"), "{told}");
+    let ports = |ports: &str| {
+        let text = GOOD.replacen(
+            "ports = \"2001\"",
+            &format!("ports = \"{ports}\"\nforwarding_method = \"proxy\""),
+            1,
+        );
+        config(&text).map(|_| ()).map_err(|problems| problems[0].to_string())
+    };
+    assert_eq!(ports("3001-3256"), Ok(()));
+    let told = ports("3001-3257").unwrap_err();
+    assert!(told.starts_with("virtual_service[0].ports: 257 addresses and ports are too many"), "{told}");
+    let told = ports("7000-7200").unwrap_err();
+    assert!(told.contains("lbd itself answers on port 7104"), "{told}");
+    let unknown = GOOD.replacen("protocol = \"tcp\"", "forwarding_method = \"dr\"", 1);
+    assert_eq!(config(&unknown).unwrap_err()[0].field, "virtual_service[0].forwarding_method");
+}
+
+#[test]
+fn the_places_of_all_proxied_services_are_bounded() {
+    let service = |number: usize| {
+        format!(
+            "\n[[virtual_service]]\nlabel = \"P{number}\"\naddresses = [\"10.7.0.{number}\"]\nports = \"3001-3256\"\n\
+             forwarding_method = \"proxy\"\nhealth_check = \"DICOM-C_Echo-Check-VIP1\"\n\
+             real_server = [{{ label = \"S\", address = \"10.8.0.1\" }}]\n"
+        )
+    };
+    let text = |count| GOOD.to_owned() + &(1..=count).map(service).collect::<String>();
+    assert!(config(&text(16)).is_ok());
+    let problems = config(&text(18)).unwrap_err();
+    assert_eq!(
+        problems.iter().map(|it| it.field.as_str()).collect::<Vec<_>>(),
+        ["virtual_service[19].ports"]
+    );
+}

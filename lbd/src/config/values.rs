@@ -210,6 +210,21 @@ impl Ports {
         &self.0
     }
 
+    /// Each port, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
+        self.0.iter().flat_map(Clone::clone)
+    }
+
+    /// How many ports there are.
+    pub fn count(&self) -> usize {
+        self.0.iter().map(ExactSizeIterator::len).sum()
+    }
+
+    /// Whether this port is among them.
+    pub fn contain(&self, port: u16) -> bool {
+        self.0.iter().any(|range| range.contains(&port))
+    }
+
     /// The lowest port.
     pub fn first(&self) -> u16 {
         *self.0[0].start()

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::entry::{Entry, Volume};
+use crate::proxy;
 
 /// Source ports that translation may use for one source address and one place (address, port) of a server: where the
 /// client's own port is taken, the kernel looks for another from 1,024 to 65,535 (`nf_nat_l4proto_unique_tuple`,
@@ -38,6 +39,8 @@ pub struct Census {
     pub unrecorded: u64,
     /// Why the latest ones were not.
     pub record_failure: Option<String>,
+    /// What the proxy has to tell beside its connections, which are among the others.
+    pub proxy: proxy::Figures,
 }
 
 /// What ended connections have moved, by mark.
@@ -132,6 +135,7 @@ impl Count {
             lost_ends: ended.lost,
             unrecorded: ended.unrecorded,
             record_failure: ended.record_failure.clone(),
+            proxy: proxy::Figures::default(),
         }
     }
 }

@@ -82,9 +82,10 @@ impl Wanted {
     }
 }
 
-/// What the kernel's table has of what is wanted, at `now`.
+/// What the kernel's table and the `proxied` connections have of what is wanted, at `now`.
 pub async fn list(
     table: &mut Table,
+    proxied: &[Entry],
     wanted: &Wanted,
     names: &Names,
     now: Timestamp,
@@ -105,6 +106,13 @@ pub async fn list(
                 !is_cut
             })
             .await?;
+    }
+    let wanted_of_proxied = proxied.iter().filter(|entry| wanted.matches(entry, names));
+    for entry in wanted_of_proxied {
+        is_cut |= connections.len() >= wanted.limit;
+        if !is_cut {
+            connections.push(view(entry, names, now));
+        }
     }
     connections.sort_by_key(|connection| (connection.client, connection.virtual_address));
     Ok(ConnectionList { connections, is_cut })

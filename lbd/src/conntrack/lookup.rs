@@ -14,6 +14,7 @@ use super::names::{Names, ServerName};
 use super::record::{Cause, Record};
 use super::ring;
 use super::socket::Table;
+use crate::proxy::Proxy;
 
 /// Longer than any answer takes; who asks again meanwhile waits so long.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -61,13 +62,19 @@ pub struct ClosedList {
 pub struct Lookup {
     names: watch::Receiver<Names>,
     folder: PathBuf,
+    proxy: Proxy,
     turn: Arc<Semaphore>,
 }
 
 impl Lookup {
-    /// With the names of servers, and the folder of closed connections.
-    pub fn new(names: watch::Receiver<Names>, folder: PathBuf) -> Self {
-        Self { names, folder, turn: Arc::new(Semaphore::new(1)) }
+    /// With the names of servers, the folder of closed connections, and the proxy.
+    pub fn new(names: watch::Receiver<Names>, folder: PathBuf, proxy: Proxy) -> Self {
+        Self { names, folder, proxy, turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// The proxy, which knows its own connections and clients.
+    pub fn proxy(&self) -> &Proxy {
+        &self.proxy
     }
 
     /// The names of servers, as they become known.
@@ -75,13 +82,14 @@ impl Lookup {
         self.names.clone()
     }
 
-    /// Connections in the kernel's table. Errors are for people.
+    /// Connections in the kernel's table, and proxied ones. Errors are for people.
     pub async fn open(&self, wanted: &list::Wanted) -> Result<ConnectionList, String> {
         let names = self.names.borrow().clone();
         let answer = async {
             let _turn = self.turn.acquire().await.map_err(|closed| closed.to_string())?;
             let mut table = Table::open().map_err(|error| error.to_string())?;
-            let listed = list::list(&mut table, wanted, &names, Timestamp::now()).await;
+            let listed =
+                list::list(&mut table, &self.proxy.entries(), wanted, &names, Timestamp::now()).await;
             listed.map_err(|error| error.to_string())
         };
         in_time(answer).await

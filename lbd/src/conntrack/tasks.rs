@@ -11,6 +11,7 @@ use super::census::{self, Census, Count, Ended};
 use super::entry::MarkFilter;
 use super::socket::{ConntrackError, End, EndWatch, Table};
 use crate::engine::{Ending, Event};
+use crate::proxy::Proxy;
 
 /// After a failure, until the next try.
 const RETRY: Duration = Duration::from_secs(5);
@@ -18,7 +19,8 @@ const RETRY: Duration = Duration::from_secs(5);
 /// What has ended so far: written by the task that hears of it, read by the one that counts.
 pub type Ledger = Arc<Mutex<Ended>>;
 
-pub(super) fn ended(ledger: &Ledger) -> std::sync::MutexGuard<'_, Ended> {
+/// The ledger, for a moment.
+pub(crate) fn ended(ledger: &Ledger) -> std::sync::MutexGuard<'_, Ended> {
     // Whoever panicked has left sums that are as good as any.
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -26,6 +28,7 @@ pub(super) fn ended(ledger: &Ledger) -> std::sync::MutexGuard<'_, Ended> {
 /// Looks at the table now and then, and reports what it found.
 pub async fn count(
     ledger: Ledger,
+    proxy: Proxy,
     mut in_a_hurry: watch::Receiver<bool>,
     events: mpsc::Sender<Event>,
 ) -> String {
@@ -33,7 +36,7 @@ pub async fn count(
     let mut last = Census::default();
     loop {
         let start = Instant::now();
-        let looked = look(&mut table, &ledger, &last).await;
+        let looked = look(&mut table, &ledger, &proxy, &last).await;
         let pause = match &looked {
             Ok(census) => {
                 last = census.clone();
@@ -49,7 +52,12 @@ pub async fn count(
     }
 }
 
-async fn look(table: &mut Option<Table>, ledger: &Ledger, last: &Census) -> Result<Census, ConntrackError> {
+async fn look(
+    table: &mut Option<Table>,
+    ledger: &Ledger,
+    proxy: &Proxy,
+    last: &Census,
+) -> Result<Census, ConntrackError> {
     let mut open = match table.take() {
         Some(open) => open,
         None => Table::open()?,
@@ -62,7 +70,8 @@ async fn look(table: &mut Option<Table>, ledger: &Ledger, last: &Census) -> Resu
     })
     .await?;
     *table = Some(open);
-    Ok(count.finish(&before, last))
+    proxy.entries().iter().for_each(|entry| count.add(entry));
+    Ok(Census { proxy: proxy.figures(), ..count.finish(&before, last) })
 }
 
 /// Hears of the ends of connections, adds up what they have moved, and hands them on to be recorded.

@@ -238,6 +238,14 @@ impl Checks {
         waiting.into_iter().for_each(|id| self.ask_by(id, now.monotonic));
     }
 
+    /// These servers (service, server) are asked soon, as if their last check had failed.
+    pub(super) fn ask_soon(&mut self, servers: &[(&str, &str)], now: Now) {
+        let is_meant = |user: &ServerKey| servers.contains(&(user.service.as_str(), user.server.as_str()));
+        let probes = self.probes.iter().filter(|(_, probe)| probe.users.iter().any(is_meant));
+        let probes: Vec<_> = probes.map(|(id, _)| *id).collect();
+        probes.into_iter().for_each(|id| self.hurry(id, now));
+    }
+
     fn ask_by(&mut self, id: ProbeId, soon: Duration) {
         let Some(probe) = self.probes.get_mut(&id) else { return };
         if soon < probe.due {

@@ -14,6 +14,8 @@ use super::{Effect, Engine, Now};
 use crate::config::{OnServerFailure, OperatorState, RealServer, VirtualService};
 use crate::conntrack::census::{Census, Figures, PORTS_PER_SOURCE};
 use crate::health::state::Verdict;
+use crate::proxy::sticky::MOST_CLIENTS;
+use crate::proxy::{self, Tally};
 use crate::traffic::listing::Listing;
 use crate::traffic::numbering::{Mark, is_service_counter};
 
@@ -74,6 +76,12 @@ impl Connections {
     /// What is known of a server's connections; `None` before the first count.
     pub(super) fn figures(&self, mark: u32) -> Option<Figures> {
         self.census.as_ref().map(|census| census.marks.get(&mark).copied().unwrap_or_default())
+    }
+
+    /// What the proxy has done at a server, or for a service as a whole.
+    pub(super) fn proxied(&self, mark: u32) -> Tally {
+        let census = self.census.as_ref();
+        census.and_then(|census| census.proxy.tallies.get(&mark).copied()).unwrap_or_default()
     }
 
     /// How many bytes a second pass to and from a server.
@@ -139,13 +147,39 @@ impl Connections {
                 )
             })
         });
-        uncounted.chain(unended).chain(lost).chain(unrecorded).collect()
+        let proxy = self.census.iter().flat_map(|census| proxy_problems(&census.proxy));
+        uncounted.chain(unended).chain(lost).chain(unrecorded).chain(proxy).collect()
     }
 }
 
-/// True where so few source ports are left that somebody should know: a connection is refused when none is.
-pub(super) fn ports_run_out(figures: &Figures, warning_percent: u8) -> bool {
-    figures.ports_in_use * 100 >= PORTS_PER_SOURCE * u64::from(warning_percent)
+fn proxy_problems(proxy: &proxy::Figures) -> Vec<String> {
+    let refused = (proxy.refused > 0).then(|| {
+        format!(
+            "{} connections to proxied services were refused since lbd started, as {} is the most at a time. Let the \
+             kernel forward those services (forwarding_method = \"snat\"), or let connections end sooner \
+             (idle_timeout_seconds).",
+            proxy.refused, proxy.most
+        )
+    });
+    let forgotten = proxy.memory_is_full.then(|| {
+        format!(
+            "Persistence of proxied services remembers as many clients as it has room for ({MOST_CLIENTS}): further ones \
+             are balanced as always, but may meet another server with each connection. Shorten the persistence \
+             time-outs, let networks count as one client, or let the kernel forward (forwarding_method = \"snat\")."
+        )
+    });
+    refused.into_iter().chain(forgotten).collect()
+}
+
+/// Source ports of one address towards one port of a server. The proxy's are those that the kernel gives to programs:
+/// 32,768 to 60,999 (`ip_local_port_range`, Documentation/networking/ip-sysctl.rst).
+pub(super) fn ports_of_one_source(service: &VirtualService) -> u64 {
+    if service.is_proxied() { 61_000 - 32_768 } else { PORTS_PER_SOURCE }
+}
+
+/// True where so few of these source ports are left that somebody should know: a connection is refused when none is.
+pub(super) fn ports_run_out(figures: &Figures, available: u64, warning_percent: u8) -> bool {
+    figures.ports_in_use * 100 >= available * u64::from(warning_percent)
 }
 
 impl Engine {

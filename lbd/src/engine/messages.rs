@@ -102,6 +102,8 @@ pub enum Event {
         /// Why not all have ended.
         result: Result<(), String>,
     },
+    /// Servers with these marks have not taken proxied connections.
+    NotTaken(BTreeSet<u32>),
     /// [`Effect::LookForRoom`] has ended: whether each map has room.
     RoomFound(Result<bool, String>),
     /// [`Effect::LookAtAppliance`] has ended.

@@ -188,6 +188,7 @@ impl Engine {
             Event::Counters(counters) => self.take_counters(counters, now),
             Event::Connections(result) => self.counted(result, now),
             Event::ConnectionsEnded { endings, result } => self.connections.ended(endings, result, now),
+            Event::NotTaken(servers) => self.check_soon(&servers, now),
             Event::RoomFound(has_room) => self.room.found(has_room),
             Event::Looked(findings) => self.pulse.found(findings),
             Event::Listening(result) => self.not_listening = result.err(),
@@ -273,6 +274,13 @@ impl Engine {
         self.connections.connections_now(mark.get())
     }
 
+    /// A server that does not take connections may have died: its check finds out soon. Its verdict is the check's alone.
+    fn check_soon(&mut self, marks: &BTreeSet<u32>, now: Now) {
+        let named = |mark: &u32| self.numbering.name(*mark)?.split_once('/');
+        let servers: Vec<_> = marks.iter().filter_map(named).collect();
+        self.checks.ask_soon(&servers, now);
+    }
+
     /// Takes a count of connections, which may change what servers get.
     fn counted(&mut self, result: Result<Census, String>, now: Now) {
         let is_count = result.is_ok();
@@ -296,7 +304,12 @@ impl Engine {
 
     fn take_counters(&mut self, counters: Result<BTreeMap<String, u64>, String>, now: Now) {
         self.kernel.counters_are(counters.as_ref().ok().map(BTreeMap::keys));
-        if let Ok(counters) = counters {
+        if let Ok(mut counters) = counters {
+            // The kernel sees nothing of what the proxy opens.
+            for (name, mark) in self.numbering.iter() {
+                let opened = self.connections.proxied(mark.get()).opened;
+                counters.entry(name.to_owned()).and_modify(|count| *count += opened);
+            }
             self.counters.read(counters, now.monotonic);
         }
     }

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::connections::ports_run_out;
+use super::connections::{ports_of_one_source, ports_run_out};
 use super::throughput::Rate;
 use super::{Engine, Target, called_title, checks, fallback_server};
 use crate::config::{Limit, OperatorState, RealServer, VirtualService};
-use crate::conntrack::census::{Figures, PORTS_PER_SOURCE};
+use crate::conntrack::census::Figures;
 use crate::health::state::Verdict;
 use crate::health::tls::fault::day;
 use crate::network::topology::Family;
@@ -131,6 +131,7 @@ impl Engine {
             addresses: service.addresses.iter().zip(&plan.interfaces).map(address_view).collect(),
             ports: service.ports.to_string(),
             protocol: service.protocol.to_string(),
+            forwarding_method: service.forwarding_method.to_string(),
             state: match service.enabled {
                 true => reached_by(plan, state_of(&servers)),
                 false => ServiceState::Off,
@@ -190,13 +191,17 @@ impl Engine {
             snat_source: source.address,
             snat_reason: source.reason.clone(),
             connections_opened: self.counters.value(&counter),
+            connections_not_taken: service
+                .is_proxied()
+                .then(|| mark.map(|mark| self.connections.proxied(mark.get()).failures).unwrap_or_default()),
             traffic: traffic(self.counters.rate(&counter), figures.as_ref(), throughput),
             snat_pool: source.pool.clone(),
             snat_ports_in_use: match source.pool.len() {
                 0 | 1 => figures.unwrap_or_default().ports_in_use,
                 _ => figures.unwrap_or_default().ports_in_use_from_all,
             },
-            snat_ports_available: PORTS_PER_SOURCE * u64::try_from(source.pool.len().max(1)).unwrap_or(1),
+            snat_ports_available: ports_of_one_source(service)
+                * u64::try_from(source.pool.len().max(1)).unwrap_or(1),
         }
     }
 
@@ -256,9 +261,11 @@ impl Engine {
         let scarce = servers.filter_map(|(service, server)| {
             let mark = self.numbering.server(&service.label, &server.label)?;
             let figures = self.connections.figures(mark.get())?;
-            ports_run_out(&figures, self.config.layer4.snat_ports_warning_percent).then_some(())?;
+            let available = ports_of_one_source(service);
+            let warning_percent = self.config.layer4.snat_ports_warning_percent;
+            ports_run_out(&figures, available, warning_percent).then_some(())?;
             Some(format!(
-                "{} of {}: {} of {PORTS_PER_SOURCE} source ports of one SNAT address towards it are in use. When none \
+                "{} of {}: {} of {available} source ports of one SNAT address towards it are in use. When none \
                  is left, new connections from there fail: give the service more addresses (snat_pool), add servers, or \
                  let fewer connections open at a time.",
                 server.label, service.label, figures.ports_in_use

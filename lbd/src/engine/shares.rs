@@ -115,9 +115,12 @@ impl Shares {
     }
 }
 
-/// Whether the shares of its servers depend on the counts.
+/// Whether the shares of its servers depend on the counts. The proxy counts for itself, at the moment of each choice.
 fn follows_counts(service: &VirtualService) -> bool {
-    service.enabled && service.scheduler == Scheduler::WeightedLeastConnections && service.servers.len() > 1
+    service.enabled
+        && !service.is_proxied()
+        && service.scheduler == Scheduler::WeightedLeastConnections
+        && service.servers.len() > 1
 }
 
 fn has_limits(service: &VirtualService) -> bool {

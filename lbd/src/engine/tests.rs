@@ -953,3 +953,61 @@ proptest! {
         prop_assert!(world.states().iter().all(|(state, _)| *state == ServiceState::Up));
     }
 }
+
+fn proxied() -> String {
+    EXAMPLE.replacen("protocol = \"tcp\"", "forwarding_method = \"proxy\"", 1)
+}
+
+#[test]
+fn a_server_that_does_not_take_a_proxied_connection_is_asked_soon_and_not_judged() {
+    let mut world = World::with_config(&proxied(), Listing::default());
+    world.calm_down();
+    world.run_for(Duration::from_secs(30));
+    world.answer_checks(&[]);
+    let states = world.states();
+    let due = |world: &World| world.engine.checks.next_due().unwrap();
+    // As if a check had failed: the fast interval of two seconds after the last one.
+    world.run_for(Duration::from_millis(100));
+    world.answer_checks(&[]);
+    world.event(Event::NotTaken([0x10001, 0x7_0007].into()));
+    assert!(due(&world) <= world.now.monotonic + Duration::from_secs(2));
+    assert_eq!(world.states(), states);
+}
+
+#[test]
+fn what_the_proxy_opened_and_what_servers_did_not_take_is_shown() {
+    use crate::conntrack::census::Census;
+    use crate::proxy::Tally;
+    let mut world = World::with_config(&proxied(), Listing::default());
+    world.calm_down();
+    let tally = |opened, failures| Tally { opened, failures };
+    let mut census = Census::default();
+    census.proxy.tallies = [(0x10000, tally(9, 0)), (0x10001, tally(7, 2))].into();
+    census.proxy.refused = 3;
+    world.event(Event::Connections(Ok(census)));
+    let names =
+        world.engine.plan.desired.table.counters().into_iter().map(|name| (name.clone(), 1)).collect();
+    world.event(Event::Counters(Ok(names)));
+    let view = world.engine.view();
+    let service = &view.virtual_services[0];
+    assert_eq!((service.forwarding_method.as_str(), service.connections_opened), ("proxy", 10));
+    let of_servers: Vec<_> =
+        service.real_servers.iter().map(|it| (it.connections_opened, it.connections_not_taken)).collect();
+    assert_eq!(of_servers, [(8, Some(2)), (1, Some(0))]);
+    assert!(
+        view.problems[0].starts_with("3 connections to proxied services were refused"),
+        "{:?}",
+        view.problems
+    );
+    assert_eq!(view.virtual_services[1].real_servers[0].connections_not_taken, None);
+}
+
+#[test]
+fn a_restart_keeps_the_servers_of_a_proxied_service() {
+    let mut world = World::with_config(&proxied(), Listing::default());
+    world.calm_down();
+    let listing = Listing::of(&world.engine.plan.desired.table.whole());
+    let world = World::with_config(&proxied(), listing);
+    assert_eq!(world.states()[0].0, ServiceState::Up);
+    assert_eq!(world.engine.plan.desired.proxied[&0x10000].servers.len(), 2);
+}

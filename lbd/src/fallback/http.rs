@@ -29,9 +29,12 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// Seconds after which programs may try again: a server that is back takes clients within that time.
 const TRY_AGAIN: HeaderValue = HeaderValue::from_static("30");
 
-/// Answers whatever is asked; `page` knows what is shown to whom meant to go there.
-pub(super) async fn show(stream: TcpStream, page: impl Fn(Option<SocketAddr>) -> String) {
-    let place = place(&stream);
+/// Answers whatever is asked; `page` knows what is shown to whom meant to go to `place`.
+pub(super) async fn show(
+    stream: TcpStream,
+    place: Option<SocketAddr>,
+    page: impl Fn(Option<SocketAddr>) -> String,
+) {
     let service = service_fn(move |request: Request<Incoming>| {
         let page = page(place);
         async move {
@@ -62,7 +65,7 @@ async fn pass_over(mut body: Incoming) {
 }
 
 /// Where the client meant to go, before the kernel redirected it.
-fn place(stream: &TcpStream) -> Option<SocketAddr> {
+pub(super) fn place_before_redirection(stream: &TcpStream) -> Option<SocketAddr> {
     if stream.local_addr().ok()?.is_ipv4() {
         let place = getsockopt(stream, sockopt::OriginalDst).ok()?;
         let address = Ipv4Addr::from_bits(u32::from_be(place.sin_addr.s_addr));
@@ -98,7 +101,7 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (server, _) = listener.accept().await.unwrap();
-        let shown = tokio::spawn(show(server, |place| format!("Call 4711 {place:?}")));
+        let shown = tokio::spawn(show(server, None, |place| format!("Call 4711 {place:?}")));
         for part in parts {
             if client.write_all(&part).await.is_err() {
                 break;

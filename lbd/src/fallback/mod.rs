@@ -11,11 +11,13 @@ mod dicom;
 mod http;
 mod port;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use crate::config::Fallback;
 use crate::web::Published;
 
 /// Where redirected DICOM connections arrive. Nothing else reaches it, nor the next one: the input chain lets in what was
@@ -27,12 +29,30 @@ pub const HTTP_PORT: u16 = 9081;
 /// Answers for ever; the pages are those of the configuration in force.
 pub async fn serve(published: watch::Receiver<Arc<Published>>) -> String {
     let show = move |stream: TcpStream| {
-        let published = published.clone();
-        http::show(stream, move |place| page::page_for(&published.borrow().document, place))
+        let place = http::place_before_redirection(&stream);
+        show_page(stream, place, published.clone())
     };
     tokio::join!(
         port::serve(DICOM_PORT, "the DICOM rejection", dicom::reject),
         port::serve(HTTP_PORT, "the fallback page", show)
     );
     "the ports of the fallback answers are closed".into()
+}
+
+async fn show_page(stream: TcpStream, place: Option<SocketAddr>, published: watch::Receiver<Arc<Published>>) {
+    http::show(stream, place, move |place| page::page_for(&published.borrow().document, place)).await;
+}
+
+/// Answers a connection that lbd has accepted itself at `place`; one to be refused is closed.
+pub async fn answer(
+    fallback: Fallback,
+    stream: TcpStream,
+    place: SocketAddr,
+    published: watch::Receiver<Arc<Published>>,
+) {
+    match fallback {
+        Fallback::Refuse => drop(stream),
+        Fallback::DicomReject => dicom::reject(stream).await,
+        Fallback::HttpPage => show_page(stream, Some(place), published).await,
+    }
 }

@@ -16,6 +16,7 @@ use crate::conntrack::names::Names;
 use crate::conntrack::socket::Table;
 use crate::conntrack::wire::Message;
 use crate::network::topology::{Family, Network};
+use crate::proxy::Proxy;
 use crate::traffic::nft;
 
 /// The longest list that is given.
@@ -83,13 +84,14 @@ pub enum NotCleared {
 #[derive(Debug, Clone)]
 pub struct Persistence {
     names: watch::Receiver<Names>,
+    proxy: Proxy,
     turn: Arc<Semaphore>,
 }
 
 impl Persistence {
-    /// With the names of servers.
-    pub fn new(names: watch::Receiver<Names>) -> Self {
-        Self { names, turn: Arc::new(Semaphore::new(1)) }
+    /// With the names of servers, and the proxy, which remembers clients itself.
+    pub fn new(names: watch::Receiver<Names>, proxy: Proxy) -> Self {
+        Self { names, proxy, turn: Arc::new(Semaphore::new(1)) }
     }
 
     /// What is wanted of what the kernel has, and of the pins in `document`. Errors are for people.
@@ -103,7 +105,8 @@ impl Persistence {
         let mut found = Found::new(wanted.limit);
         services.iter().for_each(|service| found.add_pins(service, wanted.client));
         let by_label = services.iter().map(|service| (service.label.as_str(), *service)).collect();
-        let look = Look { services: &services, names: &names, by_label, all: wanted.service.is_none() };
+        let all = wanted.service.is_none();
+        let look = Look { services: &services, names: &names, proxy: &self.proxy, by_label, all };
         let looked = match wanted.client {
             Some(client) => tokio::time::timeout(LOOK, look.for_client(client, &mut found)).await,
             None => tokio::time::timeout(LOOK, look.at_all(&mut found)).await,
@@ -130,6 +133,10 @@ impl Persistence {
         let failed = |error: &dyn std::fmt::Display| NotCleared::Failed(error.to_string());
         let mut cleared = None;
         for key in keys(known, &names, client) {
+            if known.is_proxied() {
+                cleared = cleared.or(self.proxy.forget(key).map(|entry| view(&entry, Some(known), &names)));
+                continue;
+            }
             let entry = get(key).await.map_err(NotCleared::Failed)?;
             let Some(entry) = entry else { continue };
             if nft::delete_element(&key.map().name(), &key.text()).await.map_err(|error| failed(&error))? {
@@ -168,6 +175,7 @@ async fn get(key: Key) -> Result<Option<Entry>, String> {
 struct Look<'a> {
     services: &'a [&'a VirtualServiceDocument],
     names: &'a Names,
+    proxy: &'a Proxy,
     by_label: BTreeMap<&'a str, &'a VirtualServiceDocument>,
     /// Also entries of services that have gone.
     all: bool,
@@ -177,7 +185,11 @@ impl Look<'_> {
     async fn for_client(&self, client: IpAddr, found: &mut Found) -> Result<(), String> {
         for service in self.services {
             for key in keys(service, self.names, client) {
-                if let Some(entry) = get(key).await? {
+                let entry = match service.is_proxied() {
+                    true => self.proxy.remembers(key),
+                    false => get(key).await?,
+                };
+                if let Some(entry) = entry {
                     found.add(self.view(&entry), entry.key.client);
                 }
             }
@@ -189,6 +201,13 @@ impl Look<'_> {
         let mut kernel = Table::open().map_err(|error| error.to_string())?;
         let numbers = |service: &&&VirtualServiceDocument| self.names.numbers(&service.label);
         let wanted: BTreeSet<u32> = self.services.iter().flat_map(|service| numbers(&service)).collect();
+        // What the kernel learnt before a service was proxied is not used.
+        let proxied: BTreeSet<u32> =
+            self.services.iter().filter(|it| it.is_proxied()).flat_map(|service| numbers(&service)).collect();
+        let of_proxy = self.proxy.remembered();
+        for entry in of_proxy.iter().filter(|entry| proxied.contains(&entry.key.service)) {
+            found.add(self.view(entry), entry.key.client);
+        }
         let ipv6 = self.services.iter().filter(|service| is_reached_by(service, Family::Ipv6));
         let ipv6: Vec<_> = ipv6.flat_map(|service| numbers(&service)).map(Map::Ipv6).collect();
         for map in std::iter::once(Map::Ipv4).chain(ipv6) {
@@ -196,7 +215,9 @@ impl Look<'_> {
             let take = |message: &Message<'_>| {
                 found.is_complete &= !message.is_interrupted();
                 let entries = wire::entries(message, map);
-                for entry in entries.filter(|entry| self.all || wanted.contains(&entry.key.service)) {
+                let is_wanted =
+                    |service: &u32| (self.all || wanted.contains(service)) && !proxied.contains(service);
+                for entry in entries.filter(|entry| is_wanted(&entry.key.service)) {
                     found.add(self.view(&entry), entry.key.client);
                 }
             };

@@ -43,6 +43,9 @@ fn plan_of(config: &Config, topology: &Topology, down: &[&str], fast_path: bool)
 /// The first load, and what people are told about it.
 fn golden(plan: &Plan) -> String {
     let mut text = difference(&Listing::default(), &plan.desired.table.whole());
+    for service in plan.desired.proxied.values() {
+        writeln!(text, "# {service:#?}").unwrap();
+    }
     for address in &plan.desired.places.virtual_addresses {
         writeln!(text, "# address {} on {}", address.address, address.interface).unwrap();
     }
@@ -202,4 +205,37 @@ fn a_pool_serves_the_servers_of_its_network_and_no_others() {
     let places = &plan.desired.places.virtual_addresses;
     assert_eq!(places.iter().filter(|place| place.interface == "eth0").count(), 3 + 4);
     assert!(plan.desired.table.whole().maps["addresses"].elements.contains_key("192.168.10.203"));
+}
+
+/// A service that lbd forwards beside one that the kernel does.
+#[test]
+fn proxied() {
+    let text = EXAMPLE
+        .replacen("protocol = \"tcp\"", "forwarding_method = \"proxy\"\nidle_timeout_seconds = 60", 1)
+        .replacen(
+            "ports = \"2001\"",
+            "ports = \"104,2001-2002\"\nsnat_pool = [\"192.168.10.200-192.168.10.201\"]",
+            1,
+        )
+        .replacen("weight = 100", "weight = 50\nmaximum_connections = 10", 1);
+    let topology = topology(&[("eth0", "192.168.10.10", 24)], &[("192.168.10.110", "eth0")]);
+    insta::assert_snapshot!(golden(&plan_of(&config(&text), &topology, &["DATALINK_POOL1_NODE2"], true)));
+}
+
+/// Refused as early as elsewhere, unless lbd has an answer.
+#[test]
+fn clients_of_a_proxied_service_are_let_in_while_somebody_answers_them() {
+    let topology = topology(&[("eth0", "192.168.10.10", 24)], &[("192.168.10.110", "eth0")]);
+    let all = ["DATALINK_POOL1_NODE1", "DATALINK_POOL1_NODE2"];
+    let let_in = |more: &str, down: &[&str]| {
+        let text = EXAMPLE.replacen("protocol = \"tcp\"", &format!("forwarding_method = \"proxy\"{more}"), 1);
+        let desired = plan_of(&config(&text), &topology, down, false).desired;
+        assert_eq!(desired.proxied[&0x10000].places.len(), 1, "lbd listens all the time");
+        let table = desired.table.whole();
+        assert_eq!(table.maps["services"].elements.len(), 2);
+        !table.maps["proxied"].elements.is_empty()
+    };
+    assert!(let_in("", &all[..1]) && !let_in("", &all));
+    assert!(let_in("\nfallback = \"dicom-reject\"", &all));
+    assert!(let_in("\nfallback_server = \"192.168.10.120\"", &all));
 }

@@ -124,6 +124,11 @@ impl Numbering {
         self.0.iter().map(|(name, mark)| (name.as_str(), *mark))
     }
 
+    /// The counter name of a mark.
+    pub fn name(&self, mark: u32) -> Option<&str> {
+        self.iter().find(|(_, known)| known.get() == mark).map(|(name, _)| name)
+    }
+
     /// Mark of a service.
     pub fn service(&self, service: &Label) -> Option<Mark> {
         self.0.get(&service_counter(service.as_str())).copied()

@@ -6,6 +6,10 @@
 //! destination; `postrouting` keeps the mark on the connection and looks up the source address in `sources`, unless
 //! `pool_N` has one for it. IPv6 goes the same way through maps and chains of its own, whose names end in 6: a server's
 //! mark never leads to another family than its client's.
+//!
+//! A connection to a service that lbd forwards itself meets no map on its way: `input` lets in what is in `proxied`, which a
+//! service without anybody who answers is not in. Its servers stand in `servers` like others', where no chain looks for
+//! them: as a note for the next lbd.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -24,7 +28,7 @@ use crate::network::topology::{Family, Network, VirtualAddress};
 pub struct Ruleset<'a> {
     /// Where the management ports answer.
     pub management: &'a Management,
-    /// In any order.
+    /// In any order, also those that lbd forwards.
     pub services: Vec<Service<'a>>,
     /// Names of all services and servers, also of those that take no connections now.
     pub numbering: &'a Numbering,
@@ -40,6 +44,8 @@ const SEED: &str = "0x45766b6c";
 pub struct Service<'a> {
     /// Its number.
     pub mark: Mark,
+    /// lbd forwards it: the kernel lets its clients in, and notes its servers for the next lbd.
+    pub is_proxied: bool,
     /// The virtual addresses.
     pub addresses: &'a [IpAddr],
     /// What its clients speak.
@@ -68,7 +74,19 @@ pub struct Service<'a> {
     pub full: Vec<Mark>,
 }
 
+impl<'a> Ruleset<'a> {
+    /// Those that the kernel forwards.
+    fn translated(&self) -> impl Iterator<Item = &Service<'a>> {
+        self.services.iter().filter(|service| !service.is_proxied)
+    }
+}
+
 impl Service<'_> {
+    /// Whether somebody answers clients of this family.
+    fn answers(&self, family: Family) -> bool {
+        self.fallback != Fallback::Refuse || self.destinations(family).next().is_some()
+    }
+
     fn families(&self) -> impl Iterator<Item = Family> {
         let reached = |family: &Family| self.addresses.iter().any(|address| Family::of(*address) == *family);
         Family::ALL.into_iter().filter(reached)
@@ -133,7 +151,9 @@ fn client(family: Family, prefix: u8) -> String {
 }
 
 fn sticky6_map(service: &Service<'_>) -> Option<String> {
-    let needed = service.persistence.is_some() && service.families().any(|family| family == Family::Ipv6);
+    let needed = !service.is_proxied
+        && service.persistence.is_some()
+        && service.families().any(|family| family == Family::Ipv6);
     needed.then(|| sticky(service, Family::Ipv6).0)
 }
 
@@ -187,8 +207,7 @@ fn idle_timeouts(service: &Service<'_>, family: Family) -> impl Iterator<Item = 
 /// The whole table.
 pub fn table(ruleset: &Ruleset<'_>) -> Parts {
     let timeouts = ruleset
-        .services
-        .iter()
+        .translated()
         .flat_map(|service| service.families().flat_map(move |family| idle_timeouts(service, family)));
     let common = Table {
         chains: base_chains(ruleset),
@@ -208,10 +227,11 @@ pub fn table(ruleset: &Ruleset<'_>) -> Parts {
 pub fn part(service: &Service<'_>) -> Table {
     let mut chains = BTreeMap::new();
     let chain = |rules| Chain { hook: "", rules };
-    if !service.pool.is_empty() {
+    let families = || service.families().filter(|_| !service.is_proxied);
+    if !service.pool.is_empty() && !service.is_proxied {
         chains.insert(pool_chain(service), chain(pool_rules(service)));
     }
-    for family in service.families() {
+    for family in families() {
         chains.insert(service_chain(service, family), chain(service_rules(service, family)));
         chains.insert(share_chain(service, family), chain(share_rules(service, family)));
         if has_pins(service, family) {
@@ -247,11 +267,7 @@ fn base_chains(ruleset: &Ruleset<'_>) -> BTreeMap<String, Chain> {
             prerouting_rules(ruleset),
         ),
         chain("forward", "type filter hook forward priority filter; policy drop;", forward_rules(ruleset)),
-        chain(
-            "input",
-            "type filter hook input priority filter; policy drop;",
-            input_rules(ruleset.management),
-        ),
+        chain("input", "type filter hook input priority filter; policy drop;", input_rules(ruleset)),
         chain(
             "output",
             "type filter hook output priority filter; policy accept;",
@@ -275,7 +291,7 @@ fn prerouting_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
         let (keyword, suffix) = (family.keyword(), family.suffix());
         let look_up =
             |map: &str| Rule::new(format!("{keyword} daddr . meta l4proto . th dport vmap @{map}{suffix}"));
-        let services = || ruleset.services.iter().filter(|service| service.families().any(|f| f == family));
+        let services = || ruleset.translated().filter(|service| service.families().any(|f| f == family));
         if services().next().is_some() {
             rules.push(look_up("services"));
         }
@@ -319,7 +335,7 @@ fn postrouting_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
         // Looking an element up counts it.
         "ct status dnat meta mark @numbering",
     ]);
-    let with_pool = ruleset.services.iter().filter(|service| !service.pool.is_empty());
+    let with_pool = ruleset.translated().filter(|service| !service.pool.is_empty());
     let jumps: Vec<_> =
         with_pool.map(|service| format!("{} : jump {}", service.mark, pool_chain(service))).collect();
     if !jumps.is_empty() {
@@ -358,8 +374,8 @@ fn pool_rules(service: &Service<'_>) -> Vec<Rule> {
 }
 
 /// Management answers on its interface's own address only, never on a virtual one.
-fn input_rules(management: &Management) -> Vec<Rule> {
-    let Management { interface, address, https_port } = management;
+fn input_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
+    let Management { interface, address, https_port } = ruleset.management;
     let mut rules = rules(&[
         "iifname \"lo\" accept",
         "ct state established,related accept",
@@ -377,6 +393,7 @@ fn input_rules(management: &Management) -> Vec<Rule> {
         fallback::DICOM_PORT,
         fallback::HTTP_PORT
     )));
+    rules.extend(proxied_rules(ruleset));
     // A client of a service without a server, or of a connection whose entry has gone, must hear so at once.
     for family in Family::ALL {
         let (keyword, suffix) = (family.keyword(), family.suffix());
@@ -385,6 +402,17 @@ fn input_rules(management: &Management) -> Vec<Rule> {
         rules.push(Rule::new(format!("{to_virtual} meta l4proto udp reject with icmpx port-unreachable")));
     }
     rules
+}
+
+/// A set is only asked where there is something in it.
+fn proxied_rules(ruleset: &Ruleset<'_>) -> impl Iterator<Item = Rule> {
+    let proxied = || ruleset.services.iter().filter(|service| service.is_proxied);
+    let in_use = move |family: &Family| proxied().any(|it| it.families().any(|known| known == *family));
+    let rule = |family: Family| {
+        let (keyword, suffix) = (family.keyword(), family.suffix());
+        Rule::new(format!("{keyword} daddr . tcp dport @proxied{suffix} accept"))
+    };
+    Family::ALL.into_iter().filter(in_use).map(rule)
 }
 
 /// All of them; the elements that services may have in common.
@@ -421,8 +449,11 @@ fn elements(service: &Service<'_>, map: &str) -> BTreeMap<String, String> {
     let source = |s: &Server| Some((s.mark.to_string(), s.source?.to_string()));
     match map {
         "full" => service.full.iter().map(|mark| (mark.to_string(), String::new())).collect(),
-        "services" => service_elements(service, family, is_single),
-        "service_ranges" => service_elements(service, family, |ports| !is_single(ports)),
+        "proxied" if service.is_proxied => proxied_elements(service, family),
+        "services" if !service.is_proxied => service_elements(service, family, is_single),
+        "service_ranges" if !service.is_proxied => {
+            service_elements(service, family, |ports| !is_single(ports))
+        }
         "servers" => servers.filter_map(place).collect(),
         "servers_same_port" => servers.filter(|server| server.port.is_none()).map(address).collect(),
         "sources" => servers.filter_map(source).collect(),
@@ -447,16 +478,29 @@ fn service_elements(
     let chain = service_chain(service, family);
     for address in service.addresses.iter().filter(|address| Family::of(**address) == family) {
         for range in service.ports.ranges().iter().filter(|range| wanted(range)) {
-            let ports = match is_single(range) {
-                true => range.start().to_string(),
-                false => format!("{}-{}", range.start(), range.end()),
-            };
+            let ports = ports(range);
             for transport in service.protocol.transports() {
                 elements.insert(format!("{address} . {transport} . {ports}"), format!("goto {chain}"));
             }
         }
     }
     elements
+}
+
+/// Where nobody answers, clients are refused by the rules that follow.
+fn proxied_elements(service: &Service<'_>, family: Family) -> BTreeMap<String, String> {
+    let of_family = |address: &&IpAddr| Family::of(**address) == family && service.answers(family);
+    let ranges = |address| service.ports.ranges().iter().map(move |range| (address, range));
+    let places = service.addresses.iter().filter(of_family).flat_map(ranges);
+    places.map(|(address, range)| (format!("{address} . {}", ports(range)), String::new())).collect()
+}
+
+/// In nft's words.
+fn ports(range: &RangeInclusive<u16>) -> String {
+    match is_single(range) {
+        true => range.start().to_string(),
+        false => format!("{}-{}", range.start(), range.end()),
+    }
 }
 
 /// How a new connection finds its server. A look-up that finds nothing ends its rule, not the chain.

@@ -1,5 +1,6 @@
 //! Weights as a sequence of turns for nft's `numgen inc`.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// The order of turns: each mark occurs in proportion to its weight, spread as evenly as can be.
@@ -15,11 +16,36 @@ pub fn turns(weights: &[(u32, u32)]) -> Vec<u32> {
     if divisor == 0 {
         return Vec::new();
     }
-    let shares: BTreeMap<u32, i64> =
+    let shares: Vec<_> =
         weights.iter().filter(|(_, w)| *w > 0).map(|(mark, w)| (*mark, i64::from(w / divisor))).collect();
-    let total: i64 = shares.values().sum();
-    let mut credit: BTreeMap<u32, i64> = shares.keys().map(|mark| (*mark, 0)).collect();
-    (0..total).filter_map(|_| next_turn(&shares, &mut credit, total)).collect()
+    let total: i64 = shares.iter().map(|(_, share)| share).sum();
+    let mut turns = Turns::default();
+    (0..total).filter_map(|_| turns.next(&shares)).collect()
+}
+
+/// Whose turn it is: smooth weighted round robin, among others each time where need be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Turns(BTreeMap<u32, i64>);
+
+impl Turns {
+    /// The mark that has waited longest in relation to its share, among these.
+    pub fn next(&mut self, shares: &[(u32, i64)]) -> Option<u32> {
+        for (mark, share) in shares {
+            *self.0.entry(*mark).or_default() += share;
+        }
+        let credit = |mark: &u32| self.0.get(mark).copied().unwrap_or_default();
+        // The lowest mark wins a tie: the same weights always give the same sequence.
+        let chosen =
+            shares.iter().map(|(mark, _)| *mark).max_by_key(|mark| (credit(mark), Reverse(*mark)))?;
+        let total: i64 = shares.iter().map(|(_, share)| share).sum();
+        *self.0.entry(chosen).or_default() -= total;
+        Some(chosen)
+    }
+
+    /// Forgets the others.
+    pub fn keep(&mut self, wanted: impl Fn(u32) -> bool) {
+        self.0.retain(|mark, _| wanted(*mark));
+    }
 }
 
 /// Longer sequences cost time at every change and space in the kernel, and no administrator sees the difference.
@@ -46,12 +72,14 @@ const SLOTS: u32 = 1024;
 /// A server for each slot, in proportion to the weights (weighted rendezvous hashing, Highest Random Weight): a server
 /// that leaves gives up its own slots and no others move; one that comes takes only what becomes its own.
 pub fn slots(weights: &[(u32, u32)]) -> Vec<u32> {
-    let there: Vec<_> = weights.iter().filter(|(_, weight)| *weight > 0).collect();
-    let best = |slot| {
-        let score = |(mark, weight): &(u32, u32)| f64::from(*weight) / -fraction(*mark, slot).ln();
-        there.iter().max_by(|a, b| score(a).total_cmp(&score(b))).map(|(mark, _)| *mark)
-    };
-    (0..SLOTS).filter_map(best).collect()
+    (0..SLOTS).filter_map(|slot| best_for(slot, weights)).collect()
+}
+
+/// The server of a slot; of any number of them.
+pub fn best_for(slot: u32, weights: &[(u32, u32)]) -> Option<u32> {
+    let there = weights.iter().filter(|(_, weight)| *weight > 0);
+    let score = |(mark, weight): &(u32, u32)| f64::from(*weight) / -fraction(*mark, slot).ln();
+    there.max_by(|a, b| score(a).total_cmp(&score(b))).map(|(mark, _)| *mark)
 }
 
 /// Between 0 and 1, both excluded, and as good as random for each pair (the finaliser of SplitMix64).
@@ -61,16 +89,6 @@ fn fraction(mark: u32, slot: u32) -> f64 {
     bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     let top = u32::try_from((bits ^ bits >> 31) >> 32).unwrap_or_default();
     (f64::from(top) + 0.5) / (f64::from(u32::MAX) + 1.0)
-}
-
-fn next_turn(shares: &BTreeMap<u32, i64>, credit: &mut BTreeMap<u32, i64>, total: i64) -> Option<u32> {
-    for (mark, share) in shares {
-        *credit.entry(*mark).or_default() += share;
-    }
-    // The lowest mark wins a tie: the same weights always give the same sequence.
-    let chosen = credit.iter().rev().max_by_key(|(_, credit)| **credit).map(|(mark, _)| *mark)?;
-    *credit.entry(chosen).or_default() -= total;
-    Some(chosen)
 }
 
 fn greatest_common_divisor(a: u32, b: u32) -> u32 {

@@ -83,7 +83,7 @@ impl Gateway {
         certificates: Certificates,
     ) -> Self {
         let [turn, waiting, reads] = [1, WAITING_CHANGES, READS].map(|room| Arc::new(Semaphore::new(room)));
-        let persistence = Persistence::new(connections.names());
+        let persistence = Persistence::new(connections.names(), connections.proxy().clone());
         Self {
             published,
             requests,

@@ -71,7 +71,8 @@ const AFFINITY: &str = "0,1";
 
 /// Bits per second through the service at `to`.
 pub(crate) fn iperf(client: &Host, to: Ipv4Addr) -> f64 {
-    let output = client.run(format!("iperf3 --json -A {AFFINITY} -P 2 -t {IPERF_SECONDS} -p {IPERF} -c {to}"));
+    let output =
+        client.run(format!("iperf3 --json -A {AFFINITY} -P 2 -t {IPERF_SECONDS} -p {IPERF} -c {to}"));
     let figures: Value = serde_json::from_str(&output.stdout).unwrap_or_default();
     let bits = figures["end"]["sum_received"]["bits_per_second"].as_f64();
     bits.unwrap_or_else(|| panic!("iperf3 through {to}: {output:?}"))

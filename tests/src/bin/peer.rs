@@ -25,11 +25,12 @@ fn main() -> io::Result<()> {
         ["ask", to, sources] => ask(parsed(to)?, sources),
         ["ask-udp", to] => ask_udp(parsed(to)?),
         ["ask-together", to, from, count] => ask_together(parsed(to)?, parsed(from)?, parsed(count)?),
+        ["ask-and-close", to, words] => ask_and_close(parsed(to)?, words),
         ["hold", to] => hold_and_obey(parsed(to)?),
         ["scan", address, ports] => scan(parsed(address)?, ports),
         ["load", to, fresh, held] => load(parsed(to)?, parsed(fresh)?, parsed(held)?),
         _ => Err(io::Error::other(
-            "usage: peer serve|ask|ask-udp|ask-together|hold|scan|load ...; see the source",
+            "usage: peer serve|ask|ask-udp|ask-together|ask-and-close|hold|scan|load ...; see the source",
         )),
     }
 }
@@ -134,6 +135,16 @@ fn ask_together(to: SocketAddr, from: IpAddr, count: usize) -> io::Result<()> {
             .collect()
     });
     print_json(&answers?.into_iter().map(|(line, _)| line).collect::<Vec<_>>().into())
+}
+
+/// Says its words and that it has no more, then prints all that comes.
+fn ask_and_close(to: SocketAddr, words: &str) -> io::Result<()> {
+    let mut connection = connect(anybody(to), to, PATIENCE)?;
+    connection.write_all(words.as_bytes())?;
+    connection.shutdown(Shutdown::Write)?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    print_json(&answer.into())
 }
 
 /// One connection: prints who answers, then for each line of standard input makes a round trip and prints what came

@@ -5,6 +5,7 @@ mod fallback_page;
 mod fallback_server;
 mod network;
 mod pins;
+mod proxy;
 mod services;
 mod snat_pool;
 
@@ -48,6 +49,7 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
         snat_pool::pools_do_not_collide(&mut check, management, network.as_ref(), &services);
     }
     ports_do_not_overlap(&mut check, &services);
+    proxy::places_are_few(&mut check, &services);
     let services = services.into_values().collect();
     match (management, layer4, check.problems) {
         (Some(management), Some(layer4), problems) if problems.is_empty() => {

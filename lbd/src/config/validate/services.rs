@@ -9,8 +9,8 @@ use super::{Collector, host_address, port};
 use crate::config::document::{PersistenceDocument, RealServerDocument, VirtualServiceDocument};
 use crate::config::values::{Fault, quoted};
 use crate::config::{
-    Fallback, InterfaceName, Label, Limit, OnServerFailure, OperatorState, Ports, Protocol, RealServer,
-    Scheduler, SnatSource, StickyPrefixes, VirtualService, Weight,
+    Fallback, ForwardingMethod, InterfaceName, Label, Limit, OnServerFailure, OperatorState, Ports, Protocol,
+    RealServer, Scheduler, SnatSource, StickyPrefixes, VirtualService, Weight,
 };
 use crate::network::topology::Family;
 
@@ -65,6 +65,10 @@ fn service(
     let label = check.take(format!("{field}.label"), Label::try_from(document.label.as_str()));
     let addresses = addresses(check, field, &document.addresses);
     let ports = check.take(format!("{field}.ports"), Ports::try_from(document.ports.as_str()));
+    let forwarding_method = check.take(
+        format!("{field}.forwarding_method"),
+        super::proxy::forwarding_method(document.forwarding_method.as_deref()),
+    );
     let protocol = check.take(format!("{field}.protocol"), protocol(document.protocol.as_deref()));
     let interface = match document.interface.as_deref() {
         Some(name) => check.take(format!("{field}.interface"), InterfaceName::try_from(name)).map(Some),
@@ -106,7 +110,10 @@ fn service(
         let page = super::fallback_page::page(fallback, document.fallback_page.as_deref());
         check.take(format!("{field}.fallback_page"), page);
     }
-    let (addresses, servers) = (addresses?, servers?);
+    let (addresses, servers, ports) = (addresses?, servers?, ports?);
+    if forwarding_method == Some(ForwardingMethod::Proxy) {
+        super::proxy::can_be_proxied(check, field, protocol, &addresses, &ports);
+    }
     families_match(check, field, &addresses, &servers);
     let fallback_server = super::fallback_server::fallback_server(
         check,
@@ -122,7 +129,8 @@ fn service(
         addresses,
         enabled: document.enabled.unwrap_or(true),
         protocol,
-        ports: ports?,
+        ports,
+        forwarding_method: forwarding_method?,
         interface: interface?,
         snat_source: snat_source?,
         snat_pool: snat_pool?,

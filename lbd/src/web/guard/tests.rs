@@ -21,6 +21,7 @@ use crate::config::{Document, Format, validate};
 use crate::conntrack::lookup::Lookup;
 use crate::engine::{Engine, Now, Start};
 use crate::network::topology::Topology;
+use crate::proxy::Proxy;
 use crate::traffic::listing::Listing;
 use crate::vault::Vault;
 use crate::web::certificate::Certificates;
@@ -74,7 +75,8 @@ impl Appliance {
         let (published, pictures) = watch::channel(Arc::new(picture));
         let (vault, _) = Vault::open(folder.path(), None).unwrap();
         let access = Access::new(folder.path(), Audit::below(folder.path()));
-        let lookup = Lookup::new(watch::Sender::default().subscribe(), folder.path().join("closed"));
+        let proxy = Proxy::new(pictures.clone(), 1_024);
+        let lookup = Lookup::new(watch::Sender::default().subscribe(), folder.path().join("closed"), proxy);
         let certificates = Certificates::below(folder.path());
         certificates.read_stored().unwrap();
         let (requests, vault) = (mpsc::channel(1).0, Arc::new(vault));

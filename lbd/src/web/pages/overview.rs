@@ -208,6 +208,15 @@ impl<'a> Live<'a> {
         time.map(|time| format!(", {time:.1} ms")).unwrap_or_default()
     }
 
+    /// Proxied connections that it did not take, where there are any.
+    fn not_taken(&self, server: &ServerView) -> String {
+        match server.connections_not_taken {
+            None | Some(0) => String::new(),
+            Some(1) => "; 1 connection was not taken".into(),
+            Some(count) => format!("; {} connections were not taken", grouped(count)),
+        }
+    }
+
     /// Open connections of all services; a dash while nobody has counted.
     fn connections(&self) -> String {
         let counts = self.view.virtual_services.iter().map(|service| service.traffic.connections_now);

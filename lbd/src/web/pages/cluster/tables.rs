@@ -3,6 +3,10 @@
 use super::field::{Choice, Field, Section};
 
 const PROTOCOLS: &[Choice] = &[("tcp", "TCP (default)"), ("udp", "UDP"), ("tcp+udp", "TCP and UDP")];
+const FORWARDING_METHODS: &[Choice] = &[
+    ("snat", "SNAT: the kernel forwards (default)"),
+    ("proxy", "Proxy: the appliance's program forwards, and tries the next server when one does not answer"),
+];
 const SCHEDULERS: &[Choice] = &[
     ("weighted-least-connections", "Where few connections are open, by weight (default)"),
     ("weighted-round-robin", "In turn, by weight"),
@@ -44,6 +48,12 @@ pub(super) const SERVICE: &[Section] = &[
             Field::choice("protocol", "Protocol", PROTOCOLS),
             Field::switch("enabled", "In service")
                 .hint("Off: the addresses are gone and nothing is checked."),
+            Field::choice("forwarding_method", "Forwarding method", FORWARDING_METHODS).hint(
+                "With SNAT connections go on whatever happens to the program, and the appliance carries the most. Proxy \
+                 is for TCP: no client meets a server that has died since its last check; but connections end, and \
+                 persistence is forgotten, when the program restarts (updates), and it carries less. A change is for \
+                 new connections.",
+            ),
         ],
     },
     Section {

@@ -115,6 +115,7 @@ mod tests {
             without_server: String::new(),
             idle_timeout_seconds: None,
             persistence_seconds: None,
+            forwarding_method: "snat".into(),
             connections_opened: 0,
             recent_connections_per_second: course.to_vec(),
             traffic: TrafficView { connections_per_second: now, ..TrafficView::default() },

@@ -18,6 +18,7 @@ fn service(label: &str, state: ServiceState) -> ServiceView {
         problem: None,
         idle_timeout_seconds: None,
         persistence_seconds: None,
+        forwarding_method: "snat".into(),
         connections_opened: 0,
         recent_connections_per_second: Vec::new(),
         fallback_server: None,
