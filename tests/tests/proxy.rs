@@ -286,7 +286,8 @@ fn changes_elsewhere_and_of_the_service_itself_drop_no_connection() {
         Pool::new("SECOND", lab.vip(1), vec![("S".into(), lab.server("POOL2_NODE1").address(), 100)]);
     let second = second.ports("2003").with("forwarding_method = \"proxy\"");
     for round in 0..4 {
-        let pool = proxied(&lab).weights(&[100, 10 * (round + 1)]).at(&[lab.vip(0).into(), lab.vip(2).into()]);
+        let pool =
+            proxied(&lab).weights(&[100, 10 * (round + 1)]).at(&[lab.vip(0).into(), lab.vip(2).into()]);
         lab.lbd().put(&lab.config([&pool, &second])).expect(200);
         lab.lbd().wait_service("SECOND", "up");
         assert_eq!(lab.client().ask(lab.vip(1), 2003).server, "SECOND");

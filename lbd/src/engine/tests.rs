@@ -1011,3 +1011,15 @@ fn a_restart_keeps_the_servers_of_a_proxied_service() {
     assert_eq!(world.states()[0].0, ServiceState::Up);
     assert_eq!(world.engine.plan.desired.proxied[&0x10000].servers.len(), 2);
 }
+
+#[test]
+fn the_proxy_follows_the_verdicts() {
+    let mut world = World::with_config(&proxied(), Listing::default());
+    world.calm_down();
+    let servers = |world: &World| world.engine.plan.desired.proxied[&0x10000].servers.len();
+    assert_eq!(servers(&world), 2);
+    take_down(&mut world, &["DATALINK_POOL1_NODE1"]);
+    assert_eq!(servers(&world), 1);
+    world.applied(Ok(()));
+    assert!(marks(&world.endings).concat().contains(&0x10001), "its connections end: {:?}", world.endings);
+}
