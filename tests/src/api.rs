@@ -163,6 +163,13 @@ pub fn https(host: &Host, method: &str, url: &str, password: Option<&str>, body:
     }
 }
 
+/// An HTTPS request from `host` with these headers, and nothing else that says who asks.
+pub fn https_with(host: &Host, method: &str, url: &str, headers: &[&str], body: Option<&str>) -> Answer {
+    let mut command = insecure(host);
+    headers.iter().for_each(|header| _ = command.args(["--header", header]));
+    curl(command, method, url, body)
+}
+
 fn insecure(host: &Host) -> Command {
     let mut command = host.command("curl");
     command.arg("--insecure");
@@ -170,9 +177,8 @@ fn insecure(host: &Host) -> Command {
 }
 
 fn with_cookie(host: &Host, method: &str, url: &str, cookie: &str, body: Option<&str>) -> Answer {
-    let mut command = insecure(host);
-    command.args(["--header", &format!("Cookie: {cookie}"), "--header", "Sec-Fetch-Site: same-origin"]);
-    curl(command, method, url, body)
+    let cookie = format!("Cookie: {cookie}");
+    https_with(host, method, url, &[&cookie, "Sec-Fetch-Site: same-origin"], body)
 }
 
 /// The cookie of a new session, or why there is none.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use nix::sys::signal::Signal;
 
 use crate::api::Api;
-pub use crate::api::{Answer, SOON, https, wait_https};
+pub use crate::api::{Answer, SOON, https, https_with, wait_https};
 use crate::config::Config;
 use crate::host::Host;
 use crate::process::{Output, Process};

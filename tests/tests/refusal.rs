@@ -1,8 +1,8 @@
 //! Invalid configurations: each is refused with its field and a remedy, and nothing changes.
 
-use lab::kernel::{Table, addresses};
+use lab::kernel::addresses;
 use lab::topology::MANAGEMENT;
-use lab::{Config, Lab, lbd, wait};
+use lab::{Config, InForce, Lab, lbd, wait};
 
 /// An edit of the shipped example that must be refused.
 struct Case {
@@ -304,35 +304,6 @@ fn all_problems_are_named_at_once() {
     let output = lab.lbd().check_config(&config);
     output.expect_failure("health_check[0].rise");
     output.expect_failure("virtual_service[0].real_server[0].weight");
-}
-
-/// Everything that a refused change must leave as it was.
-struct InForce {
-    config: serde_json::Value,
-    stored: Vec<(String, Vec<u8>)>,
-    table: Table,
-    addresses: std::collections::BTreeSet<String>,
-}
-
-impl InForce {
-    fn read(lab: &Lab) -> Self {
-        Self {
-            config: lab.lbd().config(),
-            stored: lab.lbd().stored_files(),
-            table: Table::read(lab.appliance()),
-            addresses: addresses(lab.appliance()),
-        }
-    }
-
-    fn expect_still(&self, lab: &Lab, after: &str) {
-        let now = Self::read(lab);
-        assert_eq!(now.config, self.config, "configuration after: {after}");
-        let differing = now.stored.iter().filter(|file| !self.stored.contains(file)).map(|(name, _)| name);
-        assert_eq!(differing.collect::<Vec<_>>(), [""; 0], "files changed after: {after}");
-        assert_eq!(now.stored.len(), self.stored.len(), "files gone after: {after}");
-        now.table.expect_same_as(&self.table);
-        assert_eq!(now.addresses, self.addresses, "addresses after: {after}");
-    }
 }
 
 #[test]

@@ -248,19 +248,21 @@ impl Gateway {
     async fn with_changes(&self, refusal: Refusal, seen: Option<u64>) -> Refusal {
         match refusal {
             Refusal::Outdated { in_force, .. } => {
-                let changed = self.changed_since(seen.unwrap_or(in_force)).await;
+                let changed = self.changed_since(seen.unwrap_or(in_force), in_force).await;
                 Refusal::Outdated { in_force, changed }
             }
             refusal => refusal,
         }
     }
 
-    /// What changed after `version`, in words, and by whom; empty where it cannot be read.
-    async fn changed_since(&self, version: u64) -> Vec<String> {
+    /// What changed after `version`, in words, and by whom; empty where it cannot be read. Of what was only tried, what is on
+    /// trial now.
+    async fn changed_since(&self, version: u64, in_force: u64) -> Vec<String> {
         let told = self.read(move |vault| {
-            let accepted =
-                |info: &VersionInfo| info.standing == Standing::Accepted || info.version == version;
-            let later = vault.history()?.into_iter().rev().filter(accepted);
+            let counts = |info: &VersionInfo| {
+                info.standing == Standing::Accepted || [version, in_force].contains(&info.version)
+            };
+            let later = vault.history()?.into_iter().rev().filter(counts);
             let later: Vec<_> = later.skip_while(|info| info.version < version).collect();
             let mut told = Vec::new();
             for pair in later.windows(2) {

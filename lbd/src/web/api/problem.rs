@@ -53,11 +53,15 @@ impl ProblemDocument {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// All of it as text for people.
+    /// What happened, and each field that breaks a rule, as text for people.
     pub(in crate::web) fn sentences(&self) -> String {
         let problems = self.problems.iter().map(|problem| format!("{problem}."));
-        let changed = self.changed.iter().map(|line| format!("Meanwhile: {line}."));
-        std::iter::once(self.detail.clone()).chain(problems).chain(changed).collect::<Vec<_>>().join(" ")
+        std::iter::once(self.detail.clone()).chain(problems).collect::<Vec<_>>().join(" ")
+    }
+
+    /// What changed meanwhile, a line each.
+    pub(in crate::web) fn changed(&self) -> &[String] {
+        &self.changed
     }
 
     /// Fields break rules.

@@ -224,7 +224,9 @@ async fn question(gateway: &Gateway, frame: Frame, number: u64, refused: Option<
         }
         refusal => {
             let problem = ProblemDocument::from(refusal);
-            page.refused = format!("{}. {}", problem.title(), problem.sentences());
+            let changed: String =
+                problem.changed().iter().map(|line| format!(" Meanwhile: {line}.")).collect();
+            page.refused = format!("{}. {}{changed}", problem.title(), problem.sentences());
             page_of(problem.status(), &page)
         }
     }

@@ -14,31 +14,39 @@ struct Message<'a> {
     frame: Frame,
     title: &'a str,
     text: &'a str,
+    /// To be run on a machine of one's own.
     command: &'a str,
+    /// What others did meanwhile.
+    changes: &'a [String],
+}
+
+impl<'a> Message<'a> {
+    fn new(frame: Frame, title: &'a str, text: &'a str) -> Self {
+        Self { frame, title, text, command: "", changes: &[] }
+    }
 }
 
 /// A page of the menu that does not do its work yet.
 pub(super) async fn planned(frame: Frame) -> Response {
     let Some(item) = menu::items().find(|item| item.path == frame.path) else { return not_found() };
-    page_of(StatusCode::OK, &Message { frame, title: item.title, text: item.planned, command: "" })
+    page_of(StatusCode::OK, &Message::new(frame, item.title, item.planned))
 }
 
 /// For an address that leads nowhere.
 pub(super) fn not_found() -> Response {
     let text = "The address may be misspelt. The System Overview shows everything there is.";
-    let message = Message { frame: Frame::bare(), title: "There is no such page", text, command: "" };
-    page_of(StatusCode::NOT_FOUND, &message)
+    page_of(StatusCode::NOT_FOUND, &Message::new(Frame::bare(), "There is no such page", text))
 }
 
 /// Why a form's wish was not carried out, each field in a sentence.
 pub(super) fn refused(frame: Frame, problem: &ProblemDocument) -> Response {
-    let text = problem.sentences();
-    page_of(problem.status(), &Message { frame, title: problem.title(), text: &text, command: "" })
+    let (text, changes) = (problem.sentences(), problem.changed());
+    page_of(problem.status(), &Message { changes, ..Message::new(frame, problem.title(), &text) })
 }
 
 /// Anything else, in a sentence or two.
 pub(super) fn said(frame: Frame, status: StatusCode, title: &str, text: &str) -> Response {
-    page_of(status, &Message { frame, title, text, command: "" })
+    page_of(status, &Message::new(frame, title, text))
 }
 
 /// The same for who may not see the menu's page.
@@ -48,23 +56,17 @@ pub(in crate::web) fn refused_outside(problem: &ProblemDocument) -> Response {
 
 /// What everybody sees until a password is set.
 pub(in crate::web) fn no_password() -> Response {
+    let text = "The WebUI and the API open when a password has been set. Deploy the appliance with the property \
+                one_time_password or password_hash; where lbd runs on a Linux of your own, run:";
     let message = Message {
-        frame: Frame::bare(),
-        title: "No password is set yet",
-        text: "The WebUI and the API open when a password has been set. Deploy the appliance with the property one_time_password \
-               or password_hash; where lbd runs on a Linux of your own, run:",
         command: "lbd set-password --state-directory DIRECTORY",
+        ..Message::new(Frame::bare(), "No password is set yet", text)
     };
     page_of(StatusCode::SERVICE_UNAVAILABLE, &message)
 }
 
 /// The last page that the old password opens: what is asked for next, needs the new one.
 pub(in crate::web) fn password_changed() -> Response {
-    let message = Message {
-        frame: Frame::bare(),
-        title: "The password is changed",
-        text: "The new password is in force. Log in with it to go on.",
-        command: "",
-    };
-    page_of(StatusCode::OK, &message)
+    let text = "The new password is in force. Log in with it to go on.";
+    page_of(StatusCode::OK, &Message::new(Frame::bare(), "The password is changed", text))
 }

@@ -1,0 +1,117 @@
+//! What is slow, large, old or of no use takes nothing away from others.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use lab::lbd::https;
+use lab::{Lab, topology};
+
+use crate::{PASSWORD, PORT, new_token, start};
+
+#[test]
+fn tls_1_2_and_newer_are_spoken_and_nothing_older() {
+    let lab = Lab::single_arm();
+    start(&lab);
+    let scan = format!("sslscan --no-colour {}:{PORT}", topology::MANAGEMENT);
+    let report = lab.administrator().run(scan);
+    let report = report.expect_ok();
+    for (protocol, state) in [
+        ("SSLv2", "disabled"),
+        ("SSLv3", "disabled"),
+        ("TLSv1.0", "disabled"),
+        ("TLSv1.1", "disabled"),
+        ("TLSv1.2", "enabled"),
+        ("TLSv1.3", "enabled"),
+    ] {
+        let line = report.lines().find(|line| line.starts_with(&format!("{protocol} ")));
+        assert!(line.is_some_and(|line| line.ends_with(state)), "{protocol}: {report}");
+    }
+    let weak = |line: &&str| {
+        line.contains(" bits ") && ["CBC", "RC4", "3DES", "NULL"].iter().any(|bad| line.contains(bad))
+    };
+    let accepted: Vec<_> =
+        report.lines().filter(|line| line.contains("Accepted") || line.contains("Preferred")).collect();
+    assert!(!accepted.is_empty(), "{report}");
+    assert_eq!(accepted.iter().copied().filter(weak).collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
+/// A connection to the management port from the administrator's own host.
+fn connection(lab: &Lab) -> TcpStream {
+    lab.administrator().namespace().connect(topology::MANAGEMENT, PORT)
+}
+
+#[test]
+fn a_thousand_idle_connections_keep_no_administrator_out() {
+    let lab = Lab::single_arm();
+    let base = start(&lab);
+    let idle: Vec<_> = (0..1000).map(|_| connection(&lab)).collect();
+    let began = Instant::now();
+    https(lab.administrator(), "GET", &format!("{base}/api/v1/status"), Some(PASSWORD), None).expect(200);
+    assert!(began.elapsed() < Duration::from_secs(5), "logged in only after {:?}", began.elapsed());
+    drop(idle);
+}
+
+#[test]
+fn who_says_nothing_or_too_slowly_is_hung_up_on() {
+    let lab = Lab::single_arm();
+    start(&lab);
+    let mut silent = connection(&lab);
+    let mut command = lab.administrator().command("openssl");
+    command.args(["s_client", "-quiet", "-connect", &format!("{}:{PORT}", topology::MANAGEMENT)]);
+    let slow = lab.administrator().start(command, "slow");
+    slow.write_line("GET / HTTP/1.1\r");
+    // A header every second would never end a request.
+    let began = Instant::now();
+    while slow.exited().is_none() {
+        assert!(began.elapsed() < Duration::from_secs(20), "a request in drops is still waited for");
+        slow.write_line("X-Drop: 1\r");
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    silent.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
+    let ended = silent.read(&mut [0; 16]);
+    assert!(matches!(ended, Ok(0)), "a connection without a word is still open: {ended:?}");
+}
+
+#[test]
+fn what_is_too_large_is_refused_and_lbd_goes_on() {
+    let lab = Lab::single_arm();
+    let base = start(&lab);
+    let status = |arguments: &[&str], input: &str| {
+        let mut command = lab.administrator().command("curl");
+        command.args([
+            "--insecure",
+            "--silent",
+            "--output",
+            "/dev/null",
+            "--write-out",
+            "%{http_code}",
+            "--max-time",
+            "20",
+        ]);
+        command.args(arguments);
+        lab::process::run_with_input(command, input).stdout
+    };
+    let token = format!("Authorization: Bearer {}", new_token(&lab, "administrator"));
+    let large = "x".repeat(5 << 20);
+    let put = [
+        "--request",
+        "PUT",
+        "--header",
+        &token,
+        "--header",
+        "Content-Type: application/json",
+        "--data-binary",
+        "@-",
+    ];
+    assert_eq!(status(&[&put[..], &[&format!("{base}/api/v1/config")]].concat(), &large), "413");
+    let long = format!("X-Long: {}", "x".repeat(60_000));
+    // The answer may be lost when the connection is closed on the rest of the header.
+    assert!(["431", "000"].contains(&status(&["--header", &long, &format!("{base}/")], "").as_str()));
+    let above = format!("{base}/../../etc/passwd");
+    assert_eq!(status(&["--path-as-is", "--header", &token, &above], ""), "404");
+    // Bytes that are no TLS at all.
+    let mut stranger = connection(&lab);
+    stranger.write_all(&[0xff; 4096]).expect("a socket");
+    lab.lbd().status();
+}
