@@ -2,6 +2,7 @@
 //!
 //! The connection to chromedriver is made inside the host's namespace, like everything the browser does.
 
+mod keyboard;
 mod page;
 mod story;
 mod webdriver;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub use self::keyboard::Key;
 pub use self::story::{ADMINISTRATOR, PASSWORD};
 use self::webdriver::Session;
 use crate::host::Host;
@@ -100,10 +102,23 @@ impl Browser {
 
     /// Keeps a picture of the whole page under `target/screenshots/NAME.png`.
     pub fn screenshot(&self, name: &str) {
+        self.keep_picture(name, &json!({"format": "png", "captureBeyondViewport": true}));
+    }
+
+    /// The same of one element.
+    pub fn screenshot_of(&self, selector: &str, name: &str) {
+        let place = self.evaluate(&format!(
+            "(() => {{ const box = document.querySelector({}).getBoundingClientRect(); return {{x: box.x + scrollX, \
+             y: box.y + scrollY, width: box.width, height: box.height, scale: 2}}; }})()",
+            json!(selector)
+        ));
+        self.keep_picture(name, &json!({"format": "png", "captureBeyondViewport": true, "clip": place}));
+    }
+
+    fn keep_picture(&self, name: &str, options: &Value) {
         let folder = root().join("target/screenshots");
         std::fs::create_dir_all(&folder).expect("target folder");
-        let options = json!({"format": "png", "captureBeyondViewport": true});
-        let answer = self.session.devtools("Page.captureScreenshot", &options);
+        let answer = self.session.devtools("Page.captureScreenshot", options);
         let picture = answer["data"].as_str().expect("a picture");
         std::fs::write(folder.join(format!("{name}.png")), base64(picture)).expect("target folder");
     }

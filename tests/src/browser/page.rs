@@ -99,6 +99,11 @@ impl Browser {
         self.session.post("alert/accept", &json!({}));
     }
 
+    /// Declines what the browser asks in a window of its own, as Escape does.
+    pub fn decline_question(&self) {
+        self.session.post("alert/dismiss", &json!({}));
+    }
+
     fn on(&self, selector: &str, action: &str, body: &Value) {
         let attempt = || match self.find(selector) {
             Some(element) => self.session.try_post(&format!("element/{element}/{action}"), body),

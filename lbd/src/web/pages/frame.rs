@@ -173,7 +173,8 @@ fn certificate_trial(gateway: &Gateway) -> Option<String> {
 
 /// A path on this appliance to go back to; anything else is the overview.
 pub(in crate::web) fn local_path(path: &str) -> &str {
-    let is_local = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n']);
+    let is_plain = !path.contains(|c: char| c == '\\' || c.is_control());
+    let is_local = path.starts_with('/') && !path.starts_with("//") && is_plain;
     if is_local { path } else { "/" }
 }
 

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
 use serde::Deserialize;
+use serde::de::IntoDeserializer;
 
 use super::frame::{Frame, local_path};
 use super::message;
@@ -23,11 +24,31 @@ pub(super) fn routes() -> Router<Gateway> {
     Router::new().route(SERVER_ORDER_PATH, post(order_server)).route("/order/trial", post(order_trial))
 }
 
-#[derive(Debug, Deserialize)]
-struct ServerOrder {
+/// A button's order: what to do, with which server of which service.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct Order {
+    wanted: Wanted,
     service: String,
     server: String,
-    state: Wanted,
+}
+
+/// `drain SERVICE/SERVER`; labels have neither blank nor slash.
+impl TryFrom<String> for Order {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let parts = text.split_once(' ').and_then(|(wanted, place)| Some((wanted, place.split_once('/')?)));
+        let (wanted, (service, server)) = parts.ok_or("an order is a state, a service and a server")?;
+        let wanted = Wanted::deserialize(wanted.into_deserializer())
+            .map_err(|error: serde::de::value::Error| error.to_string())?;
+        Ok(Self { wanted, service: service.to_owned(), server: server.to_owned() })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct ServerOrder {
+    order: Order,
     #[serde(default)]
     back: String,
 }
@@ -46,12 +67,12 @@ async fn order_server(
     State(gateway): State<Gateway>,
     Extension(caller): Extension<Caller>,
     frame: Frame,
-    Form(order): Form<ServerOrder>,
+    Form(ServerOrder { order: Order { wanted, service, server }, back }): Form<ServerOrder>,
 ) -> Response {
-    let comment = format!("{}: {} of {}", order.state, order.server, order.service);
-    let edit =
-        |document: &mut Document| of_server(document, &order.service, &order.server, order.state).map(|_| ());
-    let back = local_path(&order.back).to_owned();
+    let comment = format!("{wanted}: {server} of {service}");
+    let edit = |document: &mut Document| of_server(document, &service, &server, wanted).map(|_| ());
+    // To the row of the server: the page begins there for the eye, and for the next press of Tab.
+    let back = format!("{}#s-{service}/{server}", local_path(&back));
     answer(gateway.edit(caller.author(), comment, None, edit).await.map(|_| ()), &back, frame)
 }
 
@@ -72,5 +93,20 @@ fn answer(result: Result<(), Refusal>, back: &str, frame: Frame) -> Response {
     match result {
         Ok(()) => Redirect::to(back).into_response(),
         Err(refusal) => message::refused(frame, &ProblemDocument::from(refusal)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_button_names_what_to_do_with_which_server_of_which_service() {
+        let order = |text: &str| Order::try_from(text.to_owned());
+        let drain = Order { wanted: Wanted::Drain, service: "POOL".into(), server: "NODE1".into() };
+        assert_eq!(order("drain POOL/NODE1"), Ok(drain));
+        for broken in ["", "drain", "drain POOL", "stop POOL/NODE1", "POOL/NODE1"] {
+            assert!(order(broken).is_err(), "{broken}");
+        }
     }
 }
