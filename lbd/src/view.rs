@@ -181,20 +181,21 @@ pub struct AddressView {
 /// headers; of proxied connections the bytes alone, as they were read and written, and no packets.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TrafficView {
-    /// Open connections; `None` while they have not been counted.
+    /// Open connections; `None` while they have not been counted, or cannot be: the problems say why.
     pub connections_now: Option<u64>,
-    /// New connections a second, over the last seconds.
-    pub connections_per_second: f64,
+    /// New connections a second, over the last seconds; `None` while the kernel's counters cannot be read.
+    #[serde(default)]
+    pub connections_per_second: Option<f64>,
     /// Bytes from clients.
     pub bytes_in: u64,
     /// Bytes to clients.
     pub bytes_out: u64,
-    /// Bytes from clients a second, over the last seconds.
+    /// Bytes from clients a second, over the last seconds; `None` while connections cannot be counted.
     #[serde(default)]
-    pub bytes_in_per_second: f64,
-    /// Bytes to clients a second, over the last seconds.
+    pub bytes_in_per_second: Option<f64>,
+    /// Bytes to clients a second, over the last seconds; `None` while connections cannot be counted.
     #[serde(default)]
-    pub bytes_out_per_second: f64,
+    pub bytes_out_per_second: Option<f64>,
     /// Packets from clients.
     pub packets_in: u64,
     /// Packets to clients.

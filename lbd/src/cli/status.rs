@@ -90,13 +90,16 @@ fn source_words(source: Option<IpAddr>) -> String {
 
 fn traffic_words(traffic: &TrafficView) -> String {
     let now = traffic.connections_now.map_or_else(|| "?".to_owned(), |now| now.to_string());
+    let rate = |rate: Option<f64>, digits: usize| {
+        rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.digits$}"))
+    };
     format!(
-        "{now} connections, {:.1} new/s, {} bytes in, {} out, {:.0} and {:.0} a second",
-        traffic.connections_per_second,
+        "{now} connections, {} new/s, {} bytes in, {} out, {} and {} a second",
+        rate(traffic.connections_per_second, 1),
         traffic.bytes_in,
         traffic.bytes_out,
-        traffic.bytes_in_per_second,
-        traffic.bytes_out_per_second
+        rate(traffic.bytes_in_per_second, 0),
+        rate(traffic.bytes_out_per_second, 0)
     )
 }
 

@@ -84,9 +84,11 @@ impl Connections {
         census.and_then(|census| census.proxy.tallies.get(&mark).copied()).unwrap_or_default()
     }
 
-    /// How many bytes a second pass to and from a server.
-    pub(super) fn rate(&self, mark: u32) -> Rate {
-        self.throughput.of(mark)
+    /// How many bytes a second pass to and from a server; `None` while the connections cannot be counted, as what was
+    /// counted before says nothing of now.
+    pub(super) fn rate(&self, mark: Option<Mark>) -> Option<Rate> {
+        let rate = || mark.map(|mark| self.throughput.of(mark.get())).unwrap_or_default();
+        self.census_failure.is_none().then(rate)
     }
 
     /// Open connections with this mark; `None` before the first count.
@@ -123,7 +125,10 @@ impl Connections {
     /// For the View.
     pub(super) fn problems(&self) -> Vec<String> {
         let uncounted = self.census_failure.iter().map(|why| {
-            format!("Connections cannot be counted ({why}). Traffic goes on; it is tried again by itself.")
+            format!(
+                "Connections cannot be counted ({why}): how many are open, and what passes, is not known. Traffic goes \
+                 on; it is tried again by itself."
+            )
         });
         let unended = self.ending_failure.iter().map(|why| {
             format!(

@@ -12,13 +12,15 @@ pub(super) struct Counters {
     rates: BTreeMap<String, f64>,
     courses: Courses,
     read_at: Duration,
+    /// Why the last reading failed.
+    failure: Option<String>,
 }
 
 impl Counters {
     /// What the kernel was found to have.
     pub(super) fn adopt(values: BTreeMap<String, u64>, now: Duration) -> Self {
         let courses = Courses::adopt(&values, now);
-        Self { values, rates: BTreeMap::new(), courses, read_at: now }
+        Self { values, rates: BTreeMap::new(), courses, read_at: now, failure: None }
     }
 
     /// Takes a new reading. One that is smaller than before has been started anew.
@@ -33,7 +35,22 @@ impl Counters {
             self.read_at = now;
         }
         self.courses.read(&values, now);
-        self.values = values;
+        (self.values, self.failure) = (values, None);
+    }
+
+    /// There was nothing to be read, for this reason: what was read before is no rate of now.
+    pub(super) fn unread(&mut self, why: String) {
+        self.failure = Some(why);
+    }
+
+    /// For the View.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.failure.as_ref().map(|why| {
+            format!(
+                "The kernel's counters cannot be read ({why}): how many connections are new is not known. Traffic goes on; \
+                 it is tried again by itself."
+            )
+        })
     }
 
     /// Connections opened since the counter was made.
@@ -41,9 +58,9 @@ impl Counters {
         self.values.get(name).copied().unwrap_or_default()
     }
 
-    /// Connections a second, between the last two readings.
-    pub(super) fn rate(&self, name: &str) -> f64 {
-        self.rates.get(name).copied().unwrap_or_default()
+    /// Connections a second, between the last two readings; `None` while they cannot be read.
+    pub(super) fn rate(&self, name: &str) -> Option<f64> {
+        self.failure.is_none().then(|| self.rates.get(name).copied().unwrap_or_default())
     }
 
     /// Connections a second in each of the last steps, of a service; see [`crate::view::ServiceView`].
@@ -63,10 +80,21 @@ mod tests {
     #[test]
     fn a_rate_lies_between_two_readings_and_never_below_zero() {
         let mut counters = Counters::adopt(reading(100), Duration::ZERO);
-        assert_eq!((counters.value("A"), counters.rate("A")), (100, 0.0));
+        assert_eq!((counters.value("A"), counters.rate("A")), (100, Some(0.0)));
         counters.read(reading(150), Duration::from_secs(5));
-        assert_eq!((counters.value("A"), counters.rate("A")), (150, 10.0));
+        assert_eq!((counters.value("A"), counters.rate("A")), (150, Some(10.0)));
         counters.read(reading(3), Duration::from_secs(10));
-        assert_eq!((counters.value("A"), counters.rate("A")), (3, 0.0));
+        assert_eq!((counters.value("A"), counters.rate("A")), (3, Some(0.0)));
+    }
+
+    #[test]
+    fn a_rate_is_not_known_while_the_counters_cannot_be_read() {
+        let mut counters = Counters::adopt(reading(100), Duration::ZERO);
+        counters.read(reading(150), Duration::from_secs(5));
+        counters.unread("no memory".into());
+        assert_eq!((counters.value("A"), counters.rate("A")), (150, None));
+        assert!(counters.problem().is_some_and(|problem| problem.contains("no memory")));
+        counters.read(reading(250), Duration::from_secs(15));
+        assert_eq!((counters.rate("A"), counters.problem()), (Some(10.0), None));
     }
 }

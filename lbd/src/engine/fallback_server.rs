@@ -18,7 +18,7 @@ impl Engine {
         let (server, source) = service.fallback_server.zip(plan.fallback_server.as_ref())?;
         let mark = self.numbering.fallback(&service.label);
         let figures = mark.and_then(|mark| self.connections.figures(mark.get()));
-        let throughput = mark.map(|mark| self.connections.rate(mark.get())).unwrap_or_default();
+        let throughput = self.connections.rate(mark);
         let counter = fallback_counter(service.label.as_str());
         Some(FallbackServerView {
             address: server.address,

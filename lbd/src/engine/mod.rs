@@ -304,14 +304,16 @@ impl Engine {
 
     fn take_counters(&mut self, counters: Result<BTreeMap<String, u64>, String>, now: Now) {
         self.kernel.counters_are(counters.as_ref().ok().map(BTreeMap::keys));
-        if let Ok(mut counters) = counters {
-            // The kernel sees nothing of what the proxy opens.
-            for (name, mark) in self.numbering.iter() {
-                let opened = self.connections.proxied(mark.get()).opened;
-                counters.entry(name.to_owned()).and_modify(|count| *count += opened);
-            }
-            self.counters.read(counters, now.monotonic);
+        let mut counters = match counters {
+            Ok(counters) => counters,
+            Err(why) => return self.counters.unread(why),
+        };
+        // The kernel sees nothing of what the proxy opens.
+        for (name, mark) in self.numbering.iter() {
+            let opened = self.connections.proxied(mark.get()).opened;
+            counters.entry(name.to_owned()).and_modify(|count| *count += opened);
         }
+        self.counters.read(counters, now.monotonic);
     }
 
     /// Orders what follows from the configuration alone.

@@ -63,6 +63,7 @@ impl Engine {
         }
         problems.extend(self.pulse.problems());
         problems.extend(self.connections.problems());
+        problems.extend(self.counters.problem());
         problems.extend(self.room.problem());
         problems.extend(self.ports_problems());
         problems.extend(self.not_listening.clone());
@@ -153,7 +154,7 @@ impl Engine {
         let verdict = health.map_or(Verdict::Checking, |health| health.verdict());
         let mark = self.numbering.server(&service.label, &server.label);
         let figures = mark.and_then(|mark| self.connections.figures(mark.get()));
-        let throughput = mark.map(|mark| self.connections.rate(mark.get())).unwrap_or_default();
+        let throughput = self.connections.rate(mark);
         let counter = server_counter(service.label.as_str(), server.label.as_str());
         let serving = mark.is_some_and(|mark| self.kernel.serves(mark));
         let reason = self.reason(service, server);
@@ -237,21 +238,21 @@ impl Engine {
         fallback: Option<&FallbackServerView>,
     ) -> TrafficView {
         let rate = self.counters.rate(&service_counter(service.label.as_str()));
-        let mut sum = TrafficView { connections_per_second: rate, ..TrafficView::default() };
-        for traffic in
-            servers.iter().map(|server| &server.traffic).chain(fallback.map(|server| &server.traffic))
-        {
-            if let Some(connections) = traffic.connections_now {
-                *sum.connections_now.get_or_insert(0) += connections;
-            }
-            sum.bytes_in += traffic.bytes_in;
-            sum.bytes_out += traffic.bytes_out;
-            sum.bytes_in_per_second += traffic.bytes_in_per_second;
-            sum.bytes_out_per_second += traffic.bytes_out_per_second;
-            sum.packets_in += traffic.packets_in;
-            sum.packets_out += traffic.packets_out;
+        let of_servers = servers.iter().map(|server| &server.traffic);
+        let all: Vec<_> = of_servers.chain(fallback.map(|server| &server.traffic)).collect();
+        let sum = |part: fn(&TrafficView) -> u64| all.iter().map(|traffic| part(traffic)).sum();
+        // Not known as soon as one part of it is not.
+        let rate_of = |part: fn(&TrafficView) -> Option<f64>| all.iter().map(|traffic| part(traffic)).sum();
+        TrafficView {
+            connections_now: all.iter().map(|traffic| traffic.connections_now).sum(),
+            connections_per_second: rate,
+            bytes_in: sum(|traffic| traffic.bytes_in),
+            bytes_out: sum(|traffic| traffic.bytes_out),
+            bytes_in_per_second: rate_of(|traffic| traffic.bytes_in_per_second),
+            bytes_out_per_second: rate_of(|traffic| traffic.bytes_out_per_second),
+            packets_in: sum(|traffic| traffic.packets_in),
+            packets_out: sum(|traffic| traffic.packets_out),
         }
-        sum
     }
 
     fn ports_problems(&self) -> Vec<String> {
@@ -284,17 +285,16 @@ fn make_percentages(servers: &mut [ServerView], family: Family) {
     }
 }
 
-pub(super) fn traffic(rate: f64, figures: Option<&Figures>, throughput: Rate) -> TrafficView {
-    let Some(Figures { connections, received, sent, .. }) = figures else {
-        return TrafficView { connections_per_second: rate, ..TrafficView::default() };
-    };
+/// The sums of what has passed stay as they were counted last; what is no more than that is not told as of now.
+pub(super) fn traffic(rate: Option<f64>, figures: Option<&Figures>, throughput: Option<Rate>) -> TrafficView {
+    let Figures { connections, received, sent, .. } = figures.copied().unwrap_or_default();
     TrafficView {
-        connections_now: Some(*connections),
+        connections_now: throughput.and(figures).map(|_| connections),
         connections_per_second: rate,
         bytes_in: received.bytes,
         bytes_out: sent.bytes,
-        bytes_in_per_second: throughput.received,
-        bytes_out_per_second: throughput.sent,
+        bytes_in_per_second: throughput.map(|rate| rate.received),
+        bytes_out_per_second: throughput.map(|rate| rate.sent),
         packets_in: received.packets,
         packets_out: sent.packets,
     }

@@ -727,6 +727,44 @@ fn counted_connections_are_shown_and_scarce_ports_are_told() {
 }
 
 #[test]
+fn what_was_counted_is_not_told_as_of_now_while_it_cannot_be_counted() {
+    use crate::conntrack::census::{Census, Figures};
+    use crate::conntrack::entry::Volume;
+    let mut world = World::new();
+    world.calm_down();
+    let count = |world: &mut World, bytes: u64| {
+        let received = Volume { bytes, packets: 1 };
+        let figures = Figures { connections: 7, received, ..Figures::default() };
+        world.event(Event::Connections(Ok(Census {
+            marks: [(0x10002, figures)].into(),
+            ..Census::default()
+        })));
+        world.run_for(Duration::from_secs(5));
+    };
+    let told = |world: &World| {
+        let view = world.engine.view();
+        let traffic = &view.virtual_services[0].traffic;
+        let is_told = view.problems.iter().any(|problem| problem.contains("no memory"));
+        (
+            traffic.connections_now,
+            traffic.bytes_in_per_second.map(|rate| rate > 0.0),
+            traffic.bytes_in,
+            is_told,
+        )
+    };
+    count(&mut world, 1_000);
+    count(&mut world, 9_000);
+    assert_eq!(told(&world), (Some(7), Some(true), 9_000, false));
+    world.event(Event::Connections(Err("no memory".into())));
+    assert_eq!(told(&world), (None, None, 9_000, true), "sums never become smaller");
+    count(&mut world, 20_000);
+    assert_eq!(told(&world), (Some(7), Some(true), 20_000, false));
+    world.event(Event::Counters(Err("no memory".into())));
+    assert_eq!(world.engine.view().virtual_services[0].traffic.connections_per_second, None);
+    assert!(told(&world).3);
+}
+
+#[test]
 fn the_fast_path_and_the_warning_of_scarce_ports_are_as_configured() {
     use crate::conntrack::census::{Census, Figures};
     let text = format!("{EXAMPLE}\n[layer4]\nfast_path = false\nsnat_ports_warning_percent = 90\n");

@@ -6,5 +6,8 @@
 mod access;
 mod admin;
 mod cluster;
+mod keyboard;
 mod overview;
 mod plain;
+mod states;
+mod together;

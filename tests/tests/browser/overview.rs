@@ -67,12 +67,8 @@ fn a_line_shows_whether_clients_came_lately() {
     wait::until(Duration::from_secs(45), "the line of a service that was used", || {
         label("DATALINK_POOL1").starts_with("0 to 0.")
     });
-    assert!(label("DATALINK_POOL1").contains(" new connections per second over the last "));
-    assert!(
-        label("DATALINK_POOL2").starts_with("No new connections in the last "),
-        "{}",
-        label("DATALINK_POOL2")
-    );
+    assert!(label("DATALINK_POOL1").contains(" new per s in "));
+    assert!(label("DATALINK_POOL2").starts_with("no new ones in "), "{}", label("DATALINK_POOL2"));
     browser.judge("overview-course");
 }
 
@@ -86,15 +82,15 @@ fn an_operator_drains_halts_and_brings_back_with_and_without_scripts() {
         browser.set_scripts(scripts);
         browser.open("/");
         browser.wait_text(row, "up");
-        browser.click(&format!("{row} button[value=drain]"));
+        browser.click(&format!("{row} button[value^='drain ']"));
         browser.wait_text(row, "drained by an operator");
         assert!(lab.lbd().server("DATALINK_POOL1", "DATALINK_POOL1_NODE1")["state"] == "drained");
-        browser.click(&format!("{row} button[value=halt]"));
+        browser.click(&format!("{row} button[value^='halt ']"));
         if scripts {
             browser.accept_question();
         }
         browser.wait_text(row, "halted by an operator");
-        browser.click(&format!("{row} button[value=online]"));
+        browser.click(&format!("{row} button[value^='online ']"));
         lab.lbd().wait_server("DATALINK_POOL1", "DATALINK_POOL1_NODE1", "up");
         assert_eq!(browser.console(), Vec::<String>::new());
     }

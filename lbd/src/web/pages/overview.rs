@@ -6,7 +6,9 @@
 mod selection;
 mod sparkline;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 
 use askama::Template;
 use axum::extract::{Query, State};
@@ -22,9 +24,16 @@ use self::selection::{Row, Selection, Show, Sort, Wish};
 use self::sparkline::Sparkline;
 use super::frame::{self, Frame, Trial};
 use super::page_of;
-use super::words::{Badge, ago, bit_rate, bytes, counted, grouped, server_badge, service_badge, time};
-use crate::view::{ServerState, ServerView, ServiceState, ServiceView, TrafficView, View};
+use super::words::{
+    Badge, ago, bit_rate, bytes, counted, fallback_badge, grouped, server_badge, service_badge, time,
+};
+use crate::view::{
+    FallbackServerView, ServerState, ServerView, ServiceState, ServiceView, TrafficView, View,
+};
 use crate::web::{Caller, Gateway, Role};
+
+/// What cannot be counted now; the problems on top say why.
+const UNKNOWN: &str = "unknown";
 
 /// Without JavaScript the page asks for itself anew this often.
 const REFRESH_SECONDS: u32 = 5;
@@ -100,18 +109,13 @@ struct Live<'a> {
 struct Order {
     /// As the configuration names it.
     state: &'static str,
-    /// As the button does.
+    /// As the button does. What follows stands below the table.
     word: &'static str,
-    /// What follows.
-    effect: &'static str,
 }
 
-const ONLINE: Order =
-    Order { state: "online", word: "Online", effect: "takes new connections while it passes its check" };
-const DRAIN: Order =
-    Order { state: "drain", word: "Drain", effect: "takes no new connections; established ones go on" };
-const HALT: Order =
-    Order { state: "halt", word: "Halt", effect: "takes no new connections; established ones end" };
+const ONLINE: Order = Order { state: "online", word: "Online" };
+const DRAIN: Order = Order { state: "drain", word: "Drain" };
+const HALT: Order = Order { state: "halt", word: "Halt" };
 
 impl<'a> Live<'a> {
     fn new(view: &'a View, selection: &'a Selection, role: Role) -> Self {
@@ -120,6 +124,10 @@ impl<'a> Live<'a> {
 
     fn is_administrator(&self) -> bool {
         self.role >= Role::Administrator
+    }
+
+    fn may_order(&self) -> bool {
+        self.role >= Role::Operator
     }
 
     fn overall(&self) -> Badge {
@@ -167,14 +175,18 @@ impl<'a> Live<'a> {
         }
     }
 
-    fn servers_in_words(&self, service: &ServiceView) -> String {
+    /// How many servers work; where they are not shown, also in a few words why the others do not.
+    fn servers_in_words(&self, row: &Row<'_>) -> String {
+        let service = row.service;
         let all = service.real_servers.len();
         let up = service.real_servers.iter().filter(|server| server.state == ServerState::Up).count();
-        match (service.state, up) {
-            (ServiceState::Off, _) => "switched off".into(),
-            (_, 0) => format!("0 of {} up: {}", counted(all, "server"), service.without_server),
-            _ => format!("{up} of {} up", counted(all, "server")),
+        if service.state == ServiceState::Off {
+            return "switched off".into();
         }
+        let count = format!("{up} of {} up", counted(all, "server"));
+        let why = if row.is_open { None } else { brief_reason(service) };
+        let count = why.map_or_else(|| count.clone(), |why| format!("{count} ({why})"));
+        if up == 0 { format!("{count}: {}", service.without_server) } else { count }
     }
 
     /// What who looks may order of a server that is where it is.
@@ -194,12 +206,13 @@ impl<'a> Live<'a> {
         server_badge(server)
     }
 
-    /// Address and port where the servers are asked, `same port` where they have none of their own.
-    fn place(&self, server: &ServerView) -> String {
-        match server.port {
-            Some(port) => format!("{}:{port}", server.address),
-            None => server.address.to_string(),
-        }
+    fn fallback_badge(&self, server: &FallbackServerView) -> Badge {
+        fallback_badge(server)
+    }
+
+    /// Address and port where a server is reached, without port where it is the one that clients ask for.
+    fn place(&self, address: &IpAddr, port: &Option<u16>) -> String {
+        port.map_or_else(|| address.to_string(), |port| SocketAddr::new(*address, port).to_string())
     }
 
     /// Only of a server that is up: an old figure beside a failure would mislead.
@@ -217,22 +230,25 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// Open connections of all services; a dash while nobody has counted.
+    fn traffic(&self) -> impl Iterator<Item = &TrafficView> {
+        self.view.virtual_services.iter().map(|service| &service.traffic)
+    }
+
+    /// Open connections of all services.
     fn connections(&self) -> String {
-        let counts = self.view.virtual_services.iter().map(|service| service.traffic.connections_now);
-        counts.sum::<Option<u64>>().map_or_else(|| "-".into(), grouped)
+        let count: Option<u64> = self.traffic().map(|traffic| traffic.connections_now).sum();
+        count.map_or_else(|| UNKNOWN.into(), grouped)
     }
 
     fn per_second(&self) -> String {
-        let rates = self.view.virtual_services.iter().map(|service| service.traffic.connections_per_second);
-        format!("{:.1}", rates.sum::<f64>())
+        let rate: Option<f64> = self.traffic().map(|traffic| traffic.connections_per_second).sum();
+        rate.map_or_else(|| UNKNOWN.into(), |rate| format!("{rate:.1}"))
     }
 
     /// Of all services.
     fn throughput(&self) -> String {
-        let traffic = || self.view.virtual_services.iter().map(|service| &service.traffic);
-        let inward = traffic().map(|traffic| traffic.bytes_in_per_second).sum();
-        let outward = traffic().map(|traffic| traffic.bytes_out_per_second).sum();
+        let inward = self.traffic().map(|traffic| traffic.bytes_in_per_second).sum();
+        let outward = self.traffic().map(|traffic| traffic.bytes_out_per_second).sum();
         throughput_words(inward, outward)
     }
 
@@ -242,8 +258,12 @@ impl<'a> Live<'a> {
 
     /// Open now, then new ones a second.
     fn connections_of(&self, traffic: &TrafficView) -> String {
-        let now = traffic.connections_now.map_or_else(|| "-".into(), grouped);
-        format!("{now} / {:.1}", traffic.connections_per_second)
+        let now = traffic.connections_now.map(grouped);
+        let rate = traffic.connections_per_second.map(|rate| format!("{rate:.1}"));
+        match (now, rate) {
+            (None, None) => UNKNOWN.into(),
+            (now, rate) => [now, rate].map(|part| part.unwrap_or_else(|| UNKNOWN.into())).join(" / "),
+        }
     }
 
     fn sparkline(&self, service: &ServiceView) -> Option<Sparkline> {
@@ -259,7 +279,23 @@ impl<'a> Live<'a> {
     }
 }
 
-fn throughput_words(inward: f64, outward: f64) -> String {
+/// What most of the failing servers of a service fail at, without its details.
+fn brief_reason(service: &ServiceView) -> Option<&str> {
+    let failing = service.real_servers.iter().filter(|server| server.state == ServerState::Down);
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for server in failing {
+        *counts.entry(brief(&server.reason)).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(reason, _)| reason)
+}
+
+/// A reason begins with what happened; where and what to do about it comes after a colon or a semicolon.
+fn brief(reason: &str) -> &str {
+    reason.split([':', ';']).next().unwrap_or(reason)
+}
+
+fn throughput_words(inward: Option<f64>, outward: Option<f64>) -> String {
+    let Some((inward, outward)) = inward.zip(outward) else { return UNKNOWN.into() };
     match (bit_rate(inward), bit_rate(outward)) {
         (inward, outward) if inward == "0 bit/s" && outward == inward => "no traffic".into(),
         (inward, outward) => format!("{inward} in, {outward} out"),

@@ -3,7 +3,7 @@
 use jiff::{Timestamp, Unit};
 
 use crate::config::Problem;
-use crate::view::{ServerState, ServerView, ServiceState};
+use crate::view::{FallbackServerView, ServerState, ServerView, ServiceState};
 
 /// How a state is shown: the class gives colour and icon, the word says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,18 +29,27 @@ pub(super) fn service_badge(state: ServiceState) -> Badge {
     Badge { class, word }
 }
 
-/// Of a real server. Nobody has drained one that is full.
+/// Of a real server. Nobody has drained one that is full; one that still has connections is not yet drained.
 pub(super) fn server_badge(server: &ServerView) -> Badge {
     let (class, word) = match server.state {
         _ if server.full => ("drained", "full"),
         ServerState::Up => ("up", "up"),
         ServerState::Checking => ("checking", "checking"),
         ServerState::Down => ("down", "down"),
+        ServerState::Drained if server.traffic.connections_now > Some(0) => ("drained", "draining"),
         ServerState::Drained => ("drained", "drained"),
         ServerState::Halted => ("off", "halted"),
         ServerState::Off => ("off", "off"),
     };
     Badge { class, word }
+}
+
+/// Of a fallback server, whom nobody checks.
+pub(super) fn fallback_badge(server: &FallbackServerView) -> Badge {
+    match server.serving {
+        true => Badge { class: "fallback", word: "serving" },
+        false => Badge { class: "off", word: "waiting" },
+    }
 }
 
 /// Date and time in UTC, to the second.

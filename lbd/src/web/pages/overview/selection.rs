@@ -9,8 +9,12 @@ use crate::view::{ServiceState, ServiceView, View};
 
 /// So many services are shown with their servers without being asked.
 const OPEN_ALL_UP_TO: usize = 20;
-/// A page stays below 150 KB: of a large farm that is down as a whole, the rest is opened by hand.
-const MOST_OPEN_BY_THEMSELVES: usize = 20;
+/// A page stays below 150 KB with the frame around it: of a large farm that is down as a whole, as many services show
+/// their servers as there is room for, and the others say in a few words what is wrong.
+const ROOM: usize = 138_000;
+/// Bytes of a service and of a server, when much is to be said about them; measured, see the tests.
+const SERVICE: usize = 620;
+const SERVER: usize = 820;
 /// Nobody opens more by hand; the address of the page stays short.
 const MOST_NAMED: usize = 50;
 
@@ -146,11 +150,12 @@ impl Selection {
             Sort::Name => services.sort_by(|a, b| a.label.cmp(&b.label)),
         }
         let is_small = view.virtual_services.len() <= OPEN_ALL_UP_TO;
-        let mut by_themselves = 0;
+        let mut room = ROOM.saturating_sub(services.len() * SERVICE);
         let row = |service: &'a ServiceView| {
             let wants = is_small || matches!(service.state, ServiceState::Degraded | ServiceState::Down);
-            let opens = wants && by_themselves < MOST_OPEN_BY_THEMSELVES;
-            by_themselves += usize::from(opens);
+            let size = service.real_servers.len() * SERVER;
+            let opens = wants && size <= room;
+            room -= if opens { size } else { 0 };
             let is_open =
                 self.open.contains(&service.label) || (opens && !self.closed.contains(&service.label));
             Row { service, is_open }

@@ -19,14 +19,14 @@ const LEVELS: i32 = 14;
 pub(super) struct Sparkline {
     /// For `d` of an SVG path in a box of 60 by 16 pixels.
     pub(super) path: String,
-    /// For who cannot see it.
+    /// For who cannot see it; in few words, as there may be hundreds on a page. The heading says of what.
     pub(super) words: String,
     /// What its highest point stands for.
     pub(super) peak: String,
 }
 
 impl Sparkline {
-    /// The last steps, and the present rate as the last point; `None` before the first step has ended, as a line would
+    /// The last steps, and the present rate, where it is known, as the last point; `None` before the first step has ended, as a line would
     /// claim that nobody came.
     pub(super) fn of(service: &ServiceView) -> Option<Self> {
         let course = &service.recent_connections_per_second;
@@ -35,11 +35,11 @@ impl Sparkline {
             return None;
         }
         let now = service.traffic.connections_per_second;
-        let rates: Vec<_> = course.iter().copied().chain([now]).collect();
+        let rates: Vec<_> = course.iter().copied().chain(now).collect();
         let peak = rates.iter().copied().fold(0.0, f64::max);
         let least = rates.iter().copied().fold(peak, f64::min);
         let levels: Vec<_> = rates.iter().map(|rate| level(*rate, peak)).collect();
-        let words = words(least, peak, now, &time(course.len()));
+        let words = words(least, peak, &time(course.len()));
         Some(Self { path: path(&levels), words, peak: number(peak) })
     }
 }
@@ -70,12 +70,12 @@ fn path(levels: &[i32]) -> String {
     path
 }
 
-fn words(least: f64, peak: f64, now: f64, time: &str) -> String {
-    let (least, peak, now) = (number(least), number(peak), number(now));
+fn words(least: f64, peak: f64, time: &str) -> String {
+    let (least, peak) = (number(least), number(peak));
     match (peak.as_str(), least == peak) {
-        ("0", _) => format!("No new connections in the last {time}"),
-        (_, true) => format!("{peak} new connections per second over the last {time}"),
-        (_, false) => format!("{least} to {peak} new connections per second over the last {time}, {now} now"),
+        ("0", _) => format!("no new ones in {time}"),
+        (_, true) => format!("{peak} new per s in {time}"),
+        (_, false) => format!("{least} to {peak} new per s in {time}"),
     }
 }
 
@@ -92,8 +92,8 @@ fn number(rate: f64) -> String {
 
 fn time(steps: usize) -> String {
     match steps as u64 * COURSE_STEP_SECONDS {
-        seconds @ ..120 => format!("{seconds} seconds"),
-        seconds => format!("{} minutes", seconds / 60),
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds / 60),
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
             forwarding_method: "snat".into(),
             connections_opened: 0,
             recent_connections_per_second: course.to_vec(),
-            traffic: TrafficView { connections_per_second: now, ..TrafficView::default() },
+            traffic: TrafficView { connections_per_second: Some(now), ..TrafficView::default() },
             fallback_server: None,
             real_servers: Vec::new(),
         })
@@ -146,20 +146,14 @@ mod tests {
     fn a_service_without_connections_has_a_flat_line() {
         let line = sparkline(&[0.0; COURSE_STEPS], 0.0).unwrap();
         assert_eq!(line.path, "M0 15h60");
-        assert_eq!(
-            (line.words.as_str(), line.peak.as_str()),
-            ("No new connections in the last 10 minutes", "0")
-        );
+        assert_eq!((line.words.as_str(), line.peak.as_str()), ("no new ones in 10 min", "0"));
     }
 
     #[test]
     fn nothing_is_drawn_of_what_is_not_known() {
         assert_eq!(sparkline(&[], 3.0), None);
         let young = sparkline(&[0.0], 0.0).unwrap();
-        assert_eq!(
-            (young.path.as_str(), young.words.as_str()),
-            ("M57 15h3", "No new connections in the last 30 seconds")
-        );
+        assert_eq!((young.path.as_str(), young.words.as_str()), ("M57 15h3", "no new ones in 30 s"));
     }
 
     #[test]
@@ -167,10 +161,10 @@ mod tests {
         let mut course = [0.0; COURSE_STEPS];
         (course[3], course[4]) = (12.0, 0.033);
         let line = sparkline(&course, 3.04).unwrap();
-        assert_eq!(line.words, "0 to 12 new connections per second over the last 10 minutes, 3 now");
+        assert_eq!(line.words, "0 to 12 new per s in 10 min");
         assert_eq!(line.path, "M0 15h6l3-14l3 13l3 1h42l3-4");
         let steady = sparkline(&[2.5; 4], 2.5).unwrap();
-        assert_eq!(steady.words, "2.5 new connections per second over the last 2 minutes");
+        assert_eq!(steady.words, "2.5 new per s in 2 min");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::view::{AddressView, ChecksView, FastPath, TrafficView};
+use crate::web::pages::overview::tests::server;
 
 fn service(label: &str, state: ServiceState) -> ServiceView {
     ServiceView {
@@ -54,7 +55,13 @@ fn few_services_are_all_open_and_of_many_only_those_with_trouble_within_a_bound(
     let all = Selection::default();
     assert_eq!(open_of(&all, &farm(3, ServiceState::Up)), 3);
     assert_eq!(open_of(&all, &farm(200, ServiceState::Up)), 0);
-    assert_eq!(open_of(&all, &farm(200, ServiceState::Down)), MOST_OPEN_BY_THEMSELVES);
+    let mut large = farm(200, ServiceState::Down);
+    for service in &mut large.virtual_services {
+        service.real_servers = serde_json::from_value(vec![server("NODE"); 4].into()).unwrap();
+    }
+    assert_eq!(open_of(&all, &large), (ROOM - 200 * SERVICE) / (4 * SERVER));
+    large.virtual_services.truncate(30);
+    assert_eq!(open_of(&all, &large), 30, "where fewer are shown there is room for all");
 }
 
 #[test]
