@@ -68,6 +68,14 @@ impl Process {
         std::io::Write::write_all(stdin, format!("{line}\n").as_bytes()).expect("a process that reads");
     }
 
+    /// Writes to its standard input, unless it has ended meanwhile.
+    pub fn try_write(&self, text: &str) {
+        let mut child = self.child.lock().expect("not poisoned");
+        let stdin = child.stdin.as_mut().expect("not finished");
+        // An error means that nobody reads any more.
+        let _ = std::io::Write::write_all(stdin, text.as_bytes());
+    }
+
     /// Closes its standard input, which our helpers understand as the request to finish, and waits for the end.
     pub fn finish(&self) -> ExitStatus {
         drop(self.child.lock().expect("not poisoned").stdin.take());

@@ -17,8 +17,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::attempts::Attempts;
+use super::attempts::{Attempts, Rank};
 use super::password::{LONGEST_PASSWORD, StoredPassword};
+use super::queue::Queue;
 use super::secret::{Fingerprint, fingerprint, random};
 use super::sessions::{Opening, Session, Sessions};
 use super::tokens::{TokenFault, TokenFile, Tokens};
@@ -30,10 +31,6 @@ use crate::store::Author;
 /// The cookie of a session. With this prefix browsers take it over TLS only, for this host and all of its paths
 /// (RFC 6265bis section 4.1.3.2).
 const COOKIE_NAME: &str = "__Host-evenkeel";
-/// Passwords that are verified at the same time: each takes 9 MiB and a tenth of a second.
-const AT_ONCE: usize = 1;
-/// Log-ins that may wait for their turn; further ones are told to come back.
-const WAITING: usize = 8;
 /// Reads of the secrets at the same time; on a disk that hangs each keeps a thread.
 const READS: usize = 16;
 /// A healthy disk answers within milliseconds.
@@ -54,8 +51,8 @@ struct Inner {
     start: Instant,
     sessions: Mutex<Sessions>,
     attempts: Mutex<Attempts>,
-    turn: Semaphore,
-    queue: Semaphore,
+    /// One password is verified at a time: it takes 9 MiB and a tenth of a second.
+    queue: Queue,
     reads: Arc<Semaphore>,
     last: Mutex<Option<Secrets>>,
 }
@@ -129,8 +126,7 @@ impl Access {
             start: Instant::now(),
             sessions: Mutex::default(),
             attempts: Mutex::default(),
-            turn: Semaphore::new(AT_ONCE),
-            queue: Semaphore::new(WAITING),
+            queue: Queue::default(),
             reads: Arc::new(Semaphore::new(READS)),
             last: Mutex::new(last),
         }))
@@ -191,8 +187,9 @@ impl Access {
         let found = secrets.users.find(user);
         // An unknown user costs the same time as a wrong password.
         let stored = found.unwrap_or(first).password.clone();
+        let rank = lock(&self.0.attempts).rank(source, self.now());
         let is_right = password.len() <= 4 * LONGEST_PASSWORD
-            && self.in_turn(move || stored.verify(&password)).await?.map_err(|error| {
+            && self.in_turn_of(rank, move || stored.verify(&password)).await?.map_err(|error| {
                 LogInRefusal::Failed(format!("the stored password cannot be used: {error}"))
             })?;
         let Some(found) = found.filter(|_| is_right) else {
@@ -201,7 +198,7 @@ impl Access {
             }
             return Err(LogInRefusal::Wrong);
         };
-        lock(&self.0.attempts).succeeded(source, user);
+        lock(&self.0.attempts).succeeded(source, user, self.now());
         let id = random().map_err(LogInRefusal::Failed)?;
         let opening = Opening { user, credential: credential(&found.password), from };
         lock(&self.0.sessions).open(fingerprint(&id), &opening, self.now());
@@ -347,13 +344,26 @@ impl Access {
         }
     }
 
-    /// One after the other, and outside the threads that serve: hashing is work.
+    /// For who is known already.
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> Result<io::Result<T>, LogInRefusal> {
-        let _place = self.0.queue.try_acquire().map_err(|_| LogInRefusal::Busy)?;
-        let _turn = self.0.turn.acquire().await.map_err(|_| LogInRefusal::Busy)?;
+        self.in_turn_of(Rank::default(), work).await
+    }
+
+    /// One after the other, by rank, and outside the threads that serve: hashing is work.
+    async fn in_turn_of<T: Send + 'static>(
+        &self,
+        rank: Rank,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<io::Result<T>, LogInRefusal> {
+        let turn = self.0.queue.turn(rank).await.ok_or(LogInRefusal::Busy)?;
+        // With the work, which goes on when nobody waits for it any more.
+        let work = move || {
+            let _turn = turn;
+            work()
+        };
         Ok(tokio::task::spawn_blocking(work).await.map_err(io::Error::other).flatten())
     }
 

@@ -14,6 +14,11 @@ const OF_USER: Budget = Budget { most: 5, every: Duration::from_secs(30) };
 const OF_SOURCE: Budget = Budget { most: 20, every: Duration::from_secs(10) };
 /// Entries of the table; the one that has the most budget left makes room.
 const MOST_ENTRIES: usize = 4096;
+/// What is forgiven costs nobody a wait any more, but for so long a place behind those who have not failed: guessers from
+/// hundreds of addresses come back to each of them after a minute.
+const REMEMBERED: Duration = Duration::from_secs(3600);
+/// Addresses from which somebody logged in, the latest of which are remembered.
+const MOST_KNOWN: usize = 256;
 /// No user has a longer name.
 const LONGEST_NAME: usize = 32;
 
@@ -26,9 +31,23 @@ struct Budget {
 /// Failures of a source, of all names or of one.
 type Key = (IpAddr, Option<String>);
 
-/// Instant at which all failures are forgiven.
+/// What is remembered of log-ins.
 #[derive(Debug, Default)]
-pub(super) struct Attempts(BTreeMap<Key, Duration>);
+pub(super) struct Attempts {
+    /// Instant at which all failures are forgiven; it may have passed.
+    forgiven: BTreeMap<Key, Duration>,
+    /// Sources from which somebody has logged in since lbd started, and when last.
+    known: BTreeMap<IpAddr, Duration>,
+}
+
+/// Where somebody stands among those who wait for their password to be verified: the smaller the sooner.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    /// Nobody has logged in from there yet.
+    is_unknown: bool,
+    /// How much was mistyped or guessed there lately, as the time after which all of it is forgotten.
+    failed: Duration,
+}
 
 impl Attempts {
     /// How long somebody has to wait before the next attempt; zero where they need not.
@@ -36,35 +55,49 @@ impl Attempts {
         let waits = keys(source, user).map(|(key, budget)| {
             // One attempt is allowed as soon as less than the whole budget is used.
             let full = budget.every * (budget.most - 1);
-            self.0.get(&key).map_or(Duration::ZERO, |forgiven| forgiven.saturating_sub(now + full))
+            self.forgiven.get(&key).map_or(Duration::ZERO, |forgiven| forgiven.saturating_sub(now + full))
         });
         waits.into_iter().max().unwrap_or_default()
+    }
+
+    /// Where who tries from this address stands.
+    pub(super) fn rank(&self, source: IpAddr, now: Duration) -> Rank {
+        let source = network(source);
+        let forgiven = self.forgiven.get(&(source, None));
+        let failed = forgiven.map_or(Duration::ZERO, |forgiven| (*forgiven + REMEMBERED).saturating_sub(now));
+        Rank { is_unknown: !self.known.contains_key(&source), failed }
     }
 
     /// A log-in failed. Returns whether it was the first one for a while, or used the budget up: worth a line in
     /// the log, which a guesser must not fill.
     pub(super) fn failed(&mut self, source: IpAddr, user: &str, now: Duration) -> bool {
-        self.0.retain(|_, forgiven| *forgiven > now);
+        self.forgiven.retain(|_, forgiven| *forgiven + REMEMBERED > now);
         let mut is_news = false;
         for (key, budget) in keys(source, user) {
             let is_of_user = key.1.is_some();
-            let forgiven = self.0.entry(key).or_insert(now);
+            let forgiven = self.forgiven.entry(key).or_insert(now);
             is_news |= is_of_user && *forgiven <= now;
-            *forgiven += budget.every;
+            *forgiven = budget.every + (*forgiven).max(now);
             let used = *forgiven - now;
             is_news |= used > budget.every * (budget.most - 1) && used <= budget.every * budget.most;
         }
-        while self.0.len() > MOST_ENTRIES {
-            let slightest = self.0.iter().min_by_key(|(_, forgiven)| **forgiven).map(|(key, _)| key.clone());
-            slightest.and_then(|key| self.0.remove(&key));
+        while self.forgiven.len() > MOST_ENTRIES {
+            let slightest =
+                self.forgiven.iter().min_by_key(|(_, forgiven)| **forgiven).map(|(key, _)| key.clone());
+            slightest.and_then(|key| self.forgiven.remove(&key));
         }
         is_news
     }
 
     /// The right password settles what the same person mistyped.
-    pub(super) fn succeeded(&mut self, source: IpAddr, user: &str) {
+    pub(super) fn succeeded(&mut self, source: IpAddr, user: &str, now: Duration) {
         for (key, _) in keys(source, user).into_iter().filter(|(key, _)| key.1.is_some()) {
-            self.0.remove(&key);
+            self.forgiven.remove(&key);
+        }
+        self.known.insert(network(source), now);
+        if self.known.len() > MOST_KNOWN {
+            let oldest = self.known.iter().min_by_key(|(_, last)| **last).map(|(source, _)| *source);
+            oldest.and_then(|source| self.known.remove(&source));
         }
     }
 }
@@ -126,7 +159,7 @@ mod tests {
         for _ in 0..4 {
             attempts.failed(address(1), "a", Duration::ZERO);
         }
-        attempts.succeeded(address(1), "a");
+        attempts.succeeded(address(1), "a", Duration::ZERO);
         assert_eq!(guesses(&mut attempts, address(1), "a", Duration::ZERO), 5);
     }
 
@@ -138,6 +171,23 @@ mod tests {
         }
         let other = IpAddr::from([0x2001, 0xdb8, 0, 1, 9, 9, 9, 9]);
         assert!(!attempts.wait(other, "a", Duration::ZERO).is_zero());
+    }
+
+    #[test]
+    fn who_has_logged_in_before_stands_first_then_who_has_failed_least() {
+        let mut attempts = Attempts::default();
+        attempts.succeeded(address(1), "a", Duration::ZERO);
+        for source in [1, 1, 2, 3, 3] {
+            attempts.failed(address(source), "a", Duration::ZERO);
+        }
+        let mut sources = [2, 3, 4, 1];
+        sources.sort_by_key(|source| attempts.rank(address(*source), Duration::ZERO));
+        assert_eq!(sources, [1, 4, 2, 3]);
+        assert_eq!(Rank::default(), Rank { is_unknown: false, failed: Duration::ZERO });
+        for number in 0..2 * MOST_KNOWN as u32 {
+            attempts.succeeded(IpAddr::from(number.to_be_bytes()), "a", Duration::from_secs(number.into()));
+        }
+        assert_eq!(attempts.known.len(), MOST_KNOWN);
     }
 
     #[test]
@@ -153,6 +203,6 @@ mod tests {
         for number in 0..MOST_ENTRIES as u32 {
             attempts.failed(IpAddr::from(number.to_be_bytes()), "a", Duration::ZERO);
         }
-        assert_eq!(attempts.0.len(), MOST_ENTRIES);
+        assert_eq!(attempts.forgiven.len(), MOST_ENTRIES);
     }
 }

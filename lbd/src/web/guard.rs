@@ -9,8 +9,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, RETRY_AFTER,
-    STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
+    RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -20,7 +20,7 @@ use futures_util::StreamExt;
 use super::access::{Access, Admission};
 use super::api::{self, Least, ProblemDocument};
 use super::carried::Carried;
-use super::{Caller, Peer, Role, change_password, login, origin, pages};
+use super::{Caller, Peer, Role, body, change_password, login, origin, pages};
 
 /// Paths of forms, as they are registered, that operators may send.
 pub const OPERATOR_FORMS: &[&str] =
@@ -33,6 +33,8 @@ const EVERYBODYS_FORMS: &[&str] = &[
     login::LOG_OUT_PATH,
     pages::THEME_PATH,
 ];
+/// For the body alone: whoever sends the largest document that is read, over a slow line, needs a third of it.
+const LONGEST_BODY: Duration = Duration::from_secs(30);
 /// For a whole request, with its body: longer than the slowest change, which waits a minute.
 const LONGEST_REQUEST: Duration = Duration::from_secs(75);
 
@@ -41,7 +43,8 @@ const LARGEST_THROWN_AWAY: usize = 4 * api::LARGEST_BODY;
 
 /// Puts the guard before all routes.
 pub fn guarded(router: Router, access: Access) -> Router {
-    router.layer(from_fn_with_state(access, guard)).layer(from_fn(within_time)).layer(from_fn(with_headers))
+    let guarded = router.layer(from_fn_with_state(access, guard));
+    guarded.layer(from_fn(within_time)).layer(from_fn(for_people)).layer(from_fn(with_headers))
 }
 
 /// Who may use a route at least.
@@ -187,12 +190,58 @@ fn unreadable(why: &str) -> Response {
 
 /// Middleware: a body that does not come holds up nothing for long.
 async fn within_time(request: Request, next: Next) -> Response {
-    let answer = tokio::time::timeout(LONGEST_REQUEST, next.run(request)).await;
-    answer.unwrap_or_else(|_| {
-        let detail = "The request took too long. Send it again, faster.";
-        let problem = ProblemDocument::new(StatusCode::REQUEST_TIMEOUT, "Too slow", detail);
-        ([(RETRY_AFTER, "1")], problem).into_response()
-    })
+    let (request, lateness) = body::bounded(request, LONGEST_BODY);
+    match tokio::time::timeout(LONGEST_REQUEST, next.run(request)).await {
+        Ok(answer) if !lateness.is_known() => answer,
+        Ok(_) | Err(_) => {
+            let detail = "The request took too long. Send it again, over a faster line.";
+            let problem = ProblemDocument::new(StatusCode::REQUEST_TIMEOUT, "Too slow", detail);
+            ([(RETRY_AFTER, "1")], problem).into_response()
+        }
+    }
+}
+
+/// Longer ones are no sentence for people.
+const LONGEST_WORDS: usize = 1000;
+
+/// Middleware: people meet a page where programs are told by a problem document, and where a form or an address was not
+/// understood at all.
+async fn for_people(request: Request, next: Next) -> Response {
+    let is_for_programs = is_for_programs(&request);
+    let answer = next.run(request).await;
+    let is_failure = answer.status().is_client_error() || answer.status().is_server_error();
+    let kind = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    // A part of a page makes the browser load the whole page anew.
+    let is_told = kind.starts_with("text/html") || answer.headers().contains_key("hx-refresh");
+    if is_for_programs || !is_failure || is_told {
+        return answer;
+    }
+    let retry_after = answer.headers().get(RETRY_AFTER).cloned();
+    let mut page = pages::refused_outside(&problem_of(answer).await);
+    if let Some(seconds) = retry_after {
+        page.headers_mut().insert(RETRY_AFTER, seconds);
+    }
+    page
+}
+
+/// What an answer says that is no page.
+async fn problem_of(answer: Response) -> ProblemDocument {
+    if let Some(problem) = answer.extensions().get::<ProblemDocument>() {
+        return problem.clone();
+    }
+    let status = answer.status();
+    let title = match status {
+        StatusCode::METHOD_NOT_ALLOWED => "There is no page at this address",
+        StatusCode::PAYLOAD_TOO_LARGE => "What was sent is too large",
+        _ => "What was sent is not understood",
+    };
+    let words = axum::body::to_bytes(answer.into_body(), LONGEST_WORDS).await.unwrap_or_default();
+    let words = String::from_utf8_lossy(&words);
+    let words = words.trim().trim_end_matches('.');
+    let remedy = "Nothing was changed. Go back in your browser, where what you typed is still there, or begin anew from \
+                  the System Overview.";
+    let detail = if words.is_empty() { remedy.to_owned() } else { format!("{words}. {remedy}") };
+    ProblemDocument::new(status, title, detail)
 }
 
 /// What every answer carries, unless the page says it more exactly.

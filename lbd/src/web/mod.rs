@@ -17,6 +17,7 @@ pub mod tokens;
 pub mod users;
 
 mod attempts;
+mod body;
 mod caller;
 mod carried;
 mod change_password;
@@ -27,6 +28,7 @@ mod login;
 mod origin;
 mod people;
 mod persistence;
+mod queue;
 mod room;
 mod secret;
 mod server_state;

@@ -73,6 +73,50 @@ fn who_says_nothing_or_too_slowly_is_hung_up_on() {
     assert!(matches!(ended, Ok(0)), "a connection without a word is still open: {ended:?}");
 }
 
+/// Slow bodies at the same time: more than half of the connections that one address may have.
+const SLOW_BODIES: usize = 70;
+
+/// A request whose body comes in drops, a byte a second.
+fn slow_body(lab: &Lab, head: &str) -> std::sync::Arc<lab::Process> {
+    let mut command = lab.administrator().command("openssl");
+    command.args(["s_client", "-quiet", "-connect", &format!("{}:{PORT}", topology::MANAGEMENT)]);
+    let slow = lab.administrator().start(command, "slow");
+    for line in head.lines().chain(["Host: lb", "Content-Length: 1000", ""]) {
+        slow.write_line(&format!("{line}\r"));
+    }
+    slow
+}
+
+#[test]
+fn a_body_in_drops_is_cut_off_and_holds_up_nobody_meanwhile() {
+    let lab = Lab::single_arm();
+    let base = start(&lab);
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    let token = format!("Authorization: Bearer {}", new_token(&lab, "administrator"));
+    let heads = [
+        format!("POST /login HTTP/1.1\n{form}"),
+        "POST /api/v1/session HTTP/1.1\nContent-Type: application/json".to_owned(),
+        format!("PUT /api/v1/config HTTP/1.1\nContent-Type: application/json\n{token}"),
+        format!("POST /cluster/services/_new HTTP/1.1\n{form}\n{token}"),
+    ];
+    let began = Instant::now();
+    let slow: Vec<_> = heads.iter().cycle().take(SLOW_BODIES).map(|head| slow_body(&lab, head)).collect();
+    let asked = Instant::now();
+    https(lab.administrator(), "GET", &format!("{base}/api/v1/status"), Some(PASSWORD), None).expect(200);
+    assert!(asked.elapsed() < Duration::from_secs(5), "answered only after {:?}", asked.elapsed());
+    while slow.iter().any(|slow| slow.exited().is_none()) {
+        assert!(began.elapsed() < Duration::from_secs(50), "a body in drops is still waited for");
+        slow.iter().filter(|slow| slow.exited().is_none()).for_each(|slow| slow.try_write("x"));
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    for (head, slow) in heads.iter().zip(&slow) {
+        let told = slow.log();
+        assert!(told.contains("HTTP/1.1 408 Request Timeout") && told.contains("Too slow"), "{head}: {told}");
+        let is_page = told.to_lowercase().contains("content-type: text/html");
+        assert_eq!(is_page, !head.contains("/api/"), "{head}: {told}");
+    }
+}
+
 #[test]
 fn what_is_too_large_is_refused_and_lbd_goes_on() {
     let lab = Lab::single_arm();
@@ -105,6 +149,14 @@ fn what_is_too_large_is_refused_and_lbd_goes_on() {
         "@-",
     ];
     assert_eq!(status(&[&put[..], &[&format!("{base}/api/v1/config")]].concat(), &large), "413");
+    // A person meets a page that says so.
+    let form =
+        ["--include", "--header", &token, "--data-binary", "@-", &format!("{base}/cluster/services/_new")];
+    let mut command = lab.administrator().command("curl");
+    command.args(["--insecure", "--silent", "--max-time", "20"]).args(form);
+    let page = lab::process::run_with_input(command, &large).stdout;
+    assert!(page.contains("HTTP/1.1 413 ") && page.contains("content-type: text/html"), "{page}");
+    assert!(page.contains("<h1>The body is too large</h1>"), "{page}");
     let long = format!("X-Long: {}", "x".repeat(60_000));
     // The answer may be lost when the connection is closed on the rest of the header.
     assert!(["431", "000"].contains(&status(&["--header", &long, &format!("{base}/")], "").as_str()));

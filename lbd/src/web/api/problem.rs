@@ -1,9 +1,9 @@
 //! Errors as problem documents (RFC 9457).
 
-use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -103,9 +103,11 @@ impl IntoResponse for ProblemDocument {
         let status = self.status();
         let retry = self.retry_after.map(|seconds| [(RETRY_AFTER, seconds.to_string())]);
         let kind = [(CONTENT_TYPE, "application/problem+json")];
+        // For who shows it to people.
+        let itself = Extension(self.clone());
         match retry {
-            Some(retry) => (status, kind, retry, Json(self)).into_response(),
-            None => (status, kind, Json(self)).into_response(),
+            Some(retry) => (status, kind, retry, itself, Json(self)).into_response(),
+            None => (status, kind, itself, Json(self)).into_response(),
         }
     }
 }
