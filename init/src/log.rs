@@ -1,5 +1,6 @@
 //! The log: records for `/dev/kmsg`, so that they are in order with the kernel's own, on every console.
 
+use crate::places;
 use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -34,7 +35,8 @@ pub fn say(level: Level, text: impl Display) {
 /// Writes one record of `who`. Without a kernel log (before `/dev` is mounted) it goes to standard error.
 pub fn write(level: Level, who: &str, text: &str) {
     let record = record(level, who, text);
-    let written = OpenOptions::new().write(true).open("/dev/kmsg").and_then(|mut log| log.write_all(&record));
+    let written =
+        OpenOptions::new().write(true).open(places::KERNEL_LOG).and_then(|mut log| log.write_all(&record));
     if written.is_err() {
         // The console itself may be gone; there is nobody left to tell.
         let _ = std::io::stderr().write_all(&record);

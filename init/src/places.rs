@@ -73,6 +73,9 @@ pub const RESCUE_TYPE: [u8; 16] = disk_order(0x6E1B8C52_7D43_4F0A_9B5E_2C84D1A6F
 /// Our data partition (`image/src/disk.rs`).
 pub const DATA_TYPE: [u8; 16] = disk_order(0xA94F2E17_05C8_4B6D_8E31_F7502B9DC46A);
 
+/// What the kernel says (`Documentation/ABI/testing/dev-kmsg`).
+pub const KERNEL_LOG: &str = "/dev/kmsg";
+
 #[cfg(test)]
 mod tests {
     use super::*;

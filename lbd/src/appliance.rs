@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::begin::Paths;
 use crate::engine::Findings;
+use crate::log::journal::Journal;
 use crate::vault::Vault;
 use crate::web::certificate;
 
@@ -19,11 +20,12 @@ const LONGEST_NOTICE: u64 = 1024;
 const PROBE: &str = ".probe";
 
 /// Blocks as long as the disk does. Brings the rescue copy up to date on the way.
-pub fn look(paths: &Paths, vault: &Vault) -> Findings {
+pub fn look(paths: &Paths, vault: &Vault, journal: &Journal) -> Findings {
     Findings {
         notices: paths.notices.as_deref().map(read_notices).unwrap_or_default(),
         disk_failure: write_something(&paths.state_directory).err().map(|error| error.to_string()),
         rescue_failure: vault.mirror().err(),
+        log_trouble: journal.trouble(),
         certificate_fault: certificate::fault(&paths.state_directory, Timestamp::now()),
     }
 }
@@ -62,12 +64,12 @@ mod tests {
         fs::write(folder.path().join("disk.txt"), "The disk is missing.\n").unwrap();
         let notices = Some(folder.path().to_owned());
         let mut paths = Paths { state_directory: state.clone(), notices, ..Paths::default() };
-        let found = look(&paths, &vault);
+        let found = look(&paths, &vault, &Journal::new());
         assert_eq!(found, Findings { notices: vec!["The disk is missing.".into()], ..Findings::default() });
         let left: Vec<_> = fs::read_dir(&state).unwrap().flatten().map(|entry| entry.file_name()).collect();
         assert_eq!(left.len(), 2, "lock and store; the look leaves nothing behind: {left:?}");
         paths = Paths { state_directory: folder.path().join("gone"), ..Paths::default() };
-        let found = look(&paths, &vault);
+        let found = look(&paths, &vault, &Journal::new());
         assert!(found.disk_failure.is_some() && found.notices.is_empty());
     }
 }

@@ -29,6 +29,8 @@ pub struct Paths {
     pub notices: Option<PathBuf>,
     /// Partition for a copy of the configuration.
     pub rescue_device: Option<PathBuf>,
+    /// Standard input is the kernel's log.
+    pub kernel_log: bool,
     /// Used when nothing is stored yet.
     pub origin: Origin,
 }

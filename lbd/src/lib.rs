@@ -11,6 +11,7 @@ pub mod dataplane;
 pub mod engine;
 pub mod fallback;
 pub mod health;
+pub mod log;
 pub mod network;
 pub mod persistence;
 pub mod plan;

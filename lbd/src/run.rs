@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,8 @@ use crate::dataplane::Dataplane;
 use crate::engine::{Accepted, Effect, Ending, Engine, Event, Now, Refusal, RequestId, Target};
 use crate::fallback;
 use crate::health;
+use crate::log::journal::Journal;
+use crate::log::kernel;
 use crate::network::announce;
 use crate::network::netlink::{Netlink, NetlinkError, TopologyWatch};
 use crate::plan::Desired;
@@ -57,7 +60,8 @@ const PUBLISH_SHARE: u32 = 50;
 const LONGEST_PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs until a signal ends it. Errors are for the person who started it.
-pub async fn run(paths: Paths) -> Result<(), String> {
+pub async fn run(paths: Paths, journal: Journal) -> Result<(), String> {
+    keep_log(&paths, &journal);
     let (vault, problems) = Vault::open(&paths.state_directory, paths.rescue_device.as_deref())?;
     let netlink = Netlink::connect().map_err(|error| error.to_string())?;
     let mut start = begin::start(&paths, &vault, &netlink).await?;
@@ -73,13 +77,27 @@ pub async fn run(paths: Paths) -> Result<(), String> {
     let (engine, effects) = Engine::new(start, clock.now());
     let vault = Arc::new(vault);
     let access = Access::new(&paths.state_directory, Audit::below(&paths.state_directory));
-    let (gateway, sides) = gateway(&engine, vault.clone(), &paths, access);
+    let (gateway, sides) = gateway(&engine, vault.clone(), &paths, access, journal.clone());
     let dataplane = Dataplane::new(netlink, sides.proxy.clone(), listing);
-    let mut driver = Driver::new(engine, clock, vault, sides, paths);
+    let mut driver = Driver::new(engine, clock, vault, sides, paths, journal);
     // First the orders, then the tasks: so the first look at the network knows which routes matter.
     driver.perform(effects);
     driver.start_tasks(dataplane, gateway)?;
     driver.live().await
+}
+
+/// From now on what lbd, init and the kernel say is on disk too. Traffic does not depend on it.
+fn keep_log(paths: &Paths, journal: &Journal) {
+    if let Err(error) = journal.keep(paths.state_directory.join("log")) {
+        tracing::warn!(%error, "the log is kept in memory only");
+    }
+    let follow = || {
+        let kernel_log = std::io::stdin().as_fd().try_clone_to_owned()?;
+        kernel::follow(kernel_log.into(), journal)
+    };
+    if let Some(Err(error)) = paths.kernel_log.then(follow) {
+        tracing::warn!(%error, "the log lacks what the kernel says");
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +121,13 @@ struct Sides {
     proxy: Proxy,
 }
 
-fn gateway(engine: &Engine, vault: Arc<Vault>, paths: &Paths, access: Access) -> (Gateway, Sides) {
+fn gateway(
+    engine: &Engine,
+    vault: Arc<Vault>,
+    paths: &Paths,
+    access: Access,
+    journal: Journal,
+) -> (Gateway, Sides) {
     let names = watch::Sender::default();
     let (published, watch) = watch::channel(Arc::new(picture(engine)));
     let proxy = Proxy::new(watch.clone(), privileges::file_limit());
@@ -111,7 +135,7 @@ fn gateway(engine: &Engine, vault: Arc<Vault>, paths: &Paths, access: Access) ->
     let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
     let certificates = Certificates::below(&paths.state_directory);
     let sides = Sides { published, requests, names, proxy };
-    (Gateway::new(watch, sender, vault, lookup, access, certificates), sides)
+    (Gateway::new(watch, sender, vault, lookup, access, certificates, journal), sides)
 }
 
 fn closed_connections(paths: &Paths) -> PathBuf {
@@ -135,6 +159,7 @@ struct Driver {
     vault: Arc<Vault>,
     sides: Sides,
     paths: Paths,
+    journal: Journal,
     events: mpsc::Receiver<Event>,
     sender: mpsc::Sender<Event>,
     orders: mpsc::Sender<Order>,
@@ -159,7 +184,14 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(engine: Engine, clock: Clock, vault: Arc<Vault>, sides: Sides, paths: Paths) -> Self {
+    fn new(
+        engine: Engine,
+        clock: Clock,
+        vault: Arc<Vault>,
+        sides: Sides,
+        paths: Paths,
+        journal: Journal,
+    ) -> Self {
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
         let (orders, pending_orders) = mpsc::channel(1);
         let (endings, pending_endings) = mpsc::channel(ENDING_QUEUE);
@@ -169,6 +201,7 @@ impl Driver {
             vault,
             sides,
             paths,
+            journal,
             events,
             sender,
             orders,
@@ -336,9 +369,9 @@ impl Driver {
                 Some(Event::RoomFound(nft::has_room(&maps).await.map_err(|error| error.to_string())))
             }),
             Effect::LookAtAppliance => {
-                let (paths, vault) = (self.paths.clone(), self.vault.clone());
+                let (paths, vault, journal) = (self.paths.clone(), self.vault.clone(), self.journal.clone());
                 self.spawn_event(async move {
-                    let look = move || appliance::look(&paths, &vault);
+                    let look = move || appliance::look(&paths, &vault, &journal);
                     let looked = tokio::task::spawn_blocking(look).await;
                     looked.ok().map(Event::Looked)
                 });

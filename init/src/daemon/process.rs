@@ -7,6 +7,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -29,8 +30,13 @@ impl Process {
         }
         let mut command = Command::new(places::INIT);
         command.arg(START).arg(places::LBD).args(arguments(|path| Path::new(path).exists()));
+        // Opening it takes rights that lbd gives up; reading what is open takes none.
+        match File::open(places::KERNEL_LOG) {
+            Ok(kernel_log) => command.arg("--kernel-log").stdin(kernel_log),
+            Err(_) => command.stdin(Stdio::null()),
+        };
         command.env_clear().env("PATH", places::PROGRAM_PATH).current_dir("/").process_group(0);
-        command.stdin(Stdio::null()).stdout(stdout_end).stderr(stderr_end);
+        command.stdout(stdout_end).stderr(stderr_end);
         let child = command.spawn().doing(doing)?;
         // The loop reaps it, like every other process; the standard library's handle is not needed.
         let pid = Pid::from_raw(child.id().cast_signed());

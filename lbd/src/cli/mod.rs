@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod connections;
 mod failure;
+mod log;
 mod people;
 mod persistence;
 mod print;
@@ -22,8 +23,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use hyper::Method;
 use serde_json::Value;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::begin::{self, Origin, Paths};
+use crate::log::journal::Journal;
+use crate::log::layer::IntoJournal;
 use crate::privileges::{self, Account};
 use crate::run;
 use crate::sys;
@@ -69,6 +74,8 @@ enum Verb {
     Token(people::Token),
     /// Who did what, from where, the newest first
     Audit(people::Audit),
+    /// What lbd, init and the kernel have to say
+    Log(log::Log),
     /// The certificate of the WebUI: show, set, confirm, revert
     Certificate(certificate::Certificate),
     /// List the connections of clients, or those that have closed
@@ -117,6 +124,9 @@ struct Run {
     /// Partition for a copy of the configuration
     #[arg(long, value_name = "DEVICE")]
     rescue_device: Option<PathBuf>,
+    /// Standard input is the kernel's log (/dev/kmsg), opened by who may
+    #[arg(long)]
+    kernel_log: bool,
     /// Folder of files with a sentence each that the status shows
     #[arg(long, value_name = "DIRECTORY")]
     notices: Option<PathBuf>,
@@ -153,6 +163,7 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
         Verb::User(user) => people::carry_out_user(&user)?,
         Verb::Token(token) => people::carry_out_token(&token)?,
         Verb::Audit(audit) => people::show_audit(&audit)?,
+        Verb::Log(question) => log::show(&question)?,
         Verb::Certificate(certificate) => certificate::carry_out(&certificate)?,
         Verb::Probe(probe) => probe::carry_out(probe)?,
         Verb::Connections(question) => connections::show(&question)?,
@@ -169,7 +180,12 @@ fn daemon(run: Run) -> Result<(), String> {
     let log_level = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
         .from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(log_level).with_writer(std::io::stderr).init();
+    let journal = Journal::new();
+    tracing_subscriber::registry()
+        .with(log_level)
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
+        .with(IntoJournal(journal.clone()))
+        .init();
     sys::give_memory_back();
     let origin = match (run.initial_config, run.appliance) {
         (Some(file), _) => {
@@ -189,12 +205,17 @@ fn daemon(run: Run) -> Result<(), String> {
     privileges::raise_file_limit();
     let state_directory = run.state.state_directory;
     let control_socket = run.control_socket.unwrap_or_else(|| state_directory.join("lbd.sock"));
-    let (notices, rescue_device) = (run.notices, run.rescue_device);
-    let paths = Paths { state_directory, control_socket, notices, rescue_device, origin };
+    let (notices, rescue_device, kernel_log) = (run.notices, run.rescue_device, run.kernel_log);
+    let paths = Paths { state_directory, control_socket, notices, rescue_device, kernel_log, origin };
     // Two workers: one can wait for a slow system call while the other keeps the checks on time.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| format!("starting the runtime: {error}"))?;
-    runtime.block_on(run::run(paths))
+    let ended = runtime.block_on(run::run(paths, journal.clone()));
+    if let Err(why) = &ended {
+        tracing::error!("lbd ends: {why}");
+    }
+    journal.finish();
+    ended
 }
 
 fn show_status(common: &Common) -> Result<(), CommandError> {

@@ -18,6 +18,8 @@ pub struct Findings {
     pub disk_failure: Option<String>,
     /// Why the rescue partition has no copy of the latest configuration.
     pub rescue_failure: Option<String>,
+    /// Why the disk lacks lines of the log, in a sentence.
+    pub log_trouble: Option<String>,
     /// What is wrong with the WebUI's certificate, or will be soon, in a sentence.
     pub certificate_fault: Option<String>,
 }
@@ -74,6 +76,8 @@ impl Pulse {
                 "The disk takes no writes ({why}). Traffic goes on; changes of the configuration are refused until \
                  it does. Look at the datastore of the virtual machine, then restart the appliance."
             ));
+        } else {
+            problems.extend(self.findings.log_trouble.clone());
         }
         if let Some(why) = &self.findings.rescue_failure {
             problems.push(format!(

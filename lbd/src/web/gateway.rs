@@ -11,6 +11,7 @@ use crate::config::difference::difference;
 use crate::config::{Document, Problem};
 use crate::conntrack::lookup::Lookup;
 use crate::engine::{Accepted, Proposal, Refusal};
+use crate::log::journal::Journal;
 use crate::persistence::lookup::Persistence;
 use crate::store::{Author, Standing, StoreError, StoredVersion, VersionInfo, check_comment};
 use crate::vault::Vault;
@@ -70,6 +71,7 @@ pub struct Gateway {
     persistence: Persistence,
     access: Access,
     certificates: Certificates,
+    journal: Journal,
 }
 
 impl Gateway {
@@ -81,6 +83,7 @@ impl Gateway {
         connections: Lookup,
         access: Access,
         certificates: Certificates,
+        journal: Journal,
     ) -> Self {
         let [turn, waiting, reads] = [1, WAITING_CHANGES, READS].map(|room| Arc::new(Semaphore::new(room)));
         let persistence = Persistence::new(connections.names(), connections.proxy().clone());
@@ -95,7 +98,13 @@ impl Gateway {
             persistence,
             access,
             certificates,
+            journal,
         }
+    }
+
+    /// The log.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// The way to connections, open and closed.

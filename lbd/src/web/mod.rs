@@ -24,6 +24,7 @@ mod change_password;
 mod connection;
 mod connections;
 mod gateway;
+mod log;
 mod login;
 mod origin;
 mod people;
@@ -38,6 +39,7 @@ use axum::Router;
 
 pub use caller::{Caller, Peer, Role};
 pub use gateway::{Gateway, Published, Request, Wish};
+pub use log::LogList;
 pub use server_state::Wanted;
 
 /// Pages and API, without any check of who asks.

@@ -50,6 +50,7 @@ pub fn operations() -> Vec<Operation> {
         super::probe::operations(),
         super::connections::operations(),
         super::persistence::operations(),
+        super::log::operations(),
         openapi::operations_of(),
     ]
     .concat()

@@ -82,7 +82,7 @@ impl ProblemDocument {
     }
 
     /// It may be tried again after so many seconds.
-    pub(super) fn retry_after(self, seconds: u64) -> Self {
+    pub(in crate::web) fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }
     }
 

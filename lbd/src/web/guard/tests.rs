@@ -20,6 +20,7 @@ use crate::audit::Audit;
 use crate::config::{Document, Format, validate};
 use crate::conntrack::lookup::Lookup;
 use crate::engine::{Engine, Now, Start};
+use crate::log::journal::Journal;
 use crate::network::topology::Topology;
 use crate::proxy::Proxy;
 use crate::traffic::listing::Listing;
@@ -80,7 +81,8 @@ impl Appliance {
         let certificates = Certificates::below(folder.path());
         certificates.read_stored().unwrap();
         let (requests, vault) = (mpsc::channel(1).0, Arc::new(vault));
-        let gateway = Gateway::new(pictures, requests, vault, lookup, access.clone(), certificates);
+        let gateway =
+            Gateway::new(pictures, requests, vault, lookup, access.clone(), certificates, Journal::new());
         Self { router: guarded(router(gateway), access), folder, _published: published }
     }
 
@@ -136,7 +138,7 @@ fn routes() -> Vec<(String, String, Least)> {
     operations.map(|one| (one.method.to_string(), filled(one.path), one.least)).collect()
 }
 
-const PAGES: [(&str, &str); 27] = [
+const PAGES: [(&str, &str); 30] = [
     ("GET", "/"),
     ("GET", "/lbadmin/"),
     ("GET", "/password"),
@@ -156,6 +158,9 @@ const PAGES: [(&str, &str); 27] = [
     ("POST", "/password/tokens"),
     ("POST", "/password/tokens/t/revoke"),
     ("GET", "/audit"),
+    ("GET", "/logs"),
+    ("GET", "/logs/live"),
+    ("GET", "/logs/changes"),
     ("GET", "/local/webui"),
     ("GET", "/local/webui/certificate.pem"),
     ("POST", "/local/webui/certificate"),
@@ -247,7 +252,8 @@ async fn every_route_refuses_who_may_too_little_and_no_other() {
 #[tokio::test]
 async fn pages_and_forms_refuse_who_may_too_little() {
     let appliance = Appliance::new();
-    let administrators = ["/password/users", "/password/tokens", "/audit"].map(|page| ("GET", page));
+    let administrators =
+        ["/password/users", "/password/tokens", "/audit", "/logs", "/logs/live"].map(|page| ("GET", page));
     for role in ROLES {
         let token = appliance.token(role, Timestamp::now());
         for (method, path) in administrators {

@@ -120,13 +120,7 @@ pub(in crate::web) const MENU: &[Section] = &[
             "Reports over time are not recorded yet; the System Overview shows the figures of now.",
         )],
     },
-    Section {
-        title: "Logs",
-        pages: &[
-            planned("/logs", "Logs", "The log is not shown here yet; lbd writes it to its standard error."),
-            built("/audit", "Audit Log"),
-        ],
-    },
+    Section { title: "Logs", pages: &[built("/logs", "Logs"), built("/audit", "Audit Log")] },
     Section {
         title: "Support",
         pages: &[planned("/support", "Support", "A support download is not offered yet.")],

@@ -9,6 +9,7 @@ mod cluster;
 mod configuration;
 mod faults;
 pub(super) mod frame;
+mod logs;
 pub(super) mod menu;
 mod message;
 mod orders;
@@ -39,7 +40,8 @@ pub(super) use words::duration;
 use super::Gateway;
 
 /// Pages that viewers and operators may not even read, as they are registered.
-pub(super) const ADMINISTRATORS_PAGES: &[&str] = &[users::PAGE, tokens::PAGE, audit::PAGE];
+pub(super) const ADMINISTRATORS_PAGES: &[&str] =
+    &[users::PAGE, tokens::PAGE, audit::PAGE, logs::PAGE, logs::LIVE, logs::CHANGES];
 
 /// Every page of the menu, and what belongs to them.
 pub(super) fn routes() -> Router<Gateway> {
@@ -52,6 +54,7 @@ pub(super) fn routes() -> Router<Gateway> {
         .merge(users::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
+        .merge(logs::routes())
         .merge(webui::routes())
         .merge(orders::routes())
         .merge(cluster::routes())
