@@ -80,6 +80,14 @@ fn settings_of_the_deployment_are_in_force_and_outlive_their_source() {
 
     guest.boot_again();
     assert_eq!(guest.config()["network"], network, "the disc with the settings is gone");
+    // What the kernel and init said at both boots is in the log, each line once.
+    for (source, text) in [("kernel", "Linux version"), ("init", "booted in"), ("init", "ending everything")]
+    {
+        let path = format!("/api/v1/log?source={source}&text={}", text.replace(' ', "%20"));
+        let lines = guest.request("GET", &path, None).expect(200).json["lines"].clone();
+        let expected = if text == "ending everything" { 1 } else { 2 };
+        assert_eq!(lines.as_array().map(Vec::len), Some(expected), "{text}: {lines:#}");
+    }
 }
 
 #[test]

@@ -139,6 +139,15 @@ fn a_user_is_added_logs_in_with_the_one_time_password_and_chooses_their_own() {
     browser.wait_text("main table", "user ann added as operator");
     browser.wait_text("main table", "password of ann changed");
     browser.judge("audit");
+    browser.open("/logs?q=ann");
+    browser.wait_text("main table", "user ann added as operator");
+    browser.judge("logs");
+    // It follows by itself.
+    browser.wait_text(".live-state", "follows by itself");
+    let socket = lab.lbd().control_socket();
+    let edit = format!("user edit ann --role viewer --control-socket {}", socket.display());
+    lab.lbd().command(&edit, "").expect_ok();
+    browser.wait_text("main table", "viewer");
     // Every form works without scripts.
     browser.set_scripts(false);
     browser.open("/password/users");
