@@ -86,13 +86,13 @@ impl Live {
         time(entry.time)
     }
 
-    /// Of the style sheet: colour and icon.
-    fn class(&self, entry: &Entry) -> &'static str {
+    /// Of the style sheet: colour and icon. The course of things has none.
+    fn class(&self, entry: &Entry) -> Option<&'static str> {
         match entry.severity {
-            Severity::Emergency | Severity::Alert | Severity::Critical | Severity::Error => "down",
-            Severity::Warning => "degraded",
-            Severity::Notice => "drained",
-            Severity::Info | Severity::Debug => "plain",
+            Severity::Emergency | Severity::Alert | Severity::Critical | Severity::Error => Some("down"),
+            Severity::Warning => Some("degraded"),
+            Severity::Notice => Some("drained"),
+            Severity::Info | Severity::Debug => None,
         }
     }
 }
