@@ -170,8 +170,8 @@ pub fn destinations(config: &Config) -> BTreeSet<IpAddr> {
 
 /// Reads a configuration file; the error lists every problem, one a line.
 pub fn read_config(file: &Path) -> Result<Config, String> {
-    let text =
-        std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("cannot read {}: {error}; give a file that you may read", file.display()))?;
     Document::parse(&text, Format::Toml).and_then(validate).map_err(|problems| lines(&problems))
 }
 

@@ -62,7 +62,8 @@ pub(super) fn carry_out(Certificate { verb, common }: &Certificate) -> Result<()
 }
 
 fn read(file: &Path) -> Result<String, String> {
-    std::fs::read_to_string(file).map_err(|error| format!("reading {}: {error}", file.display()))
+    std::fs::read_to_string(file)
+        .map_err(|error| format!("cannot read {}: {error}; give a file that you may read", file.display()))
 }
 
 fn show(answer: &Answer, json: bool) -> Result<(), CommandError> {

@@ -79,7 +79,12 @@ impl Call {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
         let exchange = async { tokio::time::timeout(TIMEOUT, exchange(&destination, request)).await };
-        let late = |_| CommandError::unreached(format!("lbd did not answer within {} s", TIMEOUT.as_secs()));
+        let late = |_| {
+            CommandError::unreached(format!(
+                "lbd did not answer within {} s; try again, and look at its log if it stays so",
+                TIMEOUT.as_secs()
+            ))
+        };
         let (status, answer) = runtime.block_on(exchange).map_err(late)??;
         if status.is_success() { Ok(answer) } else { Err(refusal(status, &answer.text).into()) }
     }
@@ -132,7 +137,9 @@ async fn over_https(https: &Https) -> Result<tokio_rustls::client::TlsStream<Tcp
     let Https { host, port, trust, .. } = https;
     let place = format!("{host}:{port}");
     let plain = host.trim_matches(['[', ']']);
-    let failed = |error: String| CommandError::unreached(format!("cannot reach {place}: {error}"));
+    let failed = |error: String| {
+        CommandError::unreached(format!("cannot reach {place}: {error}; does the WebUI answer there?"))
+    };
     let name = ServerName::try_from(plain.to_owned()).map_err(|error| failed(error.to_string()))?;
     let connect = async {
         let stream = TcpStream::connect((plain, *port)).await.map_err(|error| failed(error.to_string()))?;
@@ -153,7 +160,11 @@ async fn talk(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: Request<Full<Bytes>>,
 ) -> Result<(StatusCode, Answer), CommandError> {
-    let talking = |error: hyper::Error| CommandError::unreached(format!("talking to lbd: {error}"));
+    let talking = |error: hyper::Error| {
+        CommandError::unreached(format!(
+            "the connection to lbd broke off: {error}; see whether it was done, then try again"
+        ))
+    };
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(talking)?;
     tokio::spawn(connection);
@@ -161,7 +172,9 @@ async fn talk(
     let status = answer.status();
     let tag = answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
     let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await;
-    let body = body.map_err(|error| format!("reading lbd's answer: {error}"))?.to_bytes();
+    let body = body
+        .map_err(|error| format!("lbd's answer broke off: {error}; see whether it was done, then try again"))?
+        .to_bytes();
     Ok((status, Answer { text: String::from_utf8_lossy(&body).into_owned(), tag }))
 }
 
@@ -183,7 +196,10 @@ fn refusal(status: StatusCode, body: &str) -> String {
             let changes = problem.changed.iter().map(|change| format!("\n  meanwhile: {change}"));
             format!("{}. {}{}", problem.title, problem.detail, fields.chain(changes).collect::<String>())
         }
-        Err(_) => format!("lbd answered {status}: {}", body.chars().take(500).collect::<String>()),
+        Err(_) => format!(
+            "the answer {status} is not lbd's: is there something else at that address? It says: {}",
+            body.chars().take(500).collect::<String>()
+        ),
     }
 }
 

@@ -196,6 +196,8 @@ fn said(common: &Common, json: &str, words: &str) {
 pub(super) fn line_of_input() -> Result<String, String> {
     let mut line = String::new();
     let read = std::io::stdin().lock().read_line(&mut line);
-    read.map_err(|error| format!("reading the password: {error}"))?;
+    read.map_err(|error| {
+        format!("reading the password: {error}; give it on standard input, in one line of UTF-8")
+    })?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }

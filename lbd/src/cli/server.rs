@@ -205,7 +205,10 @@ fn list(common: &Common, service: Option<&str>) -> Result<(), CommandError> {
     let chosen = |known: &&ServiceView| service.is_none_or(|service| known.label == service);
     let mut services = view.virtual_services.iter().filter(chosen).peekable();
     if let (Some(service), None) = (service, services.peek()) {
-        return Err(format!("there is no virtual service {service}").into());
+        return Err(format!(
+            "there is no virtual service {service}; `lbd service list` shows which there are"
+        )
+        .into());
     }
     let rows =
         services.flat_map(|service| service.real_servers.iter().map(move |server| row(service, server)));

@@ -40,7 +40,9 @@ fn write(
 ) -> Result<(), String> {
     let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
     let properties = resolved(whole, schema).get("properties").and_then(Value::as_object);
-    let properties = properties.ok_or_else(|| format!("{full_path}: there is nothing below it"))?;
+    let properties = properties.ok_or_else(|| {
+        format!("{full_path}: there is nothing below it; leave out the last dot and what follows")
+    })?;
     let property = properties.get(name).ok_or_else(|| {
         let known: Vec<_> = properties.keys().map(String::as_str).collect();
         format!("{full_path}: there is no such setting; known are {}", known.join(", "))
@@ -87,7 +89,7 @@ fn value(whole: &Value, property: &Value, text: &str) -> Result<Value, String> {
     }
     if is("array") {
         if schema["items"]["type"] != "string" {
-            return Err("it has parts of its own, which have their own commands".into());
+            return Err("it has parts of its own, which have their own commands: see `lbd help`".into());
         }
         return Ok(text.split(',').map(|part| Value::from(part.trim())).collect());
     }

@@ -33,8 +33,14 @@ use crate::store::Author;
 const COOKIE_NAME: &str = "__Host-evenkeel";
 /// Reads of the secrets at the same time; on a disk that hangs each keeps a thread.
 const READS: usize = 16;
+/// Why a change of users or tokens had no turn.
+const BUSY: &str = "several log-ins are under way";
 /// A healthy disk answers within milliseconds.
 const LONGEST_READ: Duration = Duration::from_secs(2);
+
+/// What to do where users or their passwords cannot be read.
+pub(in crate::web) const CANNOT_LOG_IN: &str = "Balancing goes on. Try again in a minute; if it stays so, restart the \
+                                                appliance, or set the password anew with `lbd set-password`.";
 
 /// Header of the requests that a page makes by itself: they keep no session from growing idle.
 const UNATTENDED: &str = "evenkeel-unattended";
@@ -299,9 +305,7 @@ impl Access {
     ) -> Result<(), String> {
         let inner = self.0.clone();
         let changed = self.in_turn(move || change(&inner.users).map_err(io::Error::other)).await;
-        changed
-            .map_err(|_| "several log-ins are under way; try again in some seconds".to_owned())?
-            .map_err(|error| error.to_string())?;
+        changed.map_err(|_| BUSY.to_owned())?.map_err(|error| error.to_string())?;
         self.0.audit.change(by, &[what]);
         Ok(())
     }
@@ -315,9 +319,7 @@ impl Access {
     ) -> Result<T, String> {
         let inner = self.0.clone();
         let changed = self.in_turn(move || change(&inner.tokens).map_err(io::Error::other)).await;
-        let changed =
-            changed.map_err(|_| "several log-ins are under way; try again in some seconds".to_owned())?;
-        let result = changed.map_err(|error| error.to_string())?;
+        let result = changed.map_err(|_| BUSY.to_owned())?.map_err(|error| error.to_string())?;
         self.0.audit.change(by, &[what]);
         Ok(result)
     }

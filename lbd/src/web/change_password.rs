@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 
 use super::access::{PasswordChange, SessionView};
-use super::api::ProblemDocument;
+use super::api::{DISK_REMEDY, ProblemDocument};
 use super::pages::{self, Frame};
 use super::password::{LONGEST_PASSWORD, check_password};
 use super::{Caller, Gateway, origin};
@@ -100,9 +100,12 @@ async fn change(
             let cookie = gateway.access().log_out(&headers, &caller.author());
             ([(SET_COOKIE, cookie)], pages::password_changed()).into_response()
         }
-        PasswordChange::WrongPassword => {
-            refused(Errors { current: Some("This is not the present password.".into()), ..Errors::default() })
-        }
+        PasswordChange::WrongPassword => refused(Errors {
+            current: Some(
+                "This is not the present password; type in the one with which you logged in.".into(),
+            ),
+            ..Errors::default()
+        }),
         PasswordChange::Wait(wait) => {
             let seconds = wait.as_secs() + 1;
             let error = format!(
@@ -116,7 +119,7 @@ async fn change(
             shown.page(StatusCode::TOO_MANY_REQUESTS, &Errors::general(error.into()))
         }
         PasswordChange::Failed(why) => {
-            let error = format!("The password is not changed: {why}.");
+            let error = format!("The password is not changed: {why}. {DISK_REMEDY}");
             shown.page(StatusCode::INTERNAL_SERVER_ERROR, &Errors::general(error))
         }
     }

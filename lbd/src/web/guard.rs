@@ -17,7 +17,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 
-use super::access::{Access, Admission};
+use super::access::{Access, Admission, CANNOT_LOG_IN};
 use super::api::{self, Least, ProblemDocument};
 use super::carried::Carried;
 use super::{Caller, Peer, Role, body, change_password, login, origin, pages};
@@ -147,7 +147,7 @@ fn is_for_programs(request: &Request) -> bool {
 /// Programs are told, people are led to the form, which keeps what they typed.
 async fn log_in_first(request: Request, why: &str) -> Response {
     if is_for_programs(&request) {
-        let detail = format!("{}. Send Authorization: Bearer TOKEN, or log in.", capitalised(why));
+        let detail = format!("{}. Send Authorization: Bearer TOKEN, or log in.", api::capitalised(why));
         let problem = ProblemDocument::new(StatusCode::UNAUTHORIZED, "Who are you?", detail);
         return ([(WWW_AUTHENTICATE, "Bearer realm=\"Evenkeel\"")], problem).into_response();
     }
@@ -166,14 +166,6 @@ async fn log_in_first(request: Request, why: &str) -> Response {
     Carried::of(request).await.map_or_else(login::after_a_loss, |carried| login::keeping(&carried))
 }
 
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map(|first| first.to_uppercase().collect::<String>() + letters.as_str())
-        .unwrap_or_default()
-}
-
 fn too_little(is_program: bool, caller: &Caller, least: Role) -> Response {
     let Caller { user, role, .. } = caller;
     let detail =
@@ -183,8 +175,7 @@ fn too_little(is_program: bool, caller: &Caller, least: Role) -> Response {
 }
 
 fn unreadable(why: &str) -> Response {
-    let detail =
-        format!("The stored users cannot be read: {why}. Set the password anew with `lbd set-password`.");
+    let detail = format!("The stored users cannot be read: {why}. {CANNOT_LOG_IN}");
     ProblemDocument::new(StatusCode::INTERNAL_SERVER_ERROR, "Log-in is not possible", detail).into_response()
 }
 

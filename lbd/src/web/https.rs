@@ -70,7 +70,12 @@ fn open(address: SocketAddr, certificates: &Certificates) -> Result<TcpListener,
         Err(error) => tracing::warn!(%error, "the certificate in use stays in use"),
         Ok(()) => {}
     }
-    listen(address).map_err(|error| missing(&format_args!("cannot listen on {address}: {error}")))
+    listen(address).map_err(|error| {
+        missing(&format_args!(
+            "cannot listen on {address}: {error}. It is tried again by itself; if it stays so, give [management] another \
+             address or port with `lbd config apply`"
+        ))
+    })
 }
 
 /// `IP_FREEBIND` (ip(7)): the address may come later than lbd.

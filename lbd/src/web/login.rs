@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use super::access::LogInRefusal;
+use super::access::{CANNOT_LOG_IN, LogInRefusal};
 use super::carried::{self, Carried};
 use super::pages::Frame;
 use super::password::LONGEST_PASSWORD;
@@ -125,7 +125,10 @@ async fn log_in(
     };
     let page = |status, error: &str| page(status, Some(error), &next, carried.as_ref());
     match refusal {
-        LogInRefusal::Wrong => page(StatusCode::UNAUTHORIZED, "Name or password are wrong."),
+        LogInRefusal::Wrong => page(
+            StatusCode::UNAUTHORIZED,
+            "Name or password are wrong. Try again; an administrator gives you a one-time password if you have forgotten yours.",
+        ),
         LogInRefusal::Wait(wait) => {
             let seconds = wait.as_secs() + 1;
             let error = format!(
@@ -141,7 +144,8 @@ async fn log_in(
         }
         LogInRefusal::NoPassword => pages::no_password(),
         LogInRefusal::Failed(why) => {
-            page(StatusCode::INTERNAL_SERVER_ERROR, &format!("Log-in is not possible: {why}."))
+            let error = format!("Log-in is not possible: {why}. {CANNOT_LOG_IN}");
+            page(StatusCode::INTERNAL_SERVER_ERROR, &error)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Users and tokens as they are changed, from API and pages alike: what is wrong is named by its field, what was done
 //! stands in the audit log.
 
+use axum::http::StatusCode;
 use jiff::Timestamp;
 
 use super::Role;
@@ -44,8 +45,21 @@ pub(super) struct NewToken {
 pub(super) enum NotDone {
     /// There is nobody, or no token, of this name.
     Missing(&'static str),
-    /// Each field that breaks a rule; an empty name stands for all of them.
+    /// Each field that breaks a rule.
     Wrong(Vec<Problem>),
+    /// It was not stored, for this reason.
+    Failed(String),
+}
+
+impl NotDone {
+    /// Of the answer.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Missing(_) => StatusCode::NOT_FOUND,
+            Self::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
 }
 
 impl From<NotDone> for ProblemDocument {
@@ -53,16 +67,13 @@ impl From<NotDone> for ProblemDocument {
         match not_done {
             NotDone::Missing(what) => Self::missing(what),
             NotDone::Wrong(problems) => Self::invalid(problems),
+            NotDone::Failed(why) => Self::of_disk(&why),
         }
     }
 }
 
 fn wrong(field: &str, Fault { problem, remedy }: Fault) -> NotDone {
     NotDone::Wrong(vec![Problem { field: field.into(), problem, remedy }])
-}
-
-fn not_done(why: String) -> NotDone {
-    wrong("", Fault::new(why, "correct it and send it again"))
 }
 
 const NO_USER: &str = "There is no such user; they may have been removed.";
@@ -73,7 +84,7 @@ impl Access {
         let NewUser { name, role, password, must_change } = new;
         check_name(&name).map_err(|fault| wrong("name", fault))?;
         check_password(&password).map_err(|fault| wrong("password", fault))?;
-        if self.users().await.map_err(not_done)?.find(&name).is_some() {
+        if self.users().await.map_err(NotDone::Failed)?.find(&name).is_some() {
             let fault = Fault::new(format!("there is a user {name} already"), "choose another name");
             return Err(wrong("name", fault));
         }
@@ -82,7 +93,7 @@ impl Access {
             let password = hashed(&password, must_change)?;
             file.update(|users: &mut Users| users.add(&name, role, password))
         };
-        self.change_users(by, what, change).await.map_err(not_done)
+        self.change_users(by, what, change).await.map_err(NotDone::Failed)
     }
 
     pub(super) async fn change_user(&self, by: &Author, name: String, to: UserChange) -> Result<(), NotDone> {
@@ -116,18 +127,22 @@ impl Access {
                 Ok(())
             })
         };
-        self.change_users(by, what, change).await.map_err(not_done)
+        self.change_users(by, what, change).await.map_err(NotDone::Failed)
     }
 
     pub(super) async fn remove_user(&self, by: &Author, name: String) -> Result<(), NotDone> {
         self.known_user(&name).await?;
+        if name == FIRST_USER {
+            let problem = format!("{FIRST_USER} cannot be removed, so that there always is an administrator");
+            return Err(wrong("user", Fault::new(problem, "give it another password instead")));
+        }
         let what = format!("user {name} removed");
         let change = move |file: &UserFile| file.update(|users: &mut Users| users.remove(&name));
-        self.change_users(by, what, change).await.map_err(not_done)
+        self.change_users(by, what, change).await.map_err(NotDone::Failed)
     }
 
     async fn known_user(&self, name: &str) -> Result<(), NotDone> {
-        let users = self.users().await.map_err(not_done)?;
+        let users = self.users().await.map_err(NotDone::Failed)?;
         users.find(name).map(|_| ()).ok_or(NotDone::Missing(NO_USER))
     }
 
@@ -136,7 +151,7 @@ impl Access {
         let NewToken { name, role, days } = new;
         check_name(&name).map_err(|fault| wrong("name", fault))?;
         check_days(days).map_err(|fault| wrong("days", fault))?;
-        if self.tokens().await.map_err(not_done)?.iter().any(|token| token.name == name) {
+        if self.tokens().await.map_err(NotDone::Failed)?.iter().any(|token| token.name == name) {
             let fault =
                 Fault::new(format!("there is a token {name} already"), "revoke it or choose another name");
             return Err(wrong("name", fault));
@@ -144,16 +159,18 @@ impl Access {
         let what = format!("token {name} made for a {role}, {days} days");
         let made_by = by.user.clone();
         let create = move |file: &TokenFile| file.create(&name, role, days, &made_by, Timestamp::now());
-        self.change_tokens(by, what, create).await.map_err(not_done)
+        self.change_tokens(by, what, create).await.map_err(NotDone::Failed)
     }
 
     pub(super) async fn revoke_token(&self, by: &Author, name: String) -> Result<(), NotDone> {
-        let tokens = self.tokens().await.map_err(not_done)?;
+        let tokens = self.tokens().await.map_err(NotDone::Failed)?;
         if !tokens.iter().any(|token| token.name == name) {
             return Err(NotDone::Missing(NO_TOKEN));
         }
         let what = format!("token {name} revoked");
-        self.change_tokens(by, what, move |file: &TokenFile| file.revoke(&name)).await.map_err(not_done)
+        self.change_tokens(by, what, move |file: &TokenFile| file.revoke(&name))
+            .await
+            .map_err(NotDone::Failed)
     }
 }
 

@@ -127,9 +127,16 @@ pub(super) async fn answering_titles(
 fn target(config: &Config, request: &ProbeRequest) -> Result<(Arc<Question>, SocketAddr), ProblemDocument> {
     if let (Some(service), Some(server)) = (&request.service, &request.server) {
         let service = config.services.iter().find(|known| known.label.as_str() == service);
-        let service = service.ok_or_else(|| wrong("service", "there is no such virtual service"))?;
+        let service = service.ok_or_else(|| {
+            wrong(
+                "service",
+                "there is no such virtual service; give one of those that /api/v1/services lists",
+            )
+        })?;
         let server = service.servers.iter().find(|known| known.label.as_str() == server);
-        let server = server.ok_or_else(|| wrong("server", "the service has no such server"))?;
+        let server = server.ok_or_else(|| {
+            wrong("server", "the service has no such server; give one of those that it has")
+        })?;
         let address = SocketAddr::from((server.address, service.check_port(server)));
         return Ok((service.check.question.clone(), address));
     }
@@ -138,17 +145,25 @@ fn target(config: &Config, request: &ProbeRequest) -> Result<(Arc<Question>, Soc
         (None, Some(definition)) => check_problems(definition).map_err(ProblemDocument::invalid)?,
         _ => return Err(wrong("check", "name a service and a server, or a check and an address")),
     };
-    let address = request.address.ok_or_else(|| wrong("address", "the address of the server is missing"))?;
+    let address = request.address.ok_or_else(|| {
+        wrong("address", "the address of the server is missing; give it, for example 192.168.10.110")
+    })?;
     let needs_port = check.question.kind.has_port();
     let port = request.port.or(check.port).or((!needs_port).then_some(0));
-    let port = port.ok_or_else(|| wrong("port", "the port of the server is missing"))?;
+    let port =
+        port.ok_or_else(|| wrong("port", "the port of the server is missing; give it, for example 2001"))?;
     Ok((check.question, (address, port).into()))
 }
 
 fn known_check(config: &Config, label: &str) -> Result<HealthCheck, ProblemDocument> {
     let documents = &config.document.health_check;
     let document = documents.iter().find(|known| known.label == label);
-    let document = document.ok_or_else(|| wrong("check", "there is no health check of this label"))?;
+    let document = document.ok_or_else(|| {
+        wrong(
+            "check",
+            "there is no health check of this label; give one of those that /api/v1/health-checks lists",
+        )
+    })?;
     check_problems(document).map_err(ProblemDocument::invalid)
 }
 
@@ -223,7 +238,8 @@ fn place() -> Result<SemaphorePermit<'static>, ProblemDocument> {
 }
 
 fn misunderstood(error: &JsonRejection) -> ProblemDocument {
-    ProblemDocument::new(StatusCode::UNPROCESSABLE_ENTITY, "The request is not understood", error.body_text())
+    let detail = format!("{}. See /api/v1/openapi.json for what it may be.", error.body_text());
+    ProblemDocument::new(StatusCode::UNPROCESSABLE_ENTITY, "The request is not understood", detail)
 }
 
 fn wrong(field: &str, problem: &str) -> ProblemDocument {

@@ -6,8 +6,10 @@
 mod access;
 mod admin;
 mod cluster;
+mod failure;
 mod keyboard;
 mod overview;
 mod plain;
 mod states;
 mod together;
+mod unattended;

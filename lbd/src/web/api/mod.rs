@@ -19,6 +19,7 @@ use super::Gateway;
 use crate::config::document::LARGEST_DOCUMENT;
 pub use operation::{Least, Operation};
 pub use problem::ProblemDocument;
+pub(super) use problem::{DISK_REMEDY, capitalised};
 
 /// A little more than the parser takes, so that the parser's error is the one that is read.
 pub(super) const LARGEST_BODY: usize = LARGEST_DOCUMENT + 1024;

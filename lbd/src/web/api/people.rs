@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::problem::capitalised;
 use super::resource::{Asked, Body, Named};
 use super::{Operation, ProblemDocument};
 use crate::audit::{Entry, MOST_ENTRIES};
-use crate::web::access::{LogInRefusal, PasswordChange, SessionView};
+use crate::web::access::{CANNOT_LOG_IN, LogInRefusal, PasswordChange, SessionView};
 use crate::web::change_password;
 use crate::web::password::check_password;
 use crate::web::tokens::Token;
@@ -186,7 +187,7 @@ fn refused(refusal: LogInRefusal) -> ProblemDocument {
         LogInRefusal::Failed(why) => ProblemDocument::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "Log-in is not possible",
-            format!("{why}."),
+            format!("{}. {CANNOT_LOG_IN}", capitalised(&why)),
         ),
     }
 }
@@ -195,7 +196,7 @@ fn no_password() -> ProblemDocument {
     ProblemDocument::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "No password is set yet",
-        "Set one on the appliance with `lbd set-password`.",
+        "Set one on the appliance with `lbd set-password`, or deploy it with the property one_time_password.",
     )
 }
 
@@ -242,7 +243,7 @@ async fn change_own_password(
     Body(OwnPassword { current, new }): Body<OwnPassword>,
 ) -> Result<Response, ProblemDocument> {
     let access = gateway.access();
-    if access.users().await.map_err(|why| failed(&why))?.find(&caller.user).is_none() {
+    if access.users().await.map_err(|why| ProblemDocument::of_disk(&why))?.find(&caller.user).is_none() {
         return Err(no_own_password(&caller));
     }
     check_password(&new).map_err(|fault| ProblemDocument::field("new", fault.problem, fault.remedy))?;
@@ -261,7 +262,9 @@ async fn change_own_password(
         )),
         PasswordChange::Wait(wait) => Err(refused(LogInRefusal::Wait(wait))),
         PasswordChange::Busy => Err(refused(LogInRefusal::Busy)),
-        PasswordChange::Failed(why) => Err(failed(&format!("the password is not changed: {why}"))),
+        PasswordChange::Failed(why) => {
+            Err(ProblemDocument::of_disk(&format!("the password is not changed: {why}")))
+        }
     }
 }
 
@@ -291,15 +294,8 @@ async fn audit(
     let most = most.unwrap_or(100).min(MOST_ENTRIES);
     let read = tokio::task::spawn_blocking(move || audit.read(most)).await;
     let read = read.map_err(std::io::Error::other).flatten();
-    read.map(Json).map_err(|error| failed(&format!("the audit log cannot be read: {error}")))
-}
-
-fn failed(why: &str) -> ProblemDocument {
-    ProblemDocument::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "The disk does not do its work",
-        format!("{why}."),
-    )
+    read.map(Json)
+        .map_err(|error| ProblemDocument::of_disk(&format!("the audit log cannot be read: {error}")))
 }
 
 /// A user, without password.
@@ -312,7 +308,7 @@ struct UserDocument {
 }
 
 async fn users(State(gateway): State<Gateway>) -> Result<Json<Vec<UserDocument>>, ProblemDocument> {
-    let users = gateway.access().users().await.map_err(|why| failed(&why))?;
+    let users = gateway.access().users().await.map_err(|why| ProblemDocument::of_disk(&why))?;
     let document = |user: &crate::web::users::User| UserDocument {
         name: user.name.clone(),
         role: user.role,
@@ -401,7 +397,7 @@ fn token_document(token: &Token) -> TokenDocument {
 }
 
 async fn tokens(State(gateway): State<Gateway>) -> Result<Json<Vec<TokenDocument>>, ProblemDocument> {
-    let tokens = gateway.access().tokens().await.map_err(|why| failed(&why))?;
+    let tokens = gateway.access().tokens().await.map_err(|why| ProblemDocument::of_disk(&why))?;
     Ok(Json(tokens.iter().map(token_document).collect()))
 }
 

@@ -76,6 +76,12 @@ impl ProblemDocument {
         Self::invalid(vec![Problem { field: field.into(), problem: problem.into(), remedy: remedy.into() }])
     }
 
+    /// What the disk did not do: `why` is what it said.
+    pub(in crate::web) fn of_disk(why: &str) -> Self {
+        let detail = format!("{}. {DISK_REMEDY}", capitalised(why));
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The disk does not do its work", detail)
+    }
+
     /// There is nothing of that name.
     pub(in crate::web) fn missing(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "There is nothing of that name", detail)
@@ -96,6 +102,16 @@ impl ProblemDocument {
         }
         self
     }
+}
+
+/// What to do where the disk of the appliance is at fault.
+pub(in crate::web) const DISK_REMEDY: &str = "Balancing goes on, and nothing was changed. Try again in a minute; if it stays \
+                                              so, the disk is full or damaged: the System Overview says more of it.";
+
+/// For the beginning of a sentence.
+pub(in crate::web) fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 impl IntoResponse for ProblemDocument {
@@ -146,10 +162,15 @@ impl From<Refusal> for ProblemDocument {
                 "No configuration is on trial",
                 "It was confirmed or taken back already. The history shows what is in force.",
             ),
-            Refusal::NoVersion(why) => {
-                Self::new(StatusCode::NOT_FOUND, "The version cannot be read", format!("{why}."))
-            }
-            Refusal::NoEntry(what) => Self::missing(format!("There is no {what}; it may have been removed.")),
+            Refusal::NoVersion(why) => Self::new(
+                StatusCode::NOT_FOUND,
+                "The version cannot be read",
+                format!(
+                    "{}. The history shows which versions there are; choose another one.",
+                    capitalised(&why)
+                ),
+            ),
+            Refusal::NoEntry(what) => Self::missing(format!("There is no {what}; it may have been removed: look at what there is.")),
             Refusal::Exists(what) => Self::new(
                 StatusCode::CONFLICT,
                 "There is one of that name already",
@@ -161,7 +182,10 @@ impl From<Refusal> for ProblemDocument {
             Refusal::NotApplied(why) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "The kernel did not take the configuration",
-                format!("{why}. {unchanged}"),
+                format!(
+                    "{why}. {unchanged} Send the change again; if it fails again, make it in smaller steps to find the \
+                     setting that is at fault, and report these words."
+                ),
             ),
             Refusal::NotRestored { why, meanwhile } => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -174,8 +198,39 @@ impl From<Refusal> for ProblemDocument {
             Refusal::NotStored(why) => Self::new(
                 StatusCode::INSUFFICIENT_STORAGE,
                 "The configuration could not be stored",
-                format!("{why}. {unchanged}"),
+                format!("{}. {unchanged} {DISK_REMEDY}", capitalised(&why)),
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every refusal, and words that say what to do next.
+    #[test]
+    fn every_refusal_says_what_to_do_next() {
+        let why = || "no space left".to_owned();
+        let until = "2026-11-25T10:02:00Z".parse().unwrap();
+        let problem = Problem { field: "ports".into(), problem: "no port".into(), remedy: "give one".into() };
+        for (refusal, next) in [
+            (Refusal::Invalid(vec![problem]), "Correct the fields"),
+            (Refusal::Busy, "repeat your change"),
+            (Refusal::Outdated { in_force: 2, changed: Vec::new() }, "read the configuration again"),
+            (Refusal::OnTrial { version: 2, by: why(), until }, "confirm it or take it back"),
+            (Refusal::NothingOnTrial, "The history shows"),
+            (Refusal::NoVersion(why()), "choose another one"),
+            (Refusal::NoEntry(why()), "may have been removed: look"),
+            (Refusal::Exists(why()), "Choose another label"),
+            (Refusal::Ending, "Try again"),
+            (Refusal::NotApplied(why()), "Send the change again"),
+            (Refusal::NotRestored { why: why(), meanwhile: why() }, "tried again by itself"),
+            (Refusal::NotStored(why()), "Try again"),
+        ] {
+            let told = ProblemDocument::from(refusal.clone()).sentences();
+            assert!(told.contains(next), "{refusal:?}: {told}");
+        }
+        assert!(ProblemDocument::of_disk("cannot write").sentences().starts_with("Cannot write. Balancing goes on"));
     }
 }

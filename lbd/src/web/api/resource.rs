@@ -10,10 +10,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::ProblemDocument;
+use super::{LARGEST_BODY, ProblemDocument};
 use crate::config::{Format, document};
 use crate::engine::Accepted;
 
+/// Where it stands what can be asked.
+const DESCRIPTION: &str = "See /api/v1/openapi.json for what it may be.";
 /// The media type of a configuration as text (RFC 9618 registers it).
 pub(super) const TOML: &str = "application/toml";
 
@@ -40,7 +42,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 pub(super) async fn text_of<S: Send + Sync>(request: Request, state: &S) -> Result<String, ProblemDocument> {
     let body = Bytes::from_request(request, state).await.map_err(|rejection| {
         let status = rejection.status();
-        ProblemDocument::new(status, "The body cannot be read", format!("{}.", rejection.body_text()))
+        let detail = format!(
+            "{}. Send it again, whole, as text of at most {LARGEST_BODY} bytes.",
+            rejection.body_text()
+        );
+        ProblemDocument::new(status, "The body cannot be read", detail)
     })?;
     String::from_utf8(body.into()).map_err(|error| {
         ProblemDocument::field("document", format!("not UTF-8 text: {error}"), "send it as UTF-8")
@@ -55,7 +61,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ProblemDocument> {
         let query = Query::from_request_parts(parts, state).await.map_err(|rejection| {
-            let detail = format!("{}.", rejection.body_text());
+            let detail = format!("{}. {DESCRIPTION}", rejection.body_text());
             ProblemDocument::new(StatusCode::BAD_REQUEST, "The query is not understood", detail)
         });
         query.map(|Query(query)| Self(query))
@@ -70,7 +76,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ProblemDocument> {
         let path = Path::from_request_parts(parts, state).await.map_err(|rejection| {
-            let detail = format!("{}.", rejection.body_text());
+            let detail = format!("{}. {DESCRIPTION}", rejection.body_text());
             ProblemDocument::new(StatusCode::BAD_REQUEST, "The path is not understood", detail)
         });
         path.map(|Path(path)| Self(path))

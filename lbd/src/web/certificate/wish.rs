@@ -66,7 +66,7 @@ impl From<CertificateRefusal> for ProblemDocument {
             CertificateRefusal::NothingOnTrial => Self::new(
                 StatusCode::CONFLICT,
                 "No certificate is on trial",
-                "It was confirmed or taken back already.",
+                "It was confirmed or taken back already. Look at the certificate in use; if it is not the right one, bring it again.",
             ),
             CertificateRefusal::NotReady => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -76,7 +76,10 @@ impl From<CertificateRefusal> for ProblemDocument {
             CertificateRefusal::NotStored(why) => Self::new(
                 StatusCode::INSUFFICIENT_STORAGE,
                 "The certificate could not be stored",
-                format!("{why}. It is still on trial."),
+                format!(
+                    "{why}. It is still on trial: confirm it again before its time is up. If that fails too, the disk is full \
+                     or damaged; the System Overview says more of it."
+                ),
             ),
         }
     }

@@ -14,6 +14,7 @@ use super::words::time;
 use super::{message, page_of};
 use crate::audit::{Entry, MOST_ENTRIES};
 use crate::web::Gateway;
+use crate::web::api::ProblemDocument;
 
 /// Where it is, for administrators.
 pub(in crate::web) const PAGE: &str = "/audit";
@@ -62,8 +63,8 @@ async fn page(
             page_of(StatusCode::OK, &Log { frame, q, rows, is_cut })
         }
         Err(error) => {
-            let text = format!("The audit log cannot be read: {error}.");
-            message::said(frame, StatusCode::INTERNAL_SERVER_ERROR, "The disk does not do its work", &text)
+            let why = format!("the audit log cannot be read: {error}");
+            message::refused(frame, &ProblemDocument::of_disk(&why))
         }
     }
 }

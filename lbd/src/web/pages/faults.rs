@@ -2,6 +2,7 @@
 
 use super::words::sentence;
 use crate::config::Problem;
+use crate::web::api::ProblemDocument;
 use crate::web::people::NotDone;
 
 /// By field; what belongs to none stands above the form.
@@ -30,6 +31,7 @@ impl From<NotDone> for Faults {
         match not_done {
             NotDone::Missing(what) => Self::beside("", what),
             NotDone::Wrong(problems) => Self::of_problems(&problems),
+            NotDone::Failed(why) => Self::beside("", ProblemDocument::of_disk(&why).sentences()),
         }
     }
 }

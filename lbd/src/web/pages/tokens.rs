@@ -103,7 +103,7 @@ async fn create(
             );
             page_of(StatusCode::OK, &Secret { frame, title, secret, text, back: PAGE })
         }
-        Err(why) => list(&gateway, frame, StatusCode::UNPROCESSABLE_ENTITY, typed, why.into()).await,
+        Err(why) => list(&gateway, frame, why.status(), typed, why.into()).await,
     }
 }
 

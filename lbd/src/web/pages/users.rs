@@ -89,12 +89,7 @@ async fn list(
 
 /// The secrets cannot be read.
 pub(super) fn unreadable(frame: Frame, why: &str) -> Response {
-    message::said(
-        frame,
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "The disk does not do its work",
-        &format!("{why}."),
-    )
+    message::refused(frame, &ProblemDocument::of_disk(why))
 }
 
 /// A secret that is shown this once.
@@ -133,8 +128,8 @@ async fn add(
     match gateway.access().add_user(&caller.author(), new).await {
         Ok(()) => one_time(frame, &name, password),
         Err(why) => {
-            let typed = Added { name, role };
-            list(&gateway, frame, StatusCode::UNPROCESSABLE_ENTITY, typed, why.into()).await
+            let (typed, status) = (Added { name, role }, why.status());
+            list(&gateway, frame, status, typed, why.into()).await
         }
     }
 }
