@@ -1,12 +1,14 @@
 //! The REST API and its description: Schemathesis reads the OpenAPI document, sends what it allows and what it forbids,
 //! and judges every answer.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
 use lab::lbd::SOON;
 use lab::random::rounds;
 use lab::{Host, Lab, Mode, peers, wait};
+use serde_json::json;
 
 use crate::{new_token, start};
 
@@ -16,29 +18,93 @@ const CHECKS: &str =
 /// Requests with bodies that are made up take longer than the time given for making them up.
 const SLACK: Duration = Duration::from_secs(300);
 
-#[test]
-fn no_request_gets_an_answer_that_the_description_does_not_know() {
-    let lab = Lab::single_arm();
-    let _scp = lab.server("NODE1").scp("DW_SCP", 2001, Mode::Good);
-    let base = start(&lab);
-    let token = new_token(&lab, "administrator");
-    judge(lab.administrator(), &base, &token, rounds(60, 300));
-    lab.lbd().status();
+/// A run: as whom, which of the operations, with which names of what there is, and for how many of the sixty parts of the
+/// time.
+struct Run {
+    role: &'static str,
+    filter: &'static [&'static str],
+    names: String,
+    parts: u64,
 }
 
-/// Names that there are, beside those that it makes up; what it removes would be gone for the rest.
-const NAMES: &str = "[[operations]]
-exclude-method = \"DELETE\"
+/// Without what removes: it would be gone for the rest.
+const KEEPING: &[&str] = &["--exclude-method", "DELETE"];
+/// The same alone.
+const REMOVING: &[&str] = &["--include-method", "DELETE"];
+const ALL: &[&str] = &[];
+
+/// Names for all operations, beside those that are made up.
+const THOSE_THAT_STAY: &str = "[[operations]]
+include-path-regex = \"/api/v1/\"
 [operations.parameters]
 service = \"POOL\"
 server = \"NODE1\"
 check = \"POOL-check\"
+user = \"ann\"
+token = \"spare\"
 ";
 
-/// Lets Schemathesis work for `seconds`.
-fn judge(host: &Host, base: &str, token: &str, seconds: u64) {
+/// A name of its own for each operation that removes, so that none removes what another one needs.
+fn those_that_go() -> String {
+    let named = |path: &str, parameters: &str| {
+        format!("[[operations]]\ninclude-path = \"/api/v1/{path}\"\n[operations.parameters]\n{parameters}\n")
+    };
+    [
+        named("services/{service}", "service = \"GONE\""),
+        named("services/{service}/servers/{server}", "service = \"POOL\"\nserver = \"NODE2\""),
+        named("health-checks/{check}", "check = \"SPARE\""),
+        named("users/{user}", "user = \"ann\""),
+        named("tokens/{token}", "token = \"spare\""),
+        named("persistence/{service}/{client}", "service = \"POOL\"\nclient = \"192.168.10.50\""),
+    ]
+    .concat()
+}
+
+/// What may be removed.
+fn add_what_goes(lab: &Lab) {
+    let post = |path: &str, body: serde_json::Value| {
+        lab.lbd().request("POST", &format!("/api/v1/{path}"), Some(&body.to_string())).expect(201);
+    };
+    post("health-checks", json!({"label": "SPARE", "type": "tcp"}));
+    let server = json!({"label": "NODE1", "address": lab.server("NODE1").address()});
+    post(
+        "services",
+        json!({"label": "GONE", "addresses": [lab.vip(5)], "ports": "2001", "health_check": "POOL-check", "real_server": [server]}),
+    );
+    post("users", json!({"name": "ann", "role": "viewer", "password": "a password of ann"}));
+    post("tokens", json!({"name": "spare", "role": "viewer", "days": 1}));
+}
+
+#[test]
+fn no_request_of_any_role_gets_an_answer_that_the_description_does_not_know() {
+    let lab = Lab::single_arm();
+    let _scp = lab.server("NODE1").scp("DW_SCP", 2001, Mode::Good);
+    let base = start(&lab);
+    add_what_goes(&lab);
+    let tokens = ["viewer", "operator", "administrator"].map(|role| (role, new_token(&lab, role)));
+    let tokens = BTreeMap::from(tokens);
+    let run = |role, filter, names: &str, parts| Run { role, filter, names: names.to_owned(), parts };
+    for run in [
+        run("viewer", ALL, THOSE_THAT_STAY, 9),
+        run("operator", ALL, THOSE_THAT_STAY, 11),
+        run("administrator", KEEPING, THOSE_THAT_STAY, 30),
+        run("administrator", REMOVING, &those_that_go(), 10),
+    ] {
+        judge(lab.administrator(), &base, &tokens[run.role], &run);
+    }
+    // Removing was not only refused.
+    for path in ["services/GONE", "services/POOL/servers/NODE2", "health-checks/SPARE"] {
+        assert_eq!(lab.lbd().request("GET", &format!("/api/v1/{path}"), None).status, 404, "{path}");
+    }
+    let users = lab.lbd().request("GET", "/api/v1/users", None).expect(200).text;
+    assert!(!users.contains("\"ann\""), "{users}");
+}
+
+/// Lets Schemathesis work.
+fn judge(host: &Host, base: &str, token: &str, run: &Run) {
+    let seconds = run.parts * rounds(60, 300) / 60;
     let folder = host.new_folder("schemathesis");
-    std::fs::write(folder.join("schemathesis.toml"), NAMES).expect("lab folder");
+    std::fs::write(folder.join("schemathesis.toml"), &run.names).expect("lab folder");
     let mut command: Command = host.command(&peers::program("st").to_string_lossy());
     command.current_dir(folder);
     command.args([
@@ -50,7 +116,7 @@ fn judge(host: &Host, base: &str, token: &str, seconds: u64) {
         CHECKS,
     ]);
     command.args(["--header", &format!("Authorization: Bearer {token}"), "--max-time", &seconds.to_string()]);
-    // The stream of events never ends by itself.
+    // The stream of events never ends by itself; it has a story of its own.
     command.args([
         "--exclude-path",
         "/api/v1/events",
@@ -60,11 +126,67 @@ fn judge(host: &Host, base: &str, token: &str, seconds: u64) {
         "--seed",
         "1",
     ]);
+    command.args(run.filter);
     let process = host.start(command, "schemathesis");
     let status = process.wait_exit(Duration::from_secs(seconds) + SLACK);
     let report = process.log();
-    println!("{report}");
-    assert!(status.success() && report.contains("generated,"), "{report}");
+    println!("as {}: {report}", run.role);
+    assert!(status.success() && report.contains("generated,"), "as {}: {report}", run.role);
+}
+
+/// Judges the answer to `GET /api/v1/events` by the description: status, media type, and what an event tells.
+const JUDGE_EVENT: &str = "
+import json, sys, jsonschema_rs
+description, answer = json.load(open(sys.argv[1])), open(sys.argv[2], newline='').read()
+head, _, body = answer.partition('\\r\\n\\r\\n')
+lines = head.split('\\r\\n')
+status = lines[0].split(' ')[1]
+media = next(line.split(': ')[1] for line in lines if line.lower().startswith('content-type: ')).split(';')[0]
+content = description['paths']['/api/v1/events']['get']['responses'][status]['content'][media]
+if media == 'application/problem+json':
+    told = json.loads(body)
+    schema = content['schema']
+else:
+    told = json.loads(next(line for line in body.splitlines() if line.startswith('data: '))[6:])
+    schema = {'$ref': '#/components/schemas/View'}
+schema = dict(schema, components=description['components'])
+jsonschema_rs.validate(schema, told)
+print(status)
+";
+
+#[test]
+fn the_stream_of_events_is_what_the_description_says_for_every_role_and_for_nobody() {
+    let lab = Lab::single_arm();
+    let base = start(&lab);
+    let host = lab.administrator();
+    let [script, description, answer] =
+        ["judge.py", "openapi.json", "answer"].map(|name| host.new_path(name));
+    std::fs::write(&script, JUDGE_EVENT).expect("lab folder");
+    host.run(format!(
+        "curl --insecure --silent --output {} {base}/api/v1/openapi.json",
+        description.display()
+    ))
+    .expect_ok();
+    let mut asked = vec![("401", "Bearer ek_nobody".to_owned())];
+    asked.extend(
+        ["viewer", "operator", "administrator"]
+            .map(|role| ("200", format!("Bearer {}", new_token(&lab, role)))),
+    );
+    for (status, authorization) in asked {
+        // The stream is left after two seconds, which curl calls a time-out.
+        let mut command = host.command("curl");
+        command.args(["--insecure", "--silent", "--include", "--no-buffer", "--max-time", "2", "--output"]);
+        command.arg(&answer).args([
+            "--header",
+            &format!("Authorization: {authorization}"),
+            &format!("{base}/api/v1/events"),
+        ]);
+        lab::process::run(command);
+        let mut judge = host.command(&peers::program("python").to_string_lossy());
+        judge.arg(&script).arg(&description).arg(&answer);
+        let judged = lab::process::run(judge);
+        assert_eq!(judged.expect_ok().trim(), status);
+    }
 }
 
 #[test]
