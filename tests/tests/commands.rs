@@ -130,7 +130,8 @@ fn the_configuration_is_shown_compared_applied_and_gone_back_to() {
     fs::write(&moved, other_port).unwrap();
     assert!(works(&lab, &format!("config apply {}", moved.display())).contains("lbd config confirm"));
     assert!(works(&lab, "config history").contains("on trial"));
-    works(&lab, "config revert");
+    assert!(refused(&run(&lab, "config revert 2"), 1).contains("changed meanwhile"));
+    works(&lab, &format!("config revert {}", lab.lbd().status()["pending_confirmation"]["version"]));
     assert_eq!(lab.lbd().config()["management"]["https_port"], 9443);
     assert!(refused(&run(&lab, "config confirm"), 1).contains("No configuration is on trial"));
 }
@@ -227,6 +228,8 @@ fn a_certificate_is_set_on_trial_and_kept_or_taken_back() {
     works(&lab, "certificate revert");
     assert_eq!(json(&lab, "certificate show")["fingerprint"], first);
     works(&lab, &set);
+    let another = format!("certificate confirm {}", first.as_str().unwrap());
+    assert!(refused(&run(&lab, &another), 1).contains("Another certificate is on trial"));
     works(&lab, "certificate confirm");
     let last = json(&lab, "certificate show");
     assert!(last["fingerprint"] != first && last["confirm_until"].is_null(), "{last}");

@@ -41,13 +41,24 @@ enum Verb {
         key: Option<PathBuf>,
     },
     /// Keep the one on trial
-    Confirm,
+    Confirm(Seen),
     /// Take the one on trial back now
-    Revert,
+    Revert(Seen),
+}
+
+/// The certificate that a verdict is about.
+#[derive(Debug, Args)]
+struct Seen {
+    /// Its fingerprint as it was shown: another one is left alone
+    #[arg(id = "seen", value_name = "FINGERPRINT")]
+    fingerprint: Option<String>,
 }
 
 pub(super) fn carry_out(Certificate { verb, common }: &Certificate) -> Result<(), CommandError> {
-    let post = |path: &str| Call::new(Method::POST, format!("{PATH}/{path}"));
+    let verdict = |path: &str, Seen { fingerprint }: &Seen| {
+        let tag = fingerprint.as_ref().map(|fingerprint| format!("\"{fingerprint}\""));
+        Call::new(Method::POST, format!("{PATH}/{path}")).based_on(tag)
+    };
     let call = match verb {
         Verb::Show => Call::new(Method::GET, PATH),
         Verb::Set { certificate, key } => {
@@ -55,8 +66,8 @@ pub(super) fn carry_out(Certificate { verb, common }: &Certificate) -> Result<()
             let body = json!({"certificate": read(certificate)?, "private_key": key});
             Call::new(Method::PUT, PATH).json(&body)
         }
-        Verb::Confirm => post("confirm"),
-        Verb::Revert => post("revert"),
+        Verb::Confirm(seen) => verdict("confirm", seen),
+        Verb::Revert(seen) => verdict("revert", seen),
     };
     show(&call.send(&common.way)?, common.json)
 }

@@ -55,11 +55,19 @@ enum Verb {
         why: Why,
     },
     /// Keep the version on trial
-    Confirm,
+    Confirm(Seen),
     /// Take the version on trial back now
-    Revert,
+    Revert(Seen),
     /// Make a configuration file the one in force
     Apply(ApplyFile),
+}
+
+/// The version that a verdict is about.
+#[derive(Debug, Args)]
+struct Seen {
+    /// Its number as it was shown: another one is left alone
+    #[arg(id = "seen", value_name = "VERSION")]
+    version: Option<u64>,
 }
 
 /// A configuration file that is to be in force.
@@ -87,16 +95,21 @@ impl FromStr for Side {
 }
 
 pub(super) fn carry_out(Config { verb, common }: &Config) -> Result<(), CommandError> {
-    let post = |path: &str| Call::new(Method::POST, format!("{PATH}/{path}")).send(&common.way);
+    let post = |path: &str| Call::new(Method::POST, format!("{PATH}/{path}"));
+    let verdict = |path: &str, Seen { version }: &Seen| {
+        let tag = version.map(|version| format!("\"v{version}\""));
+        accepted(&post(path).based_on(tag).send(&common.way)?, common.json)
+    };
     match verb {
         Verb::Show { version } => show(common, *version),
         Verb::Diff { from, to } => diff(common, from, to.as_ref()),
         Verb::History => history(common),
         Verb::Back { version, why } => {
-            accepted(&post(&why.at(&format!("versions/{version}/restore")))?, common.json)
+            let call = post(&why.at(&format!("versions/{version}/restore")));
+            accepted(&call.send(&common.way)?, common.json)
         }
-        Verb::Confirm => accepted(&post("confirm")?, common.json),
-        Verb::Revert => accepted(&post("revert")?, common.json),
+        Verb::Confirm(seen) => verdict("confirm", seen),
+        Verb::Revert(seen) => verdict("revert", seen),
         Verb::Apply(apply) => self::apply(apply, common),
     }
 }

@@ -16,6 +16,11 @@ impl Browser {
         self.session.post("url", &json!({"url": format!("{}{path}", self.base)}));
     }
 
+    /// Goes back to the page before.
+    pub fn go_back(&self) {
+        self.session.post("back", &json!({}));
+    }
+
     /// Path and query of the page shown.
     pub fn path(&self) -> String {
         let url = self.session.get("url");

@@ -339,6 +339,38 @@ fn another_address_is_set_where_lbd_sets_the_interfaces_and_taken_back() {
 }
 
 #[test]
+fn what_a_move_of_the_webui_has_left_is_taken_out_at_its_new_address() {
+    let lab = Lab::single_arm();
+    lab.appliance().ip("address flush dev eth0");
+    lab.lbd().start(&Config::datalink().with_network(lab.arms(), None));
+    let browser = Browser::of(&lab);
+    browser.open("/local/webui");
+    assert!(!browser.has("#others-title"), "there is nothing to take out");
+    browser.fill("#address", "192.168.10.11");
+    browser.click("form[action='/local/webui/listener'] button");
+    browser.wait_text("h1", "Version 2 is on trial");
+    wait_https(lab.administrator(), "https://192.168.10.11:9443");
+    browser.click("main a.primary");
+    browser.wait_text("h1", "Log in");
+    browser.fill("#password", PASSWORD);
+    browser.click("main form button[type=submit]");
+    browser.click("main .problems button[value=confirm]");
+    browser.wait_text("#others-title", "Other addresses of eth0");
+    browser.judge("webui-moved");
+    browser.click("main button[value='192.168.10.10/24']");
+    browser.wait_text("h1", "Version 3 is on trial");
+    browser.click("main a.primary");
+    browser.click("main .problems button[value=confirm]");
+    wait::until(SOON, "the trial to end", || lab.lbd().status()["pending_confirmation"].is_null());
+    browser.wait_text("h1", "WebUI & Certificate");
+    assert!(!browser.has("#others-title"));
+    let addresses = &lab.lbd().config()["network"]["interface"][0]["addresses"];
+    assert_eq!(addresses, &serde_json::json!(["192.168.10.11/24"]));
+    let found = lab::kernel::addresses(lab.appliance());
+    assert!(!found.iter().any(|address| address.contains("192.168.10.10/")), "{found:?}");
+}
+
+#[test]
 fn another_port_stays_when_it_is_confirmed_there() {
     let lab = Lab::single_arm();
     let browser = appliance(&lab);

@@ -6,6 +6,8 @@ use lab::browser::{Browser, PASSWORD};
 use lab::{Config, Lab, topology};
 use serde_json::json;
 
+use crate::admin::{fingerprint_on_the_wire, pair};
+
 const SEND: &str = ".closing button.primary";
 
 /// The second administrator, ann, at NODE2; the first one is there already.
@@ -89,4 +91,39 @@ fn an_old_page_decides_nothing_about_the_trial_of_somebody_else() {
         first.judge_refused(&format!("together-{verdict}-of-another"), 412);
         lab.lbd().request("POST", "/api/v1/config/revert", None).expect(200);
     }
+}
+
+#[test]
+fn an_old_page_decides_nothing_about_the_certificate_of_somebody_else() {
+    let lab = Lab::single_arm();
+    lab.lbd().start(&lab.config([&lab.pool()]));
+    let first = Browser::of(&lab);
+    let second = ann(&lab);
+    let bring = |browser: &Browser, name: &str| {
+        let [certificate, key] = pair(&lab, name);
+        browser.open("/local/webui");
+        browser.fill("#certificate", &certificate);
+        browser.fill("#private_key", &key);
+        browser.click("form[action='/local/webui/certificate'] button");
+        browser.wait_text("main .facts", name);
+    };
+    bring(&first, "mine.example");
+    second.open("/local/webui");
+    second.click("button[value=revert]");
+    second.wait_text("main .panel h2 .state", "valid");
+    bring(&second, "hers.example");
+    let hers = fingerprint_on_the_wire(&lab);
+    first.wait_text("#trial-title", "on trial");
+    for verdict in ["confirm", "revert"] {
+        first.click(&format!("button[value={verdict}]"));
+        first.wait_text("h1", "Another certificate is on trial");
+        first.wait_text("main", &hers);
+        assert_eq!(fingerprint_on_the_wire(&lab), hers);
+        // The way back in the browser is the way to the old page.
+        first.go_back();
+    }
+    first.judge_refused("together-other-certificate", 412);
+    second.click("button[value=confirm]");
+    second.wait_text("main .panel h2 .state", "ends soon");
+    assert_eq!(fingerprint_on_the_wire(&lab), hers);
 }

@@ -96,3 +96,28 @@ fn a_verdict_about_another_trial_than_the_one_seen_decides_nothing() {
     wait::until(SOON, "the trial to end", || pending().is_null());
     assert_eq!(lab.lbd().config()["network"]["default_gateway"], "192.168.10.3");
 }
+
+#[test]
+fn a_verdict_about_another_certificate_than_the_one_seen_decides_nothing() {
+    let lab = Lab::single_arm();
+    let base = start(&lab);
+    let program = Program::new(&lab, &base);
+    let fingerprint = || lab.lbd().request("GET", "/api/v1/certificate", None).expect(200).json;
+    let first = fingerprint()["fingerprint"].as_str().expect("text").to_owned();
+    let issuer = lab.administrator().authority("other.example");
+    let key = std::fs::read_to_string(&issuer.key).expect("a key that was just made");
+    let pair = json!({"certificate": issuer.pem(), "private_key": key}).to_string();
+    program.send("PUT", "certificate", "*", Some(&pair)).expect(200);
+    let shown = fingerprint();
+    let on_trial = shown["fingerprint"].as_str().expect("text");
+    assert!(on_trial != first && shown["confirm_until"].is_string(), "{shown}");
+    for verdict in ["confirm", "revert"] {
+        let path = format!("certificate/{verdict}");
+        let answer = program.send("POST", &path, &format!("\"{first}\""), None).expect(412);
+        assert!(answer.json["detail"].to_string().contains(on_trial), "{}", answer.text);
+        program.send("POST", &path, &first, None).expect(400);
+        assert_eq!(fingerprint(), shown, "still on trial");
+    }
+    program.send("POST", "certificate/revert", &format!("\"{on_trial}\""), None).expect(200);
+    assert_eq!(fingerprint()["fingerprint"], first);
+}

@@ -2,7 +2,9 @@
 
 use axum::Json;
 use axum::extract::{Extension, State};
-use axum::http::Method;
+use axum::http::header::{ETAG, IF_MATCH};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,6 +20,7 @@ pub(super) fn operations() -> Vec<Operation> {
     let verdict = |path, summary, handler| {
         Operation::write(Method::POST, path, summary, handler)
             .gives::<CertificateStatus>()
+            .if_match()
             .fails(&[409, 503, 507])
     };
     vec![
@@ -49,11 +52,30 @@ struct NewCertificate {
     private_key: Option<String>,
 }
 
-fn status(gateway: &Gateway) -> Result<Json<CertificateStatus>, ProblemDocument> {
-    Ok(Json(gateway.certificates().status().ok_or(CertificateRefusal::NotReady)?))
+/// Its fingerprint is its tag, by which a verdict is bound to the one that was seen.
+fn status(gateway: &Gateway) -> Result<Response, ProblemDocument> {
+    let status = gateway.certificates().status().ok_or(CertificateRefusal::NotReady)?;
+    let tag = format!("\"{}\"", status.certificate.fingerprint);
+    Ok(([(ETAG, tag)], Json(status)).into_response())
 }
 
-async fn show(State(gateway): State<Gateway>) -> Result<Json<CertificateStatus>, ProblemDocument> {
+/// The fingerprint that `If-Match` names; `None` where any will do.
+fn seen(headers: &HeaderMap) -> Result<Option<String>, ProblemDocument> {
+    let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let tag = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let tag = tag.filter(|tag| !tag.is_empty() && !tag.contains('"'));
+    tag.map(|tag| Some(tag.to_owned())).ok_or_else(|| {
+        let detail =
+            "Give If-Match the ETag that you were given with the certificate: its fingerprint in quotes.";
+        ProblemDocument::new(StatusCode::BAD_REQUEST, "If-Match is not understood", detail)
+    })
+}
+
+async fn show(State(gateway): State<Gateway>) -> Result<Response, ProblemDocument> {
     status(&gateway)
 }
 
@@ -61,7 +83,7 @@ async fn try_out(
     State(gateway): State<Gateway>,
     Extension(caller): Extension<Caller>,
     Body(NewCertificate { certificate, private_key }): Body<NewCertificate>,
-) -> Result<Json<CertificateStatus>, ProblemDocument> {
+) -> Result<Response, ProblemDocument> {
     gateway.try_certificate(&certificate, &private_key.unwrap_or_default(), caller.author())?;
     status(&gateway)
 }
@@ -69,15 +91,17 @@ async fn try_out(
 async fn confirm(
     State(gateway): State<Gateway>,
     Extension(caller): Extension<Caller>,
-) -> Result<Json<CertificateStatus>, ProblemDocument> {
-    gateway.confirm_certificate(&caller.author()).await?;
+    headers: HeaderMap,
+) -> Result<Response, ProblemDocument> {
+    gateway.confirm_certificate(&caller.author(), seen(&headers)?).await?;
     status(&gateway)
 }
 
 async fn revert(
     State(gateway): State<Gateway>,
     Extension(caller): Extension<Caller>,
-) -> Result<Json<CertificateStatus>, ProblemDocument> {
-    gateway.revert_certificate(&caller.author())?;
+    headers: HeaderMap,
+) -> Result<Response, ProblemDocument> {
+    gateway.revert_certificate(&caller.author(), seen(&headers)?.as_deref())?;
     status(&gateway)
 }

@@ -170,7 +170,9 @@ impl From<Refusal> for ProblemDocument {
                     capitalised(&why)
                 ),
             ),
-            Refusal::NoEntry(what) => Self::missing(format!("There is no {what}; it may have been removed: look at what there is.")),
+            Refusal::NoEntry(what) => {
+                Self::missing(format!("There is no {what}; it may have been removed: look at what there is."))
+            }
             Refusal::Exists(what) => Self::new(
                 StatusCode::CONFLICT,
                 "There is one of that name already",
@@ -231,6 +233,10 @@ mod tests {
             let told = ProblemDocument::from(refusal.clone()).sentences();
             assert!(told.contains(next), "{refusal:?}: {told}");
         }
-        assert!(ProblemDocument::of_disk("cannot write").sentences().starts_with("Cannot write. Balancing goes on"));
+        assert!(
+            ProblemDocument::of_disk("cannot write")
+                .sentences()
+                .starts_with("Cannot write. Balancing goes on")
+        );
     }
 }

@@ -83,6 +83,8 @@ pub enum CertificateRefusal {
     OnTrial(Timestamp),
     /// None is on trial.
     NothingOnTrial,
+    /// Another one is shown than the one that was seen: that of this fingerprint.
+    Another(String),
     /// There is none in use yet.
     NotReady,
     /// The disk did not take it.
@@ -171,7 +173,7 @@ impl Certificates {
     /// Takes the one on trial back once its time is up; returns whose it was if it did.
     pub fn expire(&self, now: Instant) -> Option<Author> {
         let is_over = self.0.state.borrow().trial.as_ref().is_some_and(|trial| trial.deadline <= now);
-        if is_over { self.take_back().ok() } else { None }
+        if is_over { self.take_back(None).ok() } else { None }
     }
 
     /// Waits until a trial may have ended by itself.
@@ -182,24 +184,25 @@ impl Certificates {
         }
     }
 
-    /// Takes the one on trial back now; returns whose it was.
-    pub fn take_back(&self) -> Result<Author, CertificateRefusal> {
+    /// Takes the one on trial back now; returns whose it was. With the fingerprint of the one that was `seen`, no other.
+    pub fn take_back(&self, seen: Option<&str>) -> Result<Author, CertificateRefusal> {
         let mut by = Err(CertificateRefusal::NothingOnTrial);
         self.0.state.send_modify(|state| {
-            if let Some(trial) = state.trial.take() {
+            by = state.expect_seen(seen);
+            if by.is_ok()
+                && let Some(trial) = state.trial.take()
+            {
                 state.in_use = Some(trial.previous);
-                by = Ok(trial.by);
             }
         });
         by
     }
 
-    /// Keeps the one on trial. Waits for the disk.
-    pub fn confirm(&self) -> Result<(), CertificateRefusal> {
+    /// Keeps the one on trial; with the fingerprint of the one that was `seen`, no other. Waits for the disk.
+    pub fn confirm(&self, seen: Option<&str>) -> Result<(), CertificateRefusal> {
         let state = self.0.state.borrow().clone();
-        let (Some(in_use), Some(_)) = (state.in_use, state.trial) else {
-            return Err(CertificateRefusal::NothingOnTrial);
-        };
+        state.expect_seen(seen)?;
+        let Some(in_use) = state.in_use else { return Err(CertificateRefusal::NothingOnTrial) };
         write(&self.0.path, &in_use.pem)
             .map_err(|error| CertificateRefusal::NotStored(writing(&self.0.path, error).to_string()))?;
         self.0.state.send_modify(|state| {
@@ -208,6 +211,20 @@ impl Certificates {
             state.in_use = Some(in_use);
         });
         Ok(())
+    }
+}
+
+impl State {
+    /// Whose the one on trial is; a page that was open for longer must not decide about another one.
+    fn expect_seen(&self, seen: Option<&str>) -> Result<Author, CertificateRefusal> {
+        let shown = self.in_use.as_ref().map(|in_use| in_use.view.fingerprint.as_str()).unwrap_or_default();
+        match &self.trial {
+            None => Err(CertificateRefusal::NothingOnTrial),
+            Some(_) if seen.is_some_and(|seen| seen != shown) => {
+                Err(CertificateRefusal::Another(shown.to_owned()))
+            }
+            Some(trial) => Ok(trial.by.clone()),
+        }
     }
 }
 
@@ -252,11 +269,25 @@ mod tests {
             certificates.try_out(&pair, "", Author::lbd()),
             Err(CertificateRefusal::OnTrial(_))
         ));
-        certificates.confirm().unwrap();
-        assert_eq!(certificates.confirm(), Err(CertificateRefusal::NothingOnTrial));
+        certificates.confirm(None).unwrap();
+        assert_eq!(certificates.confirm(None), Err(CertificateRefusal::NothingOnTrial));
         assert_eq!(fingerprint(&started(folder.path())), fingerprint(&certificates));
         let public = certificates.public_pem().unwrap();
         assert!(public.ends_with("-----END CERTIFICATE-----\n") && !public.contains("PRIVATE"));
+    }
+
+    #[test]
+    fn a_verdict_about_another_one_than_was_seen_decides_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let certificates = started(folder.path());
+        let first = fingerprint(&certificates);
+        certificates.try_out(&make().unwrap(), "", Author::lbd()).unwrap();
+        let shown = fingerprint(&certificates);
+        let another = CertificateRefusal::Another(shown.clone());
+        assert_eq!(certificates.confirm(Some(&first)), Err(another.clone()));
+        assert_eq!(certificates.take_back(Some(&first)), Err(another));
+        assert_eq!(certificates.confirm(Some(&shown)), Ok(()));
+        assert_eq!(certificates.take_back(Some(&shown)), Err(CertificateRefusal::NothingOnTrial));
     }
 
     #[test]
@@ -264,7 +295,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let certificates = started(folder.path());
         let first = fingerprint(&certificates);
-        assert_eq!(certificates.take_back(), Err(CertificateRefusal::NothingOnTrial));
+        assert_eq!(certificates.take_back(None), Err(CertificateRefusal::NothingOnTrial));
         let pair = make().unwrap();
         certificates.try_out(&pair, "", Author::lbd()).unwrap();
         let now = Instant::now();
@@ -272,7 +303,7 @@ mod tests {
         assert_eq!(certificates.expire(now + TRIAL), Some(Author::lbd()));
         assert_eq!(fingerprint(&certificates), first);
         certificates.try_out(&pair, "", Author::lbd()).unwrap();
-        certificates.take_back().unwrap();
+        certificates.take_back(None).unwrap();
         assert_eq!((fingerprint(&certificates), certificates.status().unwrap().confirm_until), (first, None));
     }
 }

@@ -33,18 +33,26 @@ impl Gateway {
         Ok(until)
     }
 
-    /// Keeps the certificate on trial.
-    pub(in crate::web) async fn confirm_certificate(&self, by: &Author) -> Result<(), CertificateRefusal> {
+    /// Keeps the certificate on trial; with the fingerprint of the one that was `seen`, no other.
+    pub(in crate::web) async fn confirm_certificate(
+        &self,
+        by: &Author,
+        seen: Option<String>,
+    ) -> Result<(), CertificateRefusal> {
         let certificates = self.certificates().clone();
-        let confirmed = tokio::task::spawn_blocking(move || certificates.confirm()).await;
+        let confirmed = tokio::task::spawn_blocking(move || certificates.confirm(seen.as_deref())).await;
         confirmed.unwrap_or_else(|error| Err(CertificateRefusal::NotStored(error.to_string())))?;
         self.access().audit().change(by, &["certificate confirmed".into()]);
         Ok(())
     }
 
-    /// Takes the certificate on trial back now.
-    pub(in crate::web) fn revert_certificate(&self, by: &Author) -> Result<(), CertificateRefusal> {
-        self.certificates().take_back()?;
+    /// Takes the certificate on trial back now; with the fingerprint of the one that was `seen`, no other.
+    pub(in crate::web) fn revert_certificate(
+        &self,
+        by: &Author,
+        seen: Option<&str>,
+    ) -> Result<(), CertificateRefusal> {
+        self.certificates().take_back(seen)?;
         self.access()
             .audit()
             .change(by, &["trial of a certificate ended: the one before it is shown again".into()]);
@@ -67,6 +75,14 @@ impl From<CertificateRefusal> for ProblemDocument {
                 StatusCode::CONFLICT,
                 "No certificate is on trial",
                 "It was confirmed or taken back already. Look at the certificate in use; if it is not the right one, bring it again.",
+            ),
+            CertificateRefusal::Another(fingerprint) => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "Another certificate is on trial",
+                format!(
+                    "Nothing was decided: meanwhile the certificate with the fingerprint {fingerprint} is on trial. Look \
+                     at it, then decide about that one."
+                ),
             ),
             CertificateRefusal::NotReady => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,

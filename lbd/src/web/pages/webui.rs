@@ -17,6 +17,7 @@ use super::frame::Frame;
 use super::trial::{after_change, port_of};
 use super::words::{Badge, counted, time};
 use super::{message, page_of};
+use crate::config::values::quoted;
 use crate::config::{Document, Problem, address_with_prefix};
 use crate::engine::Refusal;
 use crate::network::topology::Network;
@@ -36,6 +37,7 @@ pub(super) fn routes() -> Router<Gateway> {
         .route("/local/webui/certificate", post(bring))
         .route("/local/webui/verdict", post(judge))
         .route("/local/webui/listener", post(move_listener))
+        .route("/local/webui/address", post(take_out))
 }
 
 #[derive(Template)]
@@ -46,6 +48,8 @@ struct WebUi {
     /// As typed, but never the key.
     certificate: String,
     listener: Listener,
+    /// Addresses of the same network that the interface has besides, as the configuration writes them.
+    others: Vec<String>,
     based_on: u64,
     faults: Faults,
 }
@@ -56,7 +60,7 @@ impl WebUi {
         let Listener { interface, address, .. } = &self.listener;
         let address_hint = "An IPv4 address of that interface. Where the configuration sets the interface's addresses, \
                             another one of the same network is added to them; the present one stays until you take it \
-                            out of [[network.interface]].";
+                            out below.";
         [
             ("interface", "Interface", interface, "Over which administrators come, for example eth0."),
             ("address", "Address", address, address_hint),
@@ -112,6 +116,7 @@ fn show(gateway: &Gateway, frame: Frame, status: StatusCode, typed: Typed) -> Re
         shown: gateway.certificates().status().map(|status| shown(status, Timestamp::now())),
         certificate: typed.certificate,
         listener: typed.listener.unwrap_or_else(|| Listener::of(&latest.document)),
+        others: others(&latest.document),
         based_on: latest.view.configuration_version,
         faults: typed.faults,
     };
@@ -166,17 +171,19 @@ async fn bring(
 struct Verdict {
     /// `confirm` or `revert`.
     verdict: String,
+    /// Of the certificate that the page showed.
+    fingerprint: String,
 }
 
 async fn judge(
     State(gateway): State<Gateway>,
     Extension(caller): Extension<Caller>,
     frame: Frame,
-    Form(Verdict { verdict }): Form<Verdict>,
+    Form(Verdict { verdict, fingerprint }): Form<Verdict>,
 ) -> Response {
     let result = match verdict.as_str() {
-        "confirm" => gateway.confirm_certificate(&caller.author()).await,
-        _ => gateway.revert_certificate(&caller.author()),
+        "confirm" => gateway.confirm_certificate(&caller.author(), Some(fingerprint)).await,
+        _ => gateway.revert_certificate(&caller.author(), Some(&fingerprint)),
     };
     match result {
         Ok(()) => Redirect::to(PAGE).into_response(),
@@ -225,6 +232,53 @@ async fn move_listener(
         Err(Refusal::Invalid(problems)) => {
             refused(frame, Faults::of_problems(&named_by_input(problems, &gateway.latest().document)))
         }
+        Err(refusal) => message::refused(frame, &ProblemDocument::from(refusal)),
+    }
+}
+
+/// Addresses that a move of the WebUI may have left: those of the interface's network but the one where it answers.
+fn others(document: &Document) -> Vec<String> {
+    let management = &document.management;
+    let interfaces = document.network.iter().flat_map(|network| &network.interface);
+    let own = interfaces.into_iter().find(|known| known.name == management.interface);
+    let addresses = own.map(|own| own.addresses.as_slice()).unwrap_or_default();
+    let known = addresses.iter().filter_map(|text| Some((text, address_with_prefix(text).ok()?)));
+    let known: Vec<_> = known.collect();
+    let Ok(present) = management.address.parse::<IpAddr>() else { return Vec::new() };
+    let Some((_, home)) = known.iter().find(|(_, network)| network.address == present) else {
+        return Vec::new();
+    };
+    let is_near = |network: &Network| home.contains(network.address) && network.address != present;
+    known.iter().filter(|(_, network)| is_near(network)).map(|(text, _)| (*text).clone()).collect()
+}
+
+#[derive(Deserialize)]
+struct Outgoing {
+    address: String,
+    based_on: u64,
+}
+
+/// Takes an address out that the WebUI does not need any more. A page of its own for it, as who has moved the WebUI looks
+/// here for what is left of the move, and would otherwise have to edit the whole document; on trial like every change of
+/// addresses.
+async fn take_out(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    frame: Frame,
+    Form(Outgoing { address, based_on }): Form<Outgoing>,
+) -> Response {
+    let edit = |document: &mut Document| {
+        let is_offered = others(document).contains(&address);
+        let name = document.management.interface.clone();
+        let mut interfaces = document.network.iter_mut().flat_map(|network| &mut network.interface);
+        let own = interfaces.find(|known| known.name == name).filter(|_| is_offered);
+        let missing = || Refusal::NoEntry(format!("address {} of {name} to take out", quoted(&address)));
+        own.ok_or_else(missing)?.addresses.retain(|known| *known != address);
+        Ok(())
+    };
+    let comment = format!("{} taken out", address.chars().take(50).collect::<String>());
+    match gateway.edit(caller.author(), comment, Some(based_on), edit).await {
+        Ok(accepted) => after_change(frame, &gateway, accepted, PAGE),
         Err(refusal) => message::refused(frame, &ProblemDocument::from(refusal)),
     }
 }
@@ -308,6 +362,14 @@ mod tests {
             assert_eq!(addresses(&document), ["10.0.0.1/8", "192.168.10.10/24"], "{there_or_far}");
         }
         assert_eq!(moved("", "eth0", "192.168.10.11").network, None);
+    }
+
+    #[test]
+    fn what_a_move_has_left_can_be_taken_out() {
+        let near = moved(NETWORK, "eth0", "192.168.10.11");
+        assert_eq!(others(&near), ["192.168.10.10/24"], "what lies in another network serves something else");
+        assert_eq!(others(&moved("", "eth0", "192.168.10.11")), [""; 0]);
+        assert_eq!(others(&moved(NETWORK, "eth1", "192.168.10.11")), [""; 0]);
     }
 
     #[test]
