@@ -29,6 +29,7 @@ use crate::dataplane::Dataplane;
 use crate::engine::{Accepted, Effect, Ending, Engine, Event, Now, Refusal, RequestId, Target};
 use crate::fallback;
 use crate::health;
+use crate::log::forward::{Recipients, forward};
 use crate::log::journal::Journal;
 use crate::log::kernel;
 use crate::network::announce;
@@ -170,6 +171,7 @@ struct Driver {
     /// Whether connections are counted in a hurry.
     hurry: watch::Sender<bool>,
     listen: watch::Sender<Option<SocketAddr>>,
+    recipients: watch::Sender<Recipients>,
     waiting: BTreeMap<u64, oneshot::Sender<Result<Accepted, Refusal>>>,
     requests_seen: u64,
     published_at: Instant,
@@ -211,6 +213,7 @@ impl Driver {
             destinations: watch::Sender::default(),
             hurry: watch::Sender::default(),
             listen: watch::Sender::default(),
+            recipients: watch::Sender::default(),
             waiting: BTreeMap::new(),
             requests_seen: 0,
             published_at: Instant::now(),
@@ -239,6 +242,7 @@ impl Driver {
         self.tasks.spawn(conntrack::count(ledger, proxy, self.hurry.subscribe(), self.sender.clone()));
         self.tasks.spawn(topology_task(self.destinations.subscribe(), self.sender.clone()));
         self.tasks.spawn(web::local::serve(gateway.clone(), paths.control_socket));
+        self.tasks.spawn(forward(self.recipients.subscribe(), self.journal.clone(), self.sender.clone()));
         self.tasks.spawn(fallback::serve(gateway.watch()));
         self.tasks.spawn(web::https::serve(gateway, self.listen.subscribe(), self.sender.clone()));
         Ok(())
@@ -378,6 +382,13 @@ impl Driver {
             }
             Effect::WatchRoutes(destinations) => {
                 self.destinations.send_replace(destinations);
+            }
+            Effect::SendLog(recipients) => {
+                self.recipients.send_if_modified(|current| {
+                    let differs = *current != recipients;
+                    *current = recipients;
+                    differs
+                });
             }
             Effect::Listen(address) => {
                 // Only another address is a reason to open the port anew.

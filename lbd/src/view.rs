@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::log::entry::Severity;
+
 /// Length of a step of [`ServiceView::recent_connections_per_second`].
 pub const COURSE_STEP_SECONDS: u64 = 30;
 /// So many steps are kept: ten minutes, in which who is called at night sees when it began.
@@ -37,8 +39,42 @@ pub struct View {
     pub fast_path: FastPath,
     /// How the health checks run.
     pub checks: ChecksView,
+    /// Who gets the log; in the order of the configuration.
+    #[serde(default)]
+    pub syslog_servers: Vec<SyslogServerView>,
     /// In the order of the configuration.
     pub virtual_services: Vec<ServiceView>,
+}
+
+/// A syslog server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SyslogServerView {
+    /// Its name.
+    pub label: String,
+    /// Address and port.
+    pub place: String,
+    /// `UDP`, `TCP` or `TLS`.
+    pub transport: String,
+    /// It gets lines as grave as this or graver.
+    pub severity: Severity,
+    /// Whether it takes the log.
+    pub state: SyslogState,
+    /// In words.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Whether a syslog server takes the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SyslogState {
+    /// Nothing has been sent yet.
+    Connecting,
+    /// It does; with UDP nobody has said that it does not.
+    Up,
+    /// It does not.
+    Down,
 }
 
 /// A configuration on trial.

@@ -15,6 +15,7 @@ mod server;
 mod service;
 mod settings;
 mod status;
+mod syslog;
 mod trust;
 mod way;
 
@@ -76,6 +77,8 @@ enum Verb {
     Audit(people::Audit),
     /// What lbd, init and the kernel have to say
     Log(log::Log),
+    /// Syslog servers that get the log: list, add, edit, remove
+    Syslog(syslog::Syslog),
     /// The certificate of the WebUI: show, set, confirm, revert
     Certificate(certificate::Certificate),
     /// List the connections of clients, or those that have closed
@@ -164,6 +167,7 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
         Verb::Token(token) => people::carry_out_token(&token)?,
         Verb::Audit(audit) => people::show_audit(&audit)?,
         Verb::Log(question) => log::show(&question)?,
+        Verb::Syslog(syslog) => syslog::carry_out(&syslog)?,
         Verb::Certificate(certificate) => certificate::carry_out(&certificate)?,
         Verb::Probe(probe) => probe::carry_out(probe)?,
         Verb::Connections(question) => connections::show(&question)?,

@@ -39,6 +39,9 @@ pub struct Document {
     /// See [`super::Layer4`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer4: Option<Layer4Document>,
+    /// See [`super::SyslogServer`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub syslog_server: Vec<SyslogServerDocument>,
     /// See [`super::HealthCheck`].
     #[serde(default)]
     pub health_check: Vec<HealthCheckDocument>,
@@ -72,6 +75,33 @@ pub struct Layer4Document {
     /// is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snat_ports_warning_percent: Option<i64>,
+}
+
+/// A server that gets the log by syslog (RFC 5424).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SyslogServerDocument {
+    /// Unique name.
+    pub label: String,
+    /// IPv4 or IPv6 address.
+    pub address: String,
+    /// Port; where none is given 514, with `tls` 6514.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<i64>,
+    /// `udp` (RFC 5426), `tcp` (RFC 6587, octet counting) or `tls` (RFC 5425); `udp` where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<String>,
+    /// Only lines as grave as this or graver: `emergency`, `alert`, `critical`, `error`, `warning`, `notice`, `info` or
+    /// `debug`; `info` where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<String>,
+    /// With `tls`: how the server's certificate is verified: `none`, `system` (the usual authorities), or certificates in
+    /// PEM; `system` where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_verify: Option<String>,
+    /// With `tls`: the name that the certificate must hold; the address where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_server_name: Option<String>,
 }
 
 /// The appliance's own network.

@@ -19,12 +19,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use check_kind::CheckKind;
+pub use check_kind::{CheckKind, Tls};
 pub use document::{Document, Format};
 pub(crate) use validate::{address_with_prefix, ipv4_address};
 pub use validate::{check_problems, validate};
 pub use values::{AeTitle, HostName, InterfaceName, Label, Ports, Weight};
 
+use crate::log::entry::Severity;
 use crate::network::topology::{Family, Network};
 
 /// A whole configuration that passed every rule. Labels are unique and every reference resolves.
@@ -36,6 +37,8 @@ pub struct Config {
     pub network: Option<NetworkSettings>,
     /// What concerns all services.
     pub layer4: Layer4,
+    /// Who gets the log; each label once.
+    pub syslog_servers: Vec<SyslogServer>,
     /// In the order of the document, which is the order of every view.
     pub services: Vec<VirtualService>,
     /// The document this was made from: what is stored and shown.
@@ -77,6 +80,41 @@ pub struct Layer4 {
     pub fast_path: bool,
     /// So many of a hundred SNAT source ports towards a server in use are worth a warning: 10 to 100.
     pub snat_ports_warning_percent: u8,
+}
+
+/// A server that gets the log by syslog (RFC 5424).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyslogServer {
+    /// Unique name.
+    pub label: Label,
+    /// Where it listens.
+    pub place: SocketAddr,
+    /// How it is reached.
+    pub transport: SyslogTransport,
+    /// It gets lines as grave as this or graver.
+    pub severity: Severity,
+}
+
+/// How a syslog server is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyslogTransport {
+    /// A datagram a line (RFC 5426): nobody knows whether it arrives.
+    Udp,
+    /// Lines with their length before them (RFC 6587 section 3.4.1).
+    Tcp,
+    /// The same within TLS (RFC 5425).
+    Tls(Tls),
+}
+
+impl SyslogTransport {
+    /// For people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls(_) => "TLS",
+        }
+    }
 }
 
 /// A virtual address with ports, and the real servers behind it.

@@ -15,6 +15,7 @@ use crate::conntrack::census::Census;
 use crate::conntrack::names::Names;
 use crate::health::titles::Search;
 use crate::health::{Failure, Passed};
+use crate::log::forward::{Recipients, Trouble};
 use crate::network::topology::{Interface, Topology};
 use crate::plan::Desired;
 use crate::store::{Author, Standing};
@@ -110,6 +111,13 @@ pub enum Event {
     Looked(Findings),
     /// The management port listens, or why it does not.
     Listening(Result<(), String>),
+    /// A syslog server takes the log, or why it does not.
+    Forwarded {
+        /// Its label.
+        server: Label,
+        /// Why not.
+        trouble: Trouble,
+    },
 }
 
 /// Something to do.
@@ -178,6 +186,8 @@ pub enum Effect {
     WatchRoutes(BTreeSet<IpAddr>),
     /// Answer management requests there.
     Listen(SocketAddr),
+    /// Send the log there.
+    SendLog(Recipients),
 }
 
 /// What came of an apply. The rules are one transaction; all else is done as far as it can be.

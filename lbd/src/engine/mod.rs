@@ -16,6 +16,7 @@ mod connections;
 mod counters;
 mod course;
 mod fallback_server;
+mod forwarding;
 mod kernel;
 mod lateness;
 mod messages;
@@ -51,6 +52,7 @@ use checks::Checks;
 use connections::Connections;
 pub use connections::Ending;
 use counters::Counters;
+use forwarding::Forwarding;
 use kernel::Kernel;
 pub use messages::{
     Accepted, Effect, Event, Now, Outcome, ProbeId, Proposal, Refusal, RequestId, ServerKey, Target,
@@ -98,6 +100,7 @@ pub struct Engine {
     counters_due: Duration,
     pulse: Pulse,
     room: Room,
+    forwarding: Forwarding,
     connections: Connections,
     shares: Shares,
     /// Servers may have left since connections were last looked at.
@@ -144,6 +147,7 @@ impl Engine {
             counters_due: now.monotonic + COUNTER_INTERVAL,
             pulse: Pulse::default(),
             room: Room::default(),
+            forwarding: Forwarding::default(),
             plan: Plan::default(),
             plan_is_old: true,
             unsettled_services: BTreeSet::new(),
@@ -192,6 +196,7 @@ impl Engine {
             Event::RoomFound(has_room) => self.room.found(has_room),
             Event::Looked(findings) => self.pulse.found(findings),
             Event::Listening(result) => self.not_listening = result.err(),
+            Event::Forwarded { server, trouble } => self.forwarding.heard(&server, trouble, now),
         }
         effects.extend(self.settle(now));
         effects.extend(self.end_connections(now));
@@ -320,6 +325,7 @@ impl Engine {
     fn follow_config(&mut self) -> Vec<Effect> {
         self.plan_is_old = true;
         self.title_help.forget();
+        let send_log = self.send_log();
         let servers = self.config.services.iter().flat_map(VirtualService::destinations);
         let management = &self.config.management;
         vec![
@@ -327,6 +333,7 @@ impl Engine {
             Effect::Listen((management.address, management.https_port).into()),
             Effect::NameServers(Names::of(&self.numbering)),
             Effect::CountOften(self.counts_matter()),
+            send_log,
         ]
     }
 

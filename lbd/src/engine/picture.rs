@@ -43,11 +43,12 @@ impl Engine {
                 different: self.checks.count(),
                 latest_start_milliseconds: self.checks.lateness().largest().as_secs_f64() * 1e3,
             },
+            syslog_servers: self.syslog_views(),
             virtual_services: services,
         }
     }
 
-    fn host_name(&self) -> String {
+    pub(super) fn host_name(&self) -> String {
         let configured = self.config.network.as_ref().and_then(|network| network.host_name.as_ref());
         configured.map_or_else(|| self.host_name.clone(), ToString::to_string)
     }
@@ -65,6 +66,7 @@ impl Engine {
         problems.extend(self.connections.problems());
         problems.extend(self.counters.problem());
         problems.extend(self.room.problem());
+        problems.extend(self.forwarding.problems());
         problems.extend(self.ports_problems());
         problems.extend(self.not_listening.clone());
         problems.extend(self.certificate_problems());

@@ -135,7 +135,8 @@ impl World {
                 | Effect::NameServers(_)
                 | Effect::CountOften(_)
                 | Effect::WatchRoutes(_)
-                | Effect::Listen(_) => {}
+                | Effect::Listen(_)
+                | Effect::SendLog(_) => {}
             }
         }
         assert!(self.applies.len() <= 1, "one apply at a time");
@@ -762,6 +763,38 @@ fn what_was_counted_is_not_told_as_of_now_while_it_cannot_be_counted() {
     world.event(Event::Counters(Err("no memory".into())));
     assert_eq!(world.engine.view().virtual_services[0].traffic.connections_per_second, None);
     assert!(told(&world).3);
+}
+
+#[test]
+fn a_syslog_server_that_takes_nothing_is_told_until_it_does() {
+    let servers = "[[syslog_server]]\nlabel = \"SIEM\"\naddress = \"10.1.2.3\"\ntransport = \"tcp\"\n";
+    let mut world = World::with_config(&format!("{EXAMPLE}\n{servers}"), Listing::default());
+    world.calm_down();
+    let seen = |world: &World| {
+        let view = world.engine.view();
+        let server = &view.syslog_servers[0];
+        let problems = view.problems.iter().filter(|problem| problem.contains("The syslog server SIEM"));
+        (server.state, server.reason.clone(), problems.count())
+    };
+    assert_eq!(seen(&world).0, crate::view::SyslogState::Connecting);
+    let server = crate::config::Label::try_from("SIEM").unwrap();
+    for trouble in [Some("connection refused".to_owned()), None] {
+        world.run_for(Duration::from_secs(60));
+        let since = world.now.wall;
+        world.event(Event::Forwarded { server: server.clone(), trouble: trouble.clone() });
+        world.run_for(Duration::from_secs(60));
+        world.event(Event::Forwarded { server: server.clone(), trouble: trouble.clone() });
+        let (state, reason, problems) = seen(&world);
+        assert_eq!(problems, usize::from(trouble.is_some()));
+        assert_eq!(state == crate::view::SyslogState::Down, trouble.is_some());
+        assert_eq!(reason, trouble.unwrap_or_else(|| "takes the log".into()));
+        assert_eq!(world.engine.view().syslog_servers[0].since, since);
+    }
+    world.change(1, EXAMPLE);
+    world.calm_down();
+    assert!(world.engine.view().syslog_servers.is_empty());
+    world.event(Event::Forwarded { server, trouble: Some("late news".into()) });
+    assert!(!world.engine.view().problems.iter().any(|problem| problem.contains("syslog")));
 }
 
 #[test]

@@ -22,7 +22,7 @@ const PATH: &str = "typed_for";
 /// What is carried takes this much more of the log-in's form.
 pub(super) const ROOM: usize = LARGEST + MOST_FIELDS * PREFIX.len() + 2048;
 /// Where the forms are in which much is typed.
-const FORMS: &str = "/cluster/";
+const FORMS: [&str; 2] = ["/cluster/", "/logs/servers/"];
 /// What a press of a button orders there: to be pressed again where one sees what it does.
 const ORDERS: [&str; 2] = ["/remove", "/switch"];
 /// Inputs that hold secrets.
@@ -63,7 +63,8 @@ impl Carried {
         let is_secret = |(name, text): &(String, String)| {
             SECRETS.contains(&name.as_str()) && !text.is_empty() || text.contains("PRIVATE KEY")
         };
-        let is_ours = login::safe(&self.path) == self.path && self.path.starts_with(FORMS);
+        let is_ours =
+            login::safe(&self.path) == self.path && FORMS.iter().any(|forms| self.path.starts_with(forms));
         let is_ours = is_ours && !ORDERS.iter().any(|order| self.path.ends_with(order));
         let is_usual = (1..=MOST_FIELDS).contains(&self.fields.len()) && !self.fields.iter().any(is_secret);
         (is_ours && is_usual).then_some(self)

@@ -111,6 +111,7 @@ pub fn initial_document(settings: &Settings) -> Document {
         management,
         layer4: None,
         network: Some(network),
+        syslog_server: Vec::new(),
         health_check: Vec::new(),
         virtual_service: Vec::new(),
     }

@@ -8,6 +8,7 @@ mod admin;
 mod cluster;
 mod failure;
 mod keyboard;
+mod logs;
 mod overview;
 mod plain;
 mod states;

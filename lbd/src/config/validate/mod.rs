@@ -8,6 +8,7 @@ mod pins;
 mod proxy;
 mod services;
 mod snat_pool;
+mod syslog;
 
 pub use checks::check_problems;
 pub(crate) use network::address_with_prefix;
@@ -39,6 +40,7 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
     let management = management(&mut check, &document.management);
     let network = document.network.as_ref().map(|network| network::settings(&mut check, network));
     let layer4 = layer4(&mut check, &document.layer4.clone().unwrap_or_default());
+    let syslog_servers = syslog::servers(&mut check, &document.syslog_server);
     let checks = checks::health_checks(&mut check, &document.health_check);
     let services = services::services(&mut check, &document.virtual_service, &checks);
     if let (Some(management), Some(network)) = (&management, &network) {
@@ -53,7 +55,7 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
     let services = services.into_values().collect();
     match (management, layer4, check.problems) {
         (Some(management), Some(layer4), problems) if problems.is_empty() => {
-            Ok(Config { management, network, layer4, services, document: document.into() })
+            Ok(Config { management, network, layer4, syslog_servers, services, document: document.into() })
         }
         (.., problems) => Err(problems),
     }

@@ -10,6 +10,7 @@ mod people;
 mod problem;
 mod resource;
 mod services;
+mod syslog;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -52,6 +53,7 @@ pub fn operations() -> Vec<Operation> {
         super::connections::operations(),
         super::persistence::operations(),
         super::log::operations(),
+        syslog::operations(),
         openapi::operations_of(),
     ]
     .concat()

@@ -116,7 +116,7 @@ fn check_operations() -> Vec<Operation> {
 }
 
 /// An entry of a list in the document.
-trait Entry {
+pub(super) trait Entry {
     const KIND: &str;
     fn label(&self) -> &str;
 }
@@ -147,12 +147,12 @@ fn shown<E: Entry>(label: &str) -> String {
     format!("{} {}", E::KIND, crate::config::values::quoted(label))
 }
 
-fn position<E: Entry>(list: &[E], label: &str) -> Result<usize, Refusal> {
+pub(super) fn position<E: Entry>(list: &[E], label: &str) -> Result<usize, Refusal> {
     let found = list.iter().position(|entry| entry.label() == label);
     found.ok_or_else(|| Refusal::NoEntry(shown::<E>(label)))
 }
 
-fn add<E: Entry>(list: &mut Vec<E>, entry: E) -> Result<usize, Refusal> {
+pub(super) fn add<E: Entry>(list: &mut Vec<E>, entry: E) -> Result<usize, Refusal> {
     if position(list, entry.label()).is_ok() {
         return Err(Refusal::Exists(shown::<E>(entry.label())));
     }
@@ -160,7 +160,7 @@ fn add<E: Entry>(list: &mut Vec<E>, entry: E) -> Result<usize, Refusal> {
     Ok(list.len() - 1)
 }
 
-fn replace<E: Entry>(list: &mut [E], label: &str, entry: E) -> Result<usize, Refusal> {
+pub(super) fn replace<E: Entry>(list: &mut [E], label: &str, entry: E) -> Result<usize, Refusal> {
     let index = position(list, label)?;
     if entry.label() != label && position(list, entry.label()).is_ok() {
         return Err(Refusal::Exists(shown::<E>(entry.label())));
@@ -169,7 +169,7 @@ fn replace<E: Entry>(list: &mut [E], label: &str, entry: E) -> Result<usize, Ref
     Ok(index)
 }
 
-fn remove<E: Entry>(list: &mut Vec<E>, label: &str) -> Result<usize, Refusal> {
+pub(super) fn remove<E: Entry>(list: &mut Vec<E>, label: &str) -> Result<usize, Refusal> {
     let index = position(list, label)?;
     list.remove(index);
     Ok(index)
@@ -184,7 +184,7 @@ fn servers_of<'a>(
 }
 
 /// Edits the document; fields in a refusal are named within the entry that `edit` returns the path of.
-async fn change(
+pub(super) async fn change(
     gateway: &Gateway,
     caller: &Caller,
     Basis { based_on, comment }: Basis,
@@ -200,7 +200,7 @@ async fn change(
 }
 
 /// What was added, and where it is from now on.
-fn created(accepted_change: Accepted, path: &[&str]) -> Response {
+pub(super) fn created(accepted_change: Accepted, path: &[&str]) -> Response {
     let encoded: Vec<_> = path.iter().map(|part| percent_encoded(part)).collect();
     let location = format!("/api/v1/{}", encoded.join("/"));
     (StatusCode::CREATED, [(LOCATION, location)], accepted(accepted_change)).into_response()
@@ -215,7 +215,7 @@ fn percent_encoded(part: &str) -> String {
 }
 
 /// One entry or a list of them, out of the configuration in force.
-fn shown_of<T: Serialize>(
+pub(super) fn shown_of<T: Serialize>(
     gateway: &Gateway,
     pick: impl FnOnce(&Document) -> Result<T, Refusal>,
 ) -> Result<Response, ProblemDocument> {
@@ -224,7 +224,7 @@ fn shown_of<T: Serialize>(
     Ok(tagged(latest.view.configuration_version, Json(picked)))
 }
 
-type Answer = Result<Response, ProblemDocument>;
+pub(super) type Answer = Result<Response, ProblemDocument>;
 
 async fn services(State(gateway): State<Gateway>) -> Answer {
     shown_of(&gateway, |document| Ok(document.virtual_service.clone()))

@@ -1,4 +1,4 @@
-//! Cluster Configuration: virtual services, real servers, health checks.
+//! Cluster Configuration: virtual services, real servers, health checks; and what has forms of the same kind.
 //!
 //! [`field`] and [`tables`] say what the forms ask for, [`typed`] what was answered, [`input`] and [`form`] show both, [`change`]
 //! carries the change out. Names that begin with `_` in a path are no labels: those begin with a letter or digit.
@@ -19,6 +19,7 @@ mod new_service;
 mod persistence;
 mod servers;
 mod services;
+mod syslog;
 mod tables;
 mod typed;
 
@@ -45,6 +46,7 @@ pub(super) fn routes() -> Router<Gateway> {
         .merge(checks::routes())
         .merge(guide::routes())
         .merge(advanced::routes())
+        .merge(syslog::routes())
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
 }
 

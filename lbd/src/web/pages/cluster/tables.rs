@@ -26,6 +26,21 @@ const SNAT_SOURCES: &[Choice] = &[
     ("virtual-address", "Always the virtual address"),
     ("interface", "Always the address of the interface towards the server"),
 ];
+const TRANSPORTS: &[Choice] = &[
+    ("udp", "UDP: nobody knows whether a line arrives (default)"),
+    ("tcp", "TCP"),
+    ("tls", "TLS: encrypted, and only to the right server"),
+];
+const SEVERITIES: &[Choice] = &[
+    ("info", "all but debugging (default)"),
+    ("debug", "everything"),
+    ("notice", "notices and graver"),
+    ("warning", "warnings and graver"),
+    ("error", "errors and graver"),
+    ("critical", "critical lines and graver"),
+    ("alert", "alerts and graver"),
+    ("emergency", "emergencies"),
+];
 const STATES: &[Choice] = &[
     ("online", "Online (default)"),
     ("drain", "Drain: established connections go on"),
@@ -153,6 +168,34 @@ pub(super) const LAYER4: &[Section] = &[Section {
     ],
 }];
 
+/// Of a syslog server.
+pub(super) const SYSLOG_SERVER: &[Section] = &[
+    Section {
+        title: "Syslog server",
+        advanced: false,
+        fields: &[
+            Field::text("label", "Label").example("SIEM").hint("Letters, digits, '_', '-' and '.'; unique."),
+            Field::text("address", "Address").example("10.1.2.3").hint("IPv4 or IPv6."),
+            Field::choice("transport", "Transport", TRANSPORTS),
+            Field::number("port", "Port", "").example("10514").blank("514, with TLS 6514"),
+            Field::choice("severity", "Lines", SEVERITIES),
+        ],
+    },
+    Section {
+        title: "With TLS",
+        advanced: false,
+        fields: &[
+            Field::area("tls_verify", "Who may have issued its certificate")
+                .example("-----BEGIN CERTIFICATE-----")
+                .blank("the usual authorities (system)")
+                .hint("The issuer's certificate, or the server's own, in PEM; system; or none: anybody."),
+            Field::text("tls_server_name", "Name in its certificate")
+                .example("siem.hospital.example")
+                .blank("its address"),
+        ],
+    },
+];
+
 /// What is asked of a server while its service is being added.
 pub(super) const SERVER_ROW: &[Field] = &[
     Field::text("label", "Label").blank("named after the service").example("DATALINK_POOL1_NODE1"),
@@ -174,18 +217,22 @@ mod tests {
 
     use super::*;
     use crate::config::document::{
-        Document, PersistenceDocument, RealServerDocument, VirtualServiceDocument,
+        Document, PersistenceDocument, RealServerDocument, SyslogServerDocument, VirtualServiceDocument,
     };
     use crate::config::{Config, Format, validate};
     use crate::web::pages::cluster::field::Kind;
 
     const EXAMPLE: &str = include_str!("../../../../../examples/datalink.toml");
-    const TABLES: [(&[Section], &str); 2] =
-        [(SERVICE, "/virtual_service/0"), (SERVER, "/virtual_service/0/real_server/0")];
+    const TABLES: [(&[Section], &str); 3] = [
+        (SERVICE, "/virtual_service/0"),
+        (SERVER, "/virtual_service/0/real_server/0"),
+        (SYSLOG_SERVER, "/syslog_server/0"),
+    ];
 
     /// The example with one setting of its first service or server as it is said; without it where nothing is.
     fn with(place: &str, path: &str, value: Option<Value>) -> Config {
         let mut json = serde_json::to_value(Document::parse(EXAMPLE, Format::Toml).unwrap()).unwrap();
+        json["syslog_server"] = serde_json::json!([{"label": "SIEM", "address": "10.1.2.3"}]);
         let (table, name) = path.rsplit_once('.').unwrap_or(("", path));
         let entry = json.pointer_mut(format!("{place}/{table}").trim_end_matches('/')).unwrap();
         match value {
@@ -249,5 +296,6 @@ mod tests {
         expect_inputs::<VirtualServiceDocument>(SERVICE, "");
         expect_inputs::<PersistenceDocument>(SERVICE, "persistence.");
         expect_inputs::<RealServerDocument>(SERVER, "");
+        expect_inputs::<SyslogServerDocument>(SYSLOG_SERVER, "");
     }
 }

@@ -38,6 +38,7 @@ fn view(services: Vec<ServiceView>) -> View {
         state: ServiceState::Up,
         problems: Vec::new(),
         fast_path: FastPath { available: true, detail: String::new() },
+        syslog_servers: Vec::new(),
         virtual_services: services,
     }
 }
