@@ -104,7 +104,7 @@ impl Outbox {
         let mut pause = FIRST_RETRY;
         loop {
             let ended = self.connect_and_send(&events, &mut pause).await;
-            let why = ended.map_or_else(|error| error.to_string(), |never| match never {});
+            let why = ended.map_or_else(|error| words(&error), |never| match never {});
             self.tell(&events, Some(why)).await;
             if self.collect_while(tokio::time::sleep(pause)).await.is_none() {
                 return;
@@ -210,6 +210,14 @@ impl Outbox {
             // The engine goes only when lbd ends.
             let _ = events.send(Event::Forwarded { server: self.server.label.clone(), trouble }).await;
         }
+    }
+}
+
+/// Without the number, which says nothing to people.
+fn words(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
+        None => error.to_string(),
     }
 }
 

@@ -120,7 +120,14 @@ pub(in crate::web) const MENU: &[Section] = &[
             "Reports over time are not recorded yet; the System Overview shows the figures of now.",
         )],
     },
-    Section { title: "Logs", pages: &[built("/logs", "Logs"), built("/audit", "Audit Log")] },
+    Section {
+        title: "Logs",
+        pages: &[
+            built("/logs", "Logs"),
+            built("/logs/servers", "Syslog Servers"),
+            built("/audit", "Audit Log"),
+        ],
+    },
     Section {
         title: "Support",
         pages: &[planned("/support", "Support", "A support download is not offered yet.")],
