@@ -146,7 +146,8 @@ impl Outbox {
         sent
     }
 
-    /// Returns when something waits; fails when the server has closed meanwhile.
+    /// Returns when something waits; fails when the server has closed meanwhile. A syslog server has nothing to say: what
+    /// it says is passed over.
     async fn wait_for_more(&mut self, way: &mut Way) -> io::Result<()> {
         let mut byte = [0; 64];
         loop {
@@ -163,10 +164,8 @@ impl Outbox {
                         return Ok(());
                     }
                 }
-                read = read => match read? {
-                    0 => return Err(silent("it has closed the connection")),
-                    // A syslog server has nothing to say; what it says is passed over.
-                    _ => {}
+                read = read => if read? == 0 {
+                    return Err(silent("it has closed the connection"));
                 },
             }
         }
