@@ -301,7 +301,8 @@ fn proxy_service(
     let known: BTreeMap<_, _> = known.collect();
     let server = |server: &ruleset::Server| {
         let known = known.get(&server.mark);
-        let pool = known.map(|(_, source)| source.pool.clone()).unwrap_or_default();
+        let source = known.map(|(_, source)| *source).or(plan.fallback_server.as_ref());
+        let pool = source.map(|source| source.pool.clone()).unwrap_or_default();
         proxy::Server {
             mark: server.mark.get(),
             address: server.address,

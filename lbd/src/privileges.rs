@@ -113,10 +113,17 @@ pub fn is_root() -> bool {
     getuid().is_root()
 }
 
-/// As many open files as are allowed: a check that finds no room for its socket would count against the server.
+/// For the most proxied connections (`proxy/mod.rs`), and all else.
+const FILES_WANTED: u64 = 320_000;
+
+/// As many open files as are wanted, or as are allowed: root may raise the limit, which others inherit from whoever
+/// started lbd. A check that finds no room for its socket would count against the server.
 pub fn raise_file_limit() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| {
+        let most = hard.max(FILES_WANTED);
+        setrlimit(Resource::RLIMIT_NOFILE, most, most)
+            .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, hard, hard))
+    });
     if let Err(error) = raised {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }

@@ -12,6 +12,10 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, RngAlgorithm, TestRng, TestRunner};
 
 const NODES: [&str; 3] = ["NODE1", "NODE2", "POOL2_NODE1"];
+/// The number of the fallback server, which never dies.
+const FALLBACK: usize = NODES.len();
+const FALLBACK_HOST: &str = "POOL3_NODE1";
+const SNAT_POOL: [&str; 2] = ["192.168.10.120", "192.168.10.121"];
 const CLIENTS: u8 = 4;
 const PORT: u16 = 2001;
 /// A sequence that fails is tried again so many times at most, each time with less.
@@ -26,6 +30,37 @@ struct Setting {
     weights: [u16; 3],
     persistence: bool,
     scheduler: &'static str,
+    options: Options,
+}
+
+/// Settings of the service that change how clients are served, not by whom; but for the fallback server.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Options {
+    enabled: bool,
+    proxied: bool,
+    fallback_server: bool,
+    snat_pool: bool,
+    idle_timeout: bool,
+}
+
+impl Options {
+    const FIRST: Self =
+        Self { enabled: true, proxied: false, fallback_server: false, snat_pool: false, idle_timeout: false };
+
+    /// In the table of the service.
+    fn lines(self, lab: &Lab) -> String {
+        let pool = SNAT_POOL.map(|address| format!("\"{address}\"")).join(", ");
+        let fallback = lab.server(FALLBACK_HOST).address();
+        let lines = [
+            (!self.enabled, "enabled = false".to_owned()),
+            (self.proxied, "forwarding_method = \"proxy\"".to_owned()),
+            (self.fallback_server, format!("fallback_server = \"{fallback}\"")),
+            (self.snat_pool, format!("snat_pool = [{pool}]")),
+            (self.idle_timeout, "idle_timeout_seconds = 600".to_owned()),
+        ];
+        let wanted = lines.into_iter().filter(|(is_wanted, _)| *is_wanted);
+        wanted.map(|(_, line)| line).collect::<Vec<_>>().join("\n")
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -47,8 +82,27 @@ fn setting() -> impl Strategy<Value = Setting> {
     // A service whose servers all have weight 0 is refused.
     let weights =
         [weight(), weight(), weight()].prop_filter("a weight", |weights| weights.iter().any(|w| *w > 0));
-    ([state(), state(), state()], weights, any::<bool>(), scheduler).prop_map(
-        |(states, weights, persistence, scheduler)| Setting { states, weights, persistence, scheduler },
+    ([state(), state(), state()], weights, any::<bool>(), scheduler, options()).prop_map(
+        |(states, weights, persistence, scheduler, options)| Setting {
+            states,
+            weights,
+            persistence,
+            scheduler,
+            options,
+        },
+    )
+}
+
+fn options() -> impl Strategy<Value = Options> {
+    let often = || prop::bool::weighted(0.5);
+    (prop::bool::weighted(0.9), often(), often(), often(), often()).prop_map(
+        |(enabled, proxied, fallback_server, snat_pool, idle_timeout)| Options {
+            enabled,
+            proxied,
+            fallback_server,
+            snat_pool,
+            idle_timeout,
+        },
     )
 }
 
@@ -67,12 +121,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 impl Setting {
     fn first() -> Self {
         let (states, weights) = (["online"; 3], [100; 3]);
-        Self { states, weights, persistence: true, scheduler: "weighted-round-robin" }
+        let (scheduler, options) = ("weighted-round-robin", Options::FIRST);
+        Self { states, weights, persistence: true, scheduler, options }
     }
 
     fn config(&self, lab: &Lab) -> Config {
         let mut pool = lab.pool().rise_fall(1, 1).persistence(self.persistence.then_some(300));
-        pool = pool.without_servers();
+        pool = pool.without_servers().with(&self.options.lines(lab));
         let scheduler = format!("protocol = \"tcp\"\nscheduler = \"{}\"", self.scheduler);
         let config = lab.config([&pool]).replacing("protocol = \"tcp\"", &scheduler);
         (0..NODES.len()).fold(config, |config, node| {
@@ -88,7 +143,7 @@ impl Setting {
 
     /// Whether a server may take new connections, as far as the operator goes.
     fn admits(&self, node: usize) -> bool {
-        self.states[node] == "online" && self.weights[node] > 0
+        self.options.enabled && self.states[node] == "online" && self.weights[node] > 0
     }
 }
 
@@ -107,7 +162,10 @@ impl Model {
 
     /// Whether established connections to a server go on.
     fn carries(&self, node: usize) -> bool {
-        self.alive.contains(&node) && self.setting.states[node] != "halt"
+        if node == FALLBACK {
+            return self.setting.options.enabled && self.setting.options.fallback_server;
+        }
+        self.setting.options.enabled && self.alive.contains(&node) && self.setting.states[node] != "halt"
     }
 
     /// What was kept of a server that takes none is not to be relied on any more.
@@ -118,10 +176,22 @@ impl Model {
 
     /// The servers of which one must answer this client; none: it must be refused.
     fn may_answer(&self, client: u8) -> BTreeSet<usize> {
-        match self.kept.get(&client) {
-            Some(node) => BTreeSet::from([*node]),
-            None => (0..NODES.len()).filter(|node| self.takes_new(*node)).collect(),
+        if let Some(node) = self.kept.get(&client) {
+            return BTreeSet::from([*node]);
         }
+        let real: BTreeSet<_> = (0..NODES.len()).filter(|node| self.takes_new(*node)).collect();
+        let Options { enabled, fallback_server, .. } = self.setting.options;
+        if real.is_empty() && enabled && fallback_server { BTreeSet::from([FALLBACK]) } else { real }
+    }
+
+    /// Another one is in force.
+    fn set(&mut self, setting: &Setting) {
+        let (old, new) = (self.setting.options, setting.options);
+        // lbd and the kernel remember each for itself.
+        if !setting.persistence || !new.enabled || old.proxied != new.proxied {
+            self.kept.clear();
+        }
+        self.setting = setting.clone();
     }
 }
 
@@ -130,7 +200,23 @@ struct World {
     lab: Lab,
     model: Model,
     servers: BTreeMap<usize, Arc<Process>>,
-    held: Vec<(usize, Held)>,
+    held: Vec<Holding>,
+}
+
+/// A connection that a client holds.
+struct Holding {
+    node: usize,
+    /// It was opened through lbd, and ends with it.
+    by_proxy: bool,
+    connection: Held,
+}
+
+/// The number of who answered.
+fn number(name: &str) -> usize {
+    if name == "FALLBACK" {
+        return FALLBACK;
+    }
+    NODES.iter().position(|known| *known == name).expect("a server of ours")
 }
 
 impl World {
@@ -139,6 +225,7 @@ impl World {
         let servers =
             (0..NODES.len()).map(|node| (node, lab.server(NODES[node]).named_server(NODES[node], PORT)));
         let servers: BTreeMap<_, _> = servers.collect();
+        lab.server(FALLBACK_HOST).named_server("FALLBACK", PORT);
         lab.client().use_addresses("10.77.0.0/24");
         lab.appliance().ip(format!("route add 10.77.0.0/24 via {}", lab.client().address()));
         let model = Model {
@@ -156,6 +243,7 @@ impl World {
     fn wait_settled(&self) {
         for (node, name) in NODES.iter().enumerate() {
             let expected = match (self.model.setting.states[node], self.model.alive.contains(&node)) {
+                _ if !self.model.setting.options.enabled => "off",
                 (_, false) => "down",
                 ("halt", true) => "halted",
                 ("drain", true) => "drained",
@@ -174,10 +262,7 @@ impl World {
         match step {
             Step::Configure(setting) => {
                 self.lab.lbd().put(&setting.config(&self.lab)).expect(200);
-                if !setting.persistence {
-                    self.model.kept.clear();
-                }
-                self.model.setting = setting.clone();
+                self.model.set(setting);
             }
             Step::Dies(node) => {
                 if let Some(server) = self.servers.remove(node) {
@@ -195,6 +280,7 @@ impl World {
             Step::Crash => {
                 self.lab.lbd().kill();
                 self.lab.lbd().start_again();
+                self.lose_what_lbd_forwarded();
             }
         }
         self.model.forget();
@@ -206,39 +292,59 @@ impl World {
         let expected = self.model.may_answer(client);
         if expected.is_empty() {
             let port = &self.lab.client().scan(self.lab.vip(0), &[PORT])[&PORT];
-            assert_eq!(port, "refused", "no server is left");
+            match self.model.setting.options.enabled {
+                true => assert_eq!(port, "refused", "no server is left"),
+                false => assert_ne!(port, "open", "the service is switched off"),
+            }
             return;
         }
         let source = Ipv4Addr::new(10, 77, 0, 1 + client);
         let reply = self.lab.client().ask_as(&[source], self.lab.vip(0), PORT).remove(0);
-        let node = NODES.iter().position(|name| *name == reply.server).expect("a server of ours");
+        let node = number(&reply.server);
         assert!(expected.contains(&node), "client {client} reached {node}, not one of {expected:?}");
-        if self.model.setting.persistence {
+        let source = reply.seen.as_str();
+        match self.model.setting.options.snat_pool {
+            true => assert!(SNAT_POOL.contains(&source), "{source} is not of the pool"),
+            false => assert_eq!(source, self.lab.vip(0).to_string()),
+        }
+        if self.model.setting.persistence && node != FALLBACK {
             self.model.kept.insert(client, node);
         }
     }
 
     fn hold(&mut self) {
-        let is_served = (0..NODES.len()).any(|node| self.model.takes_new(node));
-        if is_served && self.held.len() < 3 {
-            let held = self.lab.client().hold(self.lab.vip(0), PORT);
-            let node = NODES.iter().position(|name| *name == held.reply.server).expect("a server of ours");
-            assert!(self.model.takes_new(node), "a connection reached {node}");
-            self.held.push((node, held));
+        // The client's usual address is nobody's whom the model remembers.
+        let may_answer = self.model.may_answer(CLIENTS);
+        if !may_answer.is_empty() && self.held.len() < 3 {
+            let connection = self.lab.client().hold(self.lab.vip(0), PORT);
+            let node = number(&connection.reply.server);
+            assert!(may_answer.contains(&node), "a connection reached {node}");
+            self.held.push(Holding { node, by_proxy: self.model.setting.options.proxied, connection });
+        }
+    }
+
+    fn lose_what_lbd_forwarded(&mut self) {
+        self.model.kept.retain(|_, _| !self.model.setting.options.proxied);
+        let (lost, left): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.held).into_iter().partition(|holding| holding.by_proxy);
+        self.held = left;
+        for Holding { connection, node, .. } in lost {
+            assert_ne!(connection.say().0, "ok", "a connection to {node}, which ended with lbd");
         }
     }
 
     fn look_at_held(&mut self) {
-        let held = std::mem::take(&mut self.held);
-        for (node, connection) in held {
-            if self.model.carries(node) {
+        for holding in std::mem::take(&mut self.held) {
+            let Holding { node, connection, .. } = &holding;
+            let is_there = *node == FALLBACK || self.model.alive.contains(node);
+            if self.model.carries(*node) {
                 connection.expect_alive();
-                self.held.push((node, connection));
-            } else if self.model.alive.contains(&node) {
+                self.held.push(holding);
+            } else if is_there && self.model.setting.options.enabled {
                 connection.expect_reset();
             } else {
-                // A process that is killed ends its connections in an orderly way.
-                assert_ne!(connection.say().0, "ok", "a connection to {node}, which is dead");
+                // A process that is killed ends its connections in an orderly way; with its service an address has gone.
+                assert_ne!(connection.say().0, "ok", "a connection to {node}, which is not served any more");
             }
         }
     }

@@ -200,19 +200,21 @@ fn daemon(run: Run) -> Result<(), String> {
         (None, true) => Origin::Appliance { ovf_environment: run.ovf_environment },
         (None, false) => Origin::None,
     };
+    privileges::raise_file_limit();
     if privileges::is_root() {
         let account = Account::find(&run.user.user).map_err(|error| error.to_string())?;
         account.own_folder(&run.state.state_directory).map_err(|error| error.to_string())?;
         account.become_lbd().map_err(|error| error.to_string())?;
     }
     privileges::check().map_err(|error| error.to_string())?;
-    privileges::raise_file_limit();
     let state_directory = run.state.state_directory;
     let control_socket = run.control_socket.unwrap_or_else(|| state_directory.join("lbd.sock"));
     let (notices, rescue_device, kernel_log) = (run.notices, run.rescue_device, run.kernel_log);
     let paths = Paths { state_directory, control_socket, notices, rescue_device, kernel_log, origin };
-    // Two workers: one can wait for a slow system call while the other keeps the checks on time.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    // Two workers at least: one can wait for a slow system call while the other keeps the checks on time. One for each
+    // processor, as they move the bytes of proxied services.
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     let runtime = runtime.map_err(|error| format!("starting the runtime: {error}"))?;
     let ended = runtime.block_on(run::run(paths, journal.clone()));
     if let Err(why) = &ended {

@@ -25,6 +25,8 @@ pub(super) struct Kernel {
     in_flight: Option<Arc<Desired>>,
     /// The rules that were applied last, with all else that was wanted; `None` when that is not certain.
     applied: Option<Arc<Desired>>,
+    /// Rules have been applied by this lbd, not by one before it.
+    has_applied: bool,
     /// Something in the network has changed since.
     doubted: bool,
     /// The table is not what was applied.
@@ -55,6 +57,11 @@ impl Kernel {
     /// Whether the kernel sends connections to the server with this mark.
     pub(super) fn serves(&self, mark: Mark) -> bool {
         self.serving.contains(&mark.to_string())
+    }
+
+    /// Whether lbd forwards what it is to forward itself: what an earlier lbd left in the kernel is only a note.
+    pub(super) fn forwards(&self) -> bool {
+        self.has_applied
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -114,6 +121,7 @@ impl Kernel {
                 };
                 self.serving = ordered.as_ref().map(keys).unwrap_or_default();
                 self.applied = ordered;
+                self.has_applied = true;
             }
             Err(_) => self.applied = None,
         }

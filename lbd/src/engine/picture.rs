@@ -158,7 +158,8 @@ impl Engine {
         let figures = mark.and_then(|mark| self.connections.figures(mark.get()));
         let throughput = self.connections.rate(mark);
         let counter = server_counter(service.label.as_str(), server.label.as_str());
-        let serving = mark.is_some_and(|mark| self.kernel.serves(mark));
+        let forwards = !service.is_proxied() || self.kernel.forwards();
+        let serving = forwards && mark.is_some_and(|mark| self.kernel.serves(mark));
         let reason = self.reason(service, server);
         let reason = reason.as_str();
         // A state is shown when the kernel has it: who reads "up" may connect.

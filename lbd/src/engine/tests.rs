@@ -1078,8 +1078,11 @@ fn a_restart_keeps_the_servers_of_a_proxied_service() {
     let mut world = World::with_config(&proxied(), Listing::default());
     world.calm_down();
     let listing = Listing::of(&world.engine.plan.desired.table.whole());
-    let world = World::with_config(&proxied(), listing);
-    assert_eq!(world.states()[0].0, ServiceState::Up);
+    let mut world = World::with_config(&proxied(), listing);
+    let up = |world: &World| world.states()[0].0 == ServiceState::Up;
+    assert!(!up(&world), "lbd does not listen yet");
+    world.applied(Ok(()));
+    assert!(up(&world), "without any check");
     assert_eq!(world.engine.plan.desired.proxied[&0x10000].servers.len(), 2);
 }
 

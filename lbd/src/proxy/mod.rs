@@ -4,7 +4,8 @@
 //! lacks beside the kernel's translation: its connections end with lbd.
 //!
 //! [`service`] is what must stand, [`choose`] and [`sticky`] decide (pure), [`listener`] accepts, [`connect`] connects,
-//! [`relay`] moves bytes through [`pipes`], [`connections`] tells of them. Each accepted connection is a task of its own,
+//! [`relay`] moves bytes through [`pipes`], [`connections`] tells of them; `serve` is the way of one connection through all
+//! of these. Each accepted connection is a task of its own,
 //! and so is each listener; [`Proxy::report`] is the task that lives for ever. A task of a connection waits for its two
 //! sockets, its idle time-out and the order to end, and leaves by a guard, however it ends.
 
@@ -14,35 +15,29 @@ pub mod connections;
 pub mod listener;
 pub mod pipes;
 pub mod relay;
+mod report;
+mod serve;
 pub mod service;
 pub mod sticky;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use crate::config::Fallback;
 use crate::conntrack::entry::Entry;
-use crate::conntrack::socket::End;
-use crate::conntrack::tasks::{Ledger, ended};
-use crate::engine::{Ending, Event};
-use crate::fallback;
+use crate::engine::Ending;
 use crate::persistence::wire;
 use crate::traffic::numbering::{service_mark, service_number};
 use crate::web::Published;
-use choose::{Choice, Chooser, Target};
-use connect::NotTaken;
-use connections::{Connections, Ends, lock};
+use choose::Chooser;
+use connections::{Connections, lock};
 use listener::Listeners;
 use pipes::Pipes;
-use relay::{relay, reset_when_dropped};
 use service::Service;
 use sticky::{Client, Memory};
 
@@ -52,12 +47,6 @@ const MOST_CONNECTIONS: usize = 50_000;
 const FILES_EACH: u64 = 6;
 /// For checks, management, and the fallback answers.
 const FILES_FOR_OTHERS: u64 = 4_096;
-/// For finding a server: who asks for an association waits some ten seconds.
-const PATIENCE: Duration = Duration::from_secs(8);
-/// Ends are handed on, and failures told, this often.
-const REPORT_INTERVAL: Duration = Duration::from_millis(100);
-/// Forgotten clients are let go of this often.
-const TIDY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// All proxied services by mark: what must stand.
 pub type Services = BTreeMap<u32, Arc<Service>>;
@@ -182,110 +171,6 @@ impl Proxy {
         lock(&self.0.chooser).sticky.forget(client, now).map(|memory| remembered(client, memory, now))
     }
 
-    /// Hands ended connections on, tells of failures, closes listeners that are not wanted any more; for ever.
-    pub async fn report(
-        self,
-        ledger: Ledger,
-        recorder: SyncSender<Vec<End>>,
-        events: mpsc::Sender<Event>,
-    ) -> String {
-        let mut tidy_at = Instant::now() + TIDY_INTERVAL;
-        loop {
-            tokio::time::sleep(REPORT_INTERVAL).await;
-            hand_on(self.0.connections.take_ended(), &ledger, &recorder);
-            self.0.listeners.lock().await.close_due().await;
-            let failed = std::mem::take(&mut *lock(&self.0.failed));
-            if !failed.is_empty() && events.send(Event::NotTaken(failed)).await.is_err() {
-                return "nobody wants to know about failed connections any more".into();
-            }
-            if Instant::now() >= tidy_at {
-                tidy_at = Instant::now() + TIDY_INTERVAL;
-                let now = self.now();
-                lock(&self.0.chooser).sticky.keep(|_| true, now);
-            }
-        }
-    }
-
-    /// Takes a connection in, or resets it where there are too many.
-    fn take(&self, stream: TcpStream, client: SocketAddr, place: SocketAddr) {
-        match self.0.room.clone().try_acquire_owned() {
-            Ok(room) => _ = tokio::spawn(self.clone().serve(stream, client, place, room)),
-            Err(_) => {
-                let before = self.0.refused.fetch_add(1, Ordering::Relaxed);
-                // One line for the first, then for each tenfold, says as much as a line for each.
-                if before.checked_ilog10() != (before + 1).checked_ilog10() {
-                    let (most, refused) = (self.0.most, before + 1);
-                    tracing::warn!(%client, %place, most, refused, "too many proxied connections: refused");
-                }
-                reset_when_dropped(&stream);
-            }
-        }
-    }
-
-    async fn serve(
-        self,
-        stream: TcpStream,
-        client: SocketAddr,
-        place: SocketAddr,
-        _room: OwnedSemaphorePermit,
-    ) {
-        if connect::set_up(&stream).is_err() {
-            return;
-        }
-        let service = lock(&self.0.chooser).service_at(place).map(|service| service.mark);
-        self.tally(service.unwrap_or_default(), |tally| tally.opened += 1);
-        match self.find_server(client.ip(), place).await {
-            Ok(server) => self.join(stream, client, place, server).await,
-            Err(Fallback::Refuse) => reset_when_dropped(&stream),
-            Err(other) => fallback::answer(other, stream, place, self.0.published.clone()).await,
-        }
-    }
-
-    /// Tries one server after the other.
-    async fn find_server(&self, client: IpAddr, place: SocketAddr) -> Result<Taken, Fallback> {
-        let (begin, mut tried) = (Instant::now(), BTreeSet::new());
-        loop {
-            let choice = lock(&self.0.chooser).choose(place, client, &tried, self.now());
-            let target = match choice {
-                Choice::Server(target) => target,
-                Choice::Nobody(fallback) => return Err(fallback),
-            };
-            let hold = Hold { proxy: self.clone(), mark: target.mark };
-            tried.insert(target.mark);
-            match connect::connect(&target).await {
-                Ok((stream, source)) if lock(&self.0.chooser).took(&target) => {
-                    return Ok(Taken { stream, source, target, _hold: hold });
-                }
-                // It has left meanwhile.
-                Ok(_) => {}
-                Err(why) => self.not_taken(&target, &why),
-            }
-            if begin.elapsed() > PATIENCE {
-                let chooser = lock(&self.0.chooser);
-                return Err(chooser.service_at(place).map_or(Fallback::Refuse, |service| service.fallback));
-            }
-        }
-    }
-
-    /// What is told of it is bounded: once while a server is suspected.
-    fn not_taken(&self, target: &Target, why: &NotTaken) {
-        self.tally(target.mark, |tally| tally.failures += 1);
-        let now = self.now();
-        if lock(&self.0.chooser).failed(target.mark, now) {
-            tracing::warn!(server = %target.place, %why, "a server did not take a proxied connection; the next is tried");
-            lock(&self.0.failed).insert(target.mark);
-        }
-    }
-
-    async fn join(&self, stream: TcpStream, client: SocketAddr, place: SocketAddr, server: Taken) {
-        let Taken { stream: outward, source, target, _hold } = server;
-        self.tally(target.mark, |tally| tally.opened += 1);
-        let ends = Ends { mark: target.mark, client, virtual_address: place, server: target.place, source };
-        let connection = self.0.connections.begin(ends, target.idle_timeout);
-        let outcome = relay(stream, outward, &connection, &self.0.pipes).await;
-        self.0.connections.finish(&connection, outcome);
-    }
-
     fn tally(&self, mark: u32, change: impl FnOnce(&mut Tally)) {
         change(lock(&self.0.tallies).entry(mark).or_default());
     }
@@ -305,37 +190,5 @@ fn remembered(client: Client, memory: Memory, now: Duration) -> wire::Entry {
         server: memory.server,
         timeout: memory.timeout,
         left: memory.expires.saturating_sub(now),
-    }
-}
-
-fn hand_on(ends: Vec<End>, ledger: &Ledger, recorder: &SyncSender<Vec<End>>) {
-    if ends.is_empty() {
-        return;
-    }
-    let mut ledger = ended(ledger);
-    ends.iter().for_each(|end| ledger.add(&end.entry));
-    if let Err(TrySendError::Full(ends) | TrySendError::Disconnected(ends)) = recorder.try_send(ends) {
-        ledger.unrecorded += ends.len() as u64;
-        ledger.record_failure = Some("the disk does not keep up".into());
-    }
-}
-
-/// A server that has taken a connection.
-struct Taken {
-    stream: TcpStream,
-    source: SocketAddr,
-    target: Target,
-    _hold: Hold,
-}
-
-/// Counts as a connection of its server until it is dropped.
-struct Hold {
-    proxy: Proxy,
-    mark: u32,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        lock(&self.proxy.0.chooser).closed(self.mark);
     }
 }

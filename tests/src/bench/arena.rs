@@ -6,6 +6,7 @@
 //!            10.1.2.2  +------- HAProxy ---------------+  10.2.2.2, 10.2.2.3
 //!            10.1.3.2  +------- nginx -----------------+  10.2.3.2, 10.2.3.3
 //!            10.1.4.2  +------- two rules -------------+  10.2.4.2
+//!            10.1.5.2  +------- lbd as a proxy --------+  10.2.5.2, 10.2.5.3
 //! ```
 //!
 //! The direct route has a router of its own, because lbd forwards nothing but translated connections. The two
@@ -15,6 +16,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use lab::namespace::{LabName, cable};
@@ -41,11 +43,14 @@ pub enum System {
     Nginx,
     /// The kernel's NAT with one rule each way.
     TwoRules,
+    /// The product with the forwarding method `proxy`.
+    Proxy,
 }
 
 impl System {
     /// In the order of the measurements.
-    pub const ALL: [Self; 5] = [Self::Direct, Self::Evenkeel, Self::Haproxy, Self::Nginx, Self::TwoRules];
+    pub const ALL: [Self; 6] =
+        [Self::Direct, Self::Evenkeel, Self::Haproxy, Self::Nginx, Self::TwoRules, Self::Proxy];
 
     /// Its name in tables and results.
     pub fn name(self) -> &'static str {
@@ -55,6 +60,7 @@ impl System {
             Self::Haproxy => "haproxy",
             Self::Nginx => "nginx",
             Self::TwoRules => "two rules",
+            Self::Proxy => "evenkeel as a proxy",
         }
     }
 
@@ -70,7 +76,7 @@ impl System {
     pub fn address(self) -> Ipv4Addr {
         match self {
             Self::Direct => self.server_side(2),
-            Self::Evenkeel => self.client_side(100),
+            Self::Evenkeel | Self::Proxy => self.client_side(100),
             Self::Haproxy | Self::Nginx | Self::TwoRules => self.client_side(1),
         }
     }
@@ -92,6 +98,7 @@ pub struct Arena {
     _proxies: [Proxy; 2],
     _servers: [Arc<Process>; 2],
     lbd: Lbd,
+    _proxying_lbd: Lbd,
     client: Host,
     _server: Host,
     _balancers: Vec<Arc<Host>>,
@@ -105,6 +112,8 @@ impl Arena {
         let folder = lab.folder();
         // lbd's own user must be able to reach its state.
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("own folder");
+        let proxy_folder = folder.path().join("proxy");
+        std::fs::create_dir(&proxy_folder).expect("lab folder");
         let host = |name: &str, address| Host::create(&lab, name, address, folder.path());
         let client = host("client", System::Direct.client_side(2));
         let server = host("server", System::Direct.server_side(2));
@@ -122,11 +131,13 @@ impl Arena {
             Proxy::haproxy(&balancers[System::Haproxy as usize], &System::Haproxy.frontends()),
             Proxy::nginx(&balancers[System::Nginx as usize], &System::Nginx.frontends()),
         ];
-        let lbd = start_lbd(&balancers[System::Evenkeel as usize], &folder);
+        let lbd = start_lbd(System::Evenkeel, &balancers, folder.path());
+        let proxying_lbd = start_lbd(System::Proxy, &balancers, &proxy_folder);
         Self {
             _proxies: proxies,
             _servers: servers,
             lbd,
+            _proxying_lbd: proxying_lbd,
             client,
             _server: server,
             _balancers: balancers,
@@ -190,9 +201,9 @@ pub fn start_echo(server: &Host) -> Arc<Process> {
     listening(server.start(command, "echo"), ECHO)
 }
 
-fn start_lbd(appliance: &Arc<Host>, folder: &TempDir) -> Lbd {
-    let lbd = Lbd::new(Arc::clone(appliance), folder.path());
-    lbd.start(&configuration());
+fn start_lbd(system: System, balancers: &[Arc<Host>], folder: &Path) -> Lbd {
+    let lbd = Lbd::new(Arc::clone(&balancers[system as usize]), folder);
+    lbd.start(&configuration(system));
     lbd.wait_service("IPERF", "up");
     lbd.wait_service("ECHO", "up");
     lbd
@@ -205,11 +216,15 @@ fn listening(process: Arc<Process>, port: u16) -> Arc<Process> {
 
 /// Two services with persistence and TCP checks. A check that met iperf3 at work would end its test, so that
 /// one is checked at the start and then not for an hour.
-fn configuration() -> Config {
-    let system = System::Evenkeel;
+fn configuration(system: System) -> Config {
+    let method = if system == System::Proxy { "proxy" } else { "snat" };
+    let method = format!("forwarding_method = \"{method}\"");
     let pool = |label, port: u16, servers: &[u8]| {
         let servers = servers.iter().map(|last| (format!("NODE{last}"), system.server_side(*last), 100));
-        Pool::new(label, system.address(), servers.collect()).ports(&port.to_string()).persistence(Some(300))
+        Pool::new(label, system.address(), servers.collect())
+            .ports(&port.to_string())
+            .persistence(Some(300))
+            .with(&method)
     };
     let iperf = pool("IPERF", IPERF, &[2]).check_every(3600, 3).rise_fall(1, 2);
     let echo = pool("ECHO", ECHO, &[2, 3]);

@@ -28,14 +28,22 @@ const SILENCE: Duration = Duration::from_secs(2);
 pub fn run(arguments: &[&str]) -> io::Result<()> {
     let figures = match arguments {
         ["farm"] => return crate::farm::serve(),
-        ["serve", port] => return serve(parsed(port)?),
+        ["serve", port] => return serve(parsed(port)?, Ending::Reset),
+        ["serve-and-close", port] => return serve(parsed(port)?, Ending::FirstToClose),
+        ["churn", to, network, rate, seconds] => {
+            churn(parsed(to)?, parsed(network)?, parsed(rate)?, parsed(seconds)?)
+        }
         ["connections", to, threads, seconds] => {
             connections(parsed(to)?, parsed(threads)?, seconds_of(seconds)?)
         }
         ["reach", to, seconds] => reach(parsed(to)?, seconds_of(seconds)?)?,
         ["round-trips", to, seconds] => round_trips(parsed(to)?, seconds_of(seconds)?)?,
         ["cpu", count, program, arguments @ ..] => cpu(parsed(count)?, program, arguments)?,
-        _ => return Err(io::Error::other("usage: bench load serve|connections|reach|round-trips|cpu ...")),
+        _ => {
+            return Err(io::Error::other(
+                "usage: bench load serve|serve-and-close|connections|churn|reach|round-trips|cpu ...",
+            ));
+        }
     };
     writeln!(io::stdout(), "{figures}")
 }
@@ -48,12 +56,22 @@ fn seconds_of(text: &str) -> io::Result<Duration> {
     Ok(Duration::from_secs_f64(parsed(text)?))
 }
 
-/// Echoes until the client closes, then closes with a reset: that also frees the port of a proxy that has
-/// closed its side with a FIN.
-fn serve(port: u16) -> io::Result<()> {
+/// How a server ends a connection.
+#[derive(Clone, Copy, PartialEq)]
+enum Ending {
+    /// Once the client has closed, with a reset: that also frees the port of a proxy that has closed its side with a FIN.
+    Reset,
+    /// By itself after its first answer, so that it is the server that keeps the connection in TIME_WAIT.
+    FirstToClose,
+}
+
+/// Echoes what clients send.
+fn serve(port: u16, ending: Ending) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?;
     let serve_one = |mut connection: TcpStream| {
-        SockRef::from(&connection).set_linger(Some(Duration::ZERO))?;
+        if ending == Ending::Reset {
+            SockRef::from(&connection).set_linger(Some(Duration::ZERO))?;
+        }
         connection.set_nodelay(true)?;
         connection.set_read_timeout(Some(SILENCE))?;
         let mut buffer = [0; 256];
@@ -61,6 +79,9 @@ fn serve(port: u16) -> io::Result<()> {
             match connection.read(&mut buffer)? {
                 0 => return io::Result::Ok(()),
                 count => connection.write_all(&buffer[..count])?,
+            }
+            if ending == Ending::FirstToClose {
+                return Ok(());
             }
         }
     };
@@ -126,6 +147,59 @@ fn connections(to: SocketAddr, threads: usize, period: Duration) -> Value {
     });
     let per_second = opened.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64();
     json!({ "per_second": per_second, "failed": failed.into_inner() })
+}
+
+/// Clients of [`churn`]; each waits for its turn.
+const CHURNING_THREADS: usize = 64;
+
+/// Opens so many connections a second from the 254 addresses of the /24 `network` in turn, exchanges one byte on each and
+/// waits for the server to close. Tells how many were finished in each second, and the slowest.
+fn churn(to: SocketAddr, network: Ipv4Addr, rate: u64, seconds: usize) -> Value {
+    let finished: Vec<_> = (0..seconds).map(|_| AtomicU64::new(0)).collect();
+    let (next, failed, slowest) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let start = Instant::now();
+    let one = |source: Ipv4Addr| {
+        let begun = Instant::now();
+        let done = connect_from(source, to).and_then(|connection| {
+            round_trip(&connection)?;
+            (&connection).read(&mut [0])
+        });
+        slowest.fetch_max(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        match done {
+            Ok(0) => {
+                let second = usize::try_from(start.elapsed().as_secs()).unwrap_or(usize::MAX);
+                finished.get(second).inspect(|count| _ = count.fetch_add(1, Ordering::Relaxed));
+            }
+            _ => _ = failed.fetch_add(1, Ordering::Relaxed),
+        }
+    };
+    let in_turn = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let due = Duration::from_secs_f64(number as f64 / rate as f64);
+            if due.as_secs() >= seconds as u64 {
+                return;
+            }
+            thread::sleep(due.saturating_sub(start.elapsed()));
+            let last = u32::try_from(number % 254 + 1).unwrap_or(1);
+            one(Ipv4Addr::from_bits(network.to_bits() + last));
+        }
+    };
+    thread::scope(|scope| (0..CHURNING_THREADS).for_each(|_| _ = scope.spawn(in_turn)));
+    let finished: Vec<_> = finished.into_iter().map(AtomicU64::into_inner).collect();
+    let slowest = slowest.into_inner() as f64 / 1e3;
+    json!({ "finished": finished, "failed": failed.into_inner(), "slowest_milliseconds": slowest })
+}
+
+/// Closes in the ordinary way.
+fn connect_from(source: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&SocketAddr::from((source, 0)).into())?;
+    socket.connect_timeout(&to.into(), PATIENCE)?;
+    let stream: TcpStream = socket.into();
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 /// One byte there and back on one connection, again and again: percentiles in microseconds.

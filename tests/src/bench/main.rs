@@ -15,6 +15,7 @@ mod overview;
 mod proxies;
 mod report;
 mod scale;
+mod sustained;
 mod systems;
 mod traffic;
 
@@ -24,14 +25,17 @@ use std::process::ExitCode;
 use arena::Arena;
 use report::Report;
 
-const USAGE: &str = "usage: bench [--runs N] [NAME...]    with names of: throughput connections latency memory echo \
-     checks scale overview guest boot restart";
+const USAGE: &str = "usage: bench [--runs N] [--seconds N] [NAME...]    with names of: throughput connections latency \
+     sustained memory echo checks scale overview guest boot restart; --seconds is for sustained";
 /// Rounds where none are given.
 const ROUNDS: u32 = 5;
-const NAMES: [&str; 11] = [
+/// Of the benchmark of endurance, where none are given: longer than a port is kept after its connection.
+const SECONDS: u32 = 180;
+const NAMES: [&str; 12] = [
     "throughput",
     "connections",
     "latency",
+    "sustained",
     "memory",
     "echo",
     "checks",
@@ -46,18 +50,21 @@ const NAMES: [&str; 11] = [
 #[derive(Debug, PartialEq)]
 struct Wanted {
     rounds: u32,
+    seconds: u32,
     names: Vec<&'static str>,
 }
 
 impl Wanted {
     fn parse(arguments: &[&str]) -> Option<Self> {
-        let (rounds, names) = match arguments {
-            ["--runs", rounds, names @ ..] => (rounds.parse().ok().filter(|rounds| *rounds > 0)?, names),
-            names => (ROUNDS, names),
-        };
+        let (mut rounds, mut seconds, mut names) = (ROUNDS, SECONDS, arguments);
+        while let [option @ ("--runs" | "--seconds"), number, rest @ ..] = names {
+            let number = number.parse().ok().filter(|number| *number > 0)?;
+            *(if *option == "--runs" { &mut rounds } else { &mut seconds }) = number;
+            names = rest;
+        }
         let known = |name: &&str| NAMES.into_iter().find(|known| known == name);
         let names: Vec<_> = names.iter().map(known).collect::<Option<_>>()?;
-        Some(Self { rounds, names: if names.is_empty() { NAMES.to_vec() } else { names } })
+        Some(Self { rounds, seconds, names: if names.is_empty() { NAMES.to_vec() } else { names } })
     }
 }
 
@@ -86,7 +93,7 @@ fn benchmark(wanted: &Wanted) -> std::io::Result<()> {
     let mut reports = Vec::new();
     for name in &wanted.names {
         // Each as soon as it is there: a later one may fail.
-        one(name, &arena, wanted.rounds, &mut |report| {
+        one(name, &arena, wanted, &mut |report| {
             println!("\n{report}");
             reports.push(report);
         });
@@ -96,12 +103,13 @@ fn benchmark(wanted: &Wanted) -> std::io::Result<()> {
     Ok(())
 }
 
-fn one(name: &str, arena: &OnceCell<Arena>, rounds: u32, tell: &mut dyn FnMut(Report)) {
-    let arena = || arena.get_or_init(Arena::new);
+fn one(name: &str, arena: &OnceCell<Arena>, wanted: &Wanted, tell: &mut dyn FnMut(Report)) {
+    let (arena, rounds) = (|| arena.get_or_init(Arena::new), wanted.rounds);
     tell(match name {
         "throughput" => traffic::throughput(arena(), rounds),
         "connections" => traffic::connections(arena(), rounds),
         "latency" => traffic::latency(arena(), rounds),
+        "sustained" => sustained::sustained(wanted.seconds),
         "memory" => daemon::memory(rounds),
         "echo" => daemon::echo(rounds),
         "checks" => checks::checks(rounds),
@@ -132,9 +140,9 @@ mod tests {
 
     #[test]
     fn without_arguments_everything_runs_five_times() {
-        assert_eq!(Wanted::parse(&[]), Some(Wanted { rounds: 5, names: NAMES.to_vec() }));
-        let two = Wanted { rounds: 7, names: vec!["memory", "echo"] };
-        assert_eq!(Wanted::parse(&["--runs", "7", "memory", "echo"]), Some(two));
+        assert_eq!(Wanted::parse(&[]), Some(Wanted { rounds: 5, seconds: 180, names: NAMES.to_vec() }));
+        let two = Wanted { rounds: 7, seconds: 20, names: vec!["memory", "echo"] };
+        assert_eq!(Wanted::parse(&["--runs", "7", "--seconds", "20", "memory", "echo"]), Some(two));
         for wrong in [&["--runs"] as &[_], &["--runs", "0"], &["nonsense"]] {
             assert_eq!(Wanted::parse(wrong), None);
         }

@@ -63,6 +63,7 @@ pub fn throughput(arena: &Arena, rounds: u32) -> Report {
         Measured::interleaved(&System::ALL, rounds, |system| iperf(arena.client(), system.address()));
     let mut report = Report::new(format!("Throughput: iperf3, 2 streams, {IPERF_SECONDS} s, Gbit/s"));
     higher_is_better(&mut report, ("throughput", "Gbit/s"), &measured, |bits| bits / 1e9, &goals);
+    as_a_proxy(&mut report, ("proxy throughput", "Gbit/s"), |system| measured.of(system, |bits| bits / 1e9));
     report
 }
 
@@ -97,6 +98,7 @@ pub fn connections(arena: &Arena, rounds: u32) -> Report {
     let mut report = Report::new(title);
     let named = ("new connections", "per second");
     higher_is_better(&mut report, named, &measured, |count| *count, &goals);
+    as_a_proxy(&mut report, ("proxy new connections", "per second"), |system| measured.of(system, |it| *it));
     report.note(format!("connections that failed: {failed}"));
     report.note(format!("connections that lbd's service counted: {}", arena.opened_through_lbd("ECHO")));
     report
@@ -116,6 +118,12 @@ fn higher_is_better<T>(
     for (peer, goal) in goals {
         report.compare(compare(named, &ours, (*peer, &measured.of(*peer, &value)), *goal));
     }
+}
+
+/// What lbd moves itself beside what HAProxy does: no less.
+fn as_a_proxy(report: &mut Report, named: (&'static str, &'static str), of: impl Fn(System) -> Samples) {
+    let (ours, theirs) = (of(System::Proxy), of(System::Haproxy));
+    report.compare(compare(named, &ours, (System::Haproxy, &theirs), Goal::RatioAtLeast(1.0)));
 }
 
 /// Microseconds of a one-byte round trip, and what each system adds to the direct route.
@@ -140,6 +148,9 @@ pub fn latency(arena: &Arena, rounds: u32) -> Report {
         let named = ("latency added, p50", "microseconds");
         report.compare(compare(named, &ours, (peer, &added(peer)), goal));
     }
+    let named = ("proxy latency added, p50", "microseconds");
+    let (ours, theirs) = (added(System::Proxy), added(System::Haproxy));
+    report.compare(compare(named, &ours, (System::Haproxy, &theirs), Goal::RatioAtMost(1.0)));
     for (name, of) in [("round trip, p50", &median as &dyn Fn(_) -> _), ("round trip, p99", &tail)] {
         for peer in [System::Direct, System::Haproxy] {
             let named = (name, "microseconds");
