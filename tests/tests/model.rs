@@ -206,6 +206,8 @@ struct World {
 /// A connection that a client holds.
 struct Holding {
     node: usize,
+    /// The server sees an address of the SNAT pool, and it ends with that.
+    from_pool: bool,
     /// It was opened through lbd, and ends with it.
     by_proxy: bool,
     connection: Held,
@@ -319,7 +321,8 @@ impl World {
             let connection = self.lab.client().hold(self.lab.vip(0), PORT);
             let node = number(&connection.reply.server);
             assert!(may_answer.contains(&node), "a connection reached {node}");
-            self.held.push(Holding { node, by_proxy: self.model.setting.options.proxied, connection });
+            let Options { proxied: by_proxy, snat_pool: from_pool, .. } = self.model.setting.options;
+            self.held.push(Holding { node, from_pool, by_proxy, connection });
         }
     }
 
@@ -335,9 +338,10 @@ impl World {
 
     fn look_at_held(&mut self) {
         for holding in std::mem::take(&mut self.held) {
-            let Holding { node, connection, .. } = &holding;
+            let Holding { node, from_pool, connection, .. } = &holding;
             let is_there = *node == FALLBACK || self.model.alive.contains(node);
-            if self.model.carries(*node) {
+            let has_source = !from_pool || self.model.setting.options.snat_pool;
+            if self.model.carries(*node) && has_source {
                 connection.expect_alive();
                 self.held.push(holding);
             } else if is_there && self.model.setting.options.enabled {

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::census::{self, Census, Count, Ended};
-use super::entry::MarkFilter;
+use super::entry::{Entry, MarkFilter};
 use super::socket::{ConntrackError, End, EndWatch, Table};
 use crate::engine::{Ending, Event};
 use crate::proxy::Proxy;
@@ -123,24 +123,37 @@ async fn end_all(table: &mut Option<Table>, endings: &[Ending]) -> Result<(), Co
         None => Table::open()?,
     };
     for ending in endings {
-        match ending.but_those_to {
-            None => open.delete_marked(ending.mark).await?,
-            Some(address) => {
-                let mut others = Vec::new();
-                open.each(MarkFilter::exactly(ending.mark), |entry| {
-                    if entry.server.ip() != address {
-                        others.push(entry);
-                    }
-                    others.len() < MOST_ENDED_ONE_BY_ONE
-                })
-                .await?;
-                for entry in &others {
-                    open.delete_one(entry).await?;
-                }
+        match *ending {
+            Ending::Server { mark, but_those_to: None } => open.delete_marked(mark).await?,
+            Ending::Server { mark, but_those_to: Some(address) } => {
+                end_each(&mut open, MarkFilter::exactly(mark), |entry| entry.server.ip() != address).await?;
+            }
+            Ending::Source(address) => {
+                end_each(&mut open, MarkFilter::ANY, |entry| entry.source.ip() == address).await?;
             }
         }
     }
     *table = Some(open);
+    Ok(())
+}
+
+/// One by one, as the kernel's filter knows marks only.
+async fn end_each(
+    table: &mut Table,
+    filter: MarkFilter,
+    is_meant: impl Fn(&Entry) -> bool,
+) -> Result<(), ConntrackError> {
+    let mut meant = Vec::new();
+    let each = |entry: Entry| {
+        if is_meant(&entry) {
+            meant.push(entry);
+        }
+        meant.len() < MOST_ENDED_ONE_BY_ONE
+    };
+    table.each(filter, each).await?;
+    for entry in &meant {
+        table.delete_one(entry).await?;
+    }
     Ok(())
 }
 

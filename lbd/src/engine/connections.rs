@@ -21,11 +21,16 @@ use crate::traffic::numbering::{Mark, is_service_counter};
 
 /// Connections that the kernel must forget.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ending {
-    /// Number of the server.
-    pub mark: u32,
-    /// Connections to this address may go on: the server has moved there.
-    pub but_those_to: Option<IpAddr>,
+pub enum Ending {
+    /// Those of a server that is out.
+    Server {
+        /// Its number.
+        mark: u32,
+        /// Connections to this address may go on: the server has moved there.
+        but_those_to: Option<IpAddr>,
+    },
+    /// Those that servers see under this address, which has left the configuration: no answer would arrive any more.
+    Source(IpAddr),
 }
 
 /// A packet that passed the old rules can make an entry a moment after all were deleted.
@@ -42,6 +47,8 @@ pub(super) struct Connections {
     ending_failure: Option<String>,
     /// Servers with a number when the connections were last settled; the address where it is known.
     servers: BTreeMap<u32, Option<IpAddr>>,
+    /// Virtual and SNAT addresses at that time.
+    addresses: BTreeSet<IpAddr>,
     /// Servers that fail and whose connections were ended.
     condemned: BTreeSet<u32>,
     /// To be ended then.
@@ -59,7 +66,9 @@ impl Connections {
             places.next()?.split(" . ").next()?.parse().ok()
         };
         let servers = of_servers.filter_map(|(mark, _)| Some((number(mark)?, address(mark)))).collect();
-        Self { servers, ..Self::default() }
+        let addresses = ["addresses", "addresses6"].into_iter().filter_map(|set| listing.maps.get(set));
+        let addresses = addresses.flat_map(|set| set.keys()).filter_map(|address| address.parse().ok());
+        Self { servers, addresses: addresses.collect(), ..Self::default() }
     }
 
     /// Takes a count, or why there is none.
@@ -115,9 +124,12 @@ impl Connections {
             due.extend(self.pending.pop_first().map(|(_, ending)| ending));
         }
         // A server that is back, or whose number another one has, keeps its connections.
-        due.retain(|ending| match ending.but_those_to {
-            None => self.condemned.contains(&ending.mark) || !self.servers.contains_key(&ending.mark),
-            Some(address) => self.servers.get(&ending.mark) == Some(&Some(address)),
+        due.retain(|ending| match ending {
+            Ending::Server { mark, but_those_to: None } => {
+                self.condemned.contains(mark) || !self.servers.contains_key(mark)
+            }
+            Ending::Server { mark, but_those_to: address } => self.servers.get(mark) == Some(address),
+            Ending::Source(address) => !self.addresses.contains(address),
         });
         due
     }
@@ -202,13 +214,14 @@ impl Engine {
         );
         let mut endings: Vec<_> = condemned
             .difference(&self.connections.condemned)
-            .map(|mark| Ending { mark: *mark, but_those_to: None })
+            .map(|mark| Ending::Server { mark: *mark, but_those_to: None })
             .collect();
         self.connections.condemned = condemned;
         // Nor has anything been removed.
         if is_accepted {
             self.connections_unsettled = false;
             endings.extend(self.removed_servers());
+            endings.extend(self.removed_addresses());
         }
         let repeat = now.monotonic + REPEAT;
         self.connections.pending.extend(endings.iter().map(|ending| (repeat, ending.clone())));
@@ -257,11 +270,20 @@ impl Engine {
         let servers = self.numbered_servers();
         let before = std::mem::replace(&mut self.connections.servers, servers);
         let ending = |(mark, old): (u32, Option<IpAddr>)| match self.connections.servers.get(&mark) {
-            None => Some(Ending { mark, but_those_to: None }),
-            Some(new) if old.is_some() && old != *new => Some(Ending { mark, but_those_to: *new }),
+            None => Some(Ending::Server { mark, but_those_to: None }),
+            Some(new) if old.is_some() && old != *new => Some(Ending::Server { mark, but_those_to: *new }),
             Some(_) => None,
         };
         before.into_iter().filter_map(ending).collect()
+    }
+
+    /// Addresses that have left the configuration since this was last asked.
+    fn removed_addresses(&mut self) -> Vec<Ending> {
+        let services = self.config.services.iter().filter(|service| service.enabled);
+        let addresses = services.flat_map(|service| service.addresses.iter().chain(&service.snat_pool));
+        let addresses = addresses.copied().collect();
+        let before = std::mem::replace(&mut self.connections.addresses, addresses);
+        before.difference(&self.connections.addresses).map(|address| Ending::Source(*address)).collect()
     }
 
     fn numbered_servers(&self) -> BTreeMap<u32, Option<IpAddr>> {

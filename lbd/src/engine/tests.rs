@@ -559,7 +559,11 @@ fn addresses_are_announced_at_once_repeated_and_after_a_link_came_back() {
 }
 
 fn marks(endings: &[Vec<Ending>]) -> Vec<Vec<u32>> {
-    endings.iter().map(|endings| endings.iter().map(|ending| ending.mark).collect()).collect()
+    let mark = |ending: &Ending| match ending {
+        Ending::Server { mark, .. } => Some(*mark),
+        Ending::Source(_) => None,
+    };
+    endings.iter().map(|endings| endings.iter().filter_map(mark).collect()).collect()
 }
 
 /// Fails the checks of `down` until the kernel is to be told.
@@ -655,9 +659,22 @@ fn connections_of_a_removed_or_moved_server_end_when_the_change_is_accepted() {
         world.stored(accepted);
         world.applied(Ok(()));
         let new = Some("192.168.10.119".parse().unwrap());
-        let expected = vec![vec![Ending { mark: 0x10002, but_those_to: new }]];
+        let expected = vec![vec![Ending::Server { mark: 0x10002, but_those_to: new }]];
         assert_eq!(world.endings, if accepted { expected } else { Vec::new() });
     }
+}
+
+#[test]
+fn connections_end_that_a_server_sees_under_an_address_that_has_left_the_configuration() {
+    let pool = "ports = \"2001\"\nsnat_pool = [\"192.168.10.120-192.168.10.121\"]";
+    let with_pool = EXAMPLE.replacen("ports = \"2001\"", pool, 1);
+    let mut world = World::with_config(&with_pool, Listing::default());
+    world.calm_down();
+    assert!(world.endings.is_empty(), "{:?}", world.endings);
+    world.change(1, &with_pool.replace("-192.168.10.121", ""));
+    world.calm_down();
+    let gone = Ending::Source("192.168.10.121".parse().unwrap());
+    assert_eq!(world.endings.first(), Some(&vec![gone]));
 }
 
 #[test]

@@ -198,9 +198,12 @@ impl Connections {
     /// Ends those of servers that are out.
     pub fn end(&self, endings: &[Ending]) {
         let is_meant = |connection: &Connection| {
-            endings.iter().any(|ending| {
-                let stays = ending.but_those_to == Some(connection.ends.server.ip());
-                ending.mark == connection.ends.mark && !stays
+            endings.iter().any(|ending| match ending {
+                Ending::Server { mark, but_those_to } => {
+                    let stays = *but_those_to == Some(connection.ends.server.ip());
+                    *mark == connection.ends.mark && !stays
+                }
+                Ending::Source(address) => *address == connection.ends.source.ip(),
             })
         };
         let open = lock(&self.open);
@@ -239,8 +242,9 @@ mod tests {
         let connections = Connections::default();
         let [first, moved, other] =
             [(7, 1), (7, 2), (8, 1)].map(|(mark, server)| connections.begin(ends(mark, server), None));
-        connections.end(&[Ending { mark: 7, but_those_to: Some([198, 51, 100, 2].into()) }]);
+        connections.end(&[Ending::Server { mark: 7, but_those_to: Some([198, 51, 100, 2].into()) }]);
         first.ordered().await;
+        connections.end(&[Ending::Source([192, 0, 2, 101].into())]);
         for stays in [moved, other] {
             assert!(tokio::time::timeout(Duration::ZERO, stays.ordered()).await.is_err());
         }
