@@ -388,6 +388,8 @@ fn connections_are_counted_listed_and_recorded_like_the_kernels() {
     let port = text("snat_source").rsplit_once(':').expect("a port").1.to_owned();
     let seen = lab.server(&node).run("ss -Hnt state established sport = :2001");
     assert!(seen.stdout.contains(&format!(":{port}")), "the server sees {}", seen.stdout);
+    let sides = lab.appliance().run("ss -Hnto state established ( sport = :2001 or dport = :2001 )");
+    assert_eq!(sides.stdout.matches("timer:(keepalive").count(), 2, "{}", sides.stdout);
     drop(held);
     let question = format!("closed-connections?port={port}");
     wait::until(SOON, "the closed connection", || connections(&lab, &question).len() == 1);

@@ -214,7 +214,10 @@ impl Chooser {
 
 /// Each client always has the same one of a pool.
 fn source(server: &Server, client: IpAddr) -> Option<IpAddr> {
-    let count = u32::try_from(server.sources.len()).ok().filter(|count| *count > 0)?;
+    let count = u32::try_from(server.sources.len()).unwrap_or(u32::MAX);
+    if count <= 1 {
+        return server.sources.first().copied();
+    }
     server.sources.get(usize::try_from(number_of(client) % count).ok()?).copied()
 }
 

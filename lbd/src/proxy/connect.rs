@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
@@ -59,7 +60,10 @@ async fn open(target: &Target) -> io::Result<TcpStream> {
 }
 
 /// What both sides of a proxied connection have: bytes go on at once, and a side that has vanished is noticed.
-pub fn set_up(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    SockRef::from(stream).set_tcp_keepalive(&KEEPALIVE)
+/// A socket that listens hands it down to those that it accepts, which begin as its copies (`inet_csk_clone_lock`,
+/// net/ipv4/inet_connection_sock.c).
+pub fn set_up(socket: &impl AsFd) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&KEEPALIVE)
 }

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Proxy;
+use super::connect::set_up;
 
 /// For connections that arrive in one burst; the kernel's own bound (`somaxconn`).
 const BACKLOG: i32 = 4096;
@@ -90,6 +91,7 @@ fn listen(place: SocketAddr) -> io::Result<TcpListener> {
     }
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    set_up(&socket)?;
     socket.bind(&place.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())

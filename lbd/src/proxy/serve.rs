@@ -44,9 +44,6 @@ impl Proxy {
         place: SocketAddr,
         _room: OwnedSemaphorePermit,
     ) {
-        if connect::set_up(&stream).is_err() {
-            return;
-        }
         let service = lock(&self.0.chooser).service_at(place).map(|service| service.mark);
         self.tally(service.unwrap_or_default(), |tally| tally.opened += 1);
         match self.find_server(client.ip(), place).await {
