@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lab::kernel::Table;
 use lab::lbd::SOON;
 use lab::topology::{MANAGEMENT, ipv6};
-use lab::{Lab, Mode, Pool, Process, peers, wait};
+use lab::{Lab, Mode, Pool, Process, peers, random, wait};
 use serde_json::Value;
 
 /// So seldom that no story lives to see a second check, unless something hastens it.
@@ -253,7 +253,7 @@ fn the_forwarding_method_changes_under_load_without_a_failure() {
     lab.lbd().put(&lab.config([&lab.pool()])).expect(200);
     let by_kernel = lab.client().hold(lab.vip(0), 2001);
     load.wait_more(50);
-    for _ in 0..3 {
+    for _ in 0..random::rounds(3, 40) {
         for pool in [proxied(&lab), lab.pool()] {
             lab.lbd().put(&lab.config([&pool])).expect(200);
             load.wait_more(50);

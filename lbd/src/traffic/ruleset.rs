@@ -7,8 +7,8 @@
 //! `pool_N` has one for it. IPv6 goes the same way through maps and chains of its own, whose names end in 6: a server's
 //! mark never leads to another family than its client's.
 //!
-//! A connection to a service that lbd forwards itself meets no map on its way: `input` lets in what is in `proxied`, which a
-//! service without anybody who answers is not in. Its servers stand in `servers` like others', where no chain looks for
+//! A connection to a service that lbd forwards itself meets no map on its way: `input` lets in what is in `proxied` (or
+//! `proxied_ranges`), which a service without anybody who answers is not in. Its servers stand in `servers` like others', where no chain looks for
 //! them: as a note for the next lbd.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -404,15 +404,24 @@ fn input_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
     rules
 }
 
-/// A set is only asked where there is something in it.
-fn proxied_rules(ruleset: &Ruleset<'_>) -> impl Iterator<Item = Rule> {
-    let proxied = || ruleset.services.iter().filter(|service| service.is_proxied);
-    let in_use = move |family: &Family| proxied().any(|it| it.families().any(|known| known == *family));
-    let rule = |family: Family| {
+/// Each set is only asked where there is something in it. Single ports stand in a hash, as in `services`: the kernel changes
+/// both at the same instant, so that a change of the forwarding method refuses nobody. Sets of intervals follow a moment
+/// later (`nft_set_commit_update`, net/netfilter/nf_tables_api.c).
+fn proxied_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for family in Family::ALL {
         let (keyword, suffix) = (family.keyword(), family.suffix());
-        Rule::new(format!("{keyword} daddr . tcp dport @proxied{suffix} accept"))
-    };
-    Family::ALL.into_iter().filter(in_use).map(rule)
+        let let_in = |set: &str| Rule::new(format!("{keyword} daddr . tcp dport @{set}{suffix} accept"));
+        let proxied = ruleset.services.iter().filter(|service| service.is_proxied);
+        let proxied = || proxied.clone().filter(|service| service.families().any(|f| f == family));
+        if proxied().next().is_some() {
+            rules.push(let_in("proxied"));
+        }
+        if proxied().any(has_ranges) {
+            rules.push(let_in("proxied_ranges"));
+        }
+    }
+    rules
 }
 
 /// All of them; the elements that services may have in common.
@@ -449,7 +458,10 @@ fn elements(service: &Service<'_>, map: &str) -> BTreeMap<String, String> {
     let source = |s: &Server| Some((s.mark.to_string(), s.source?.to_string()));
     match map {
         "full" => service.full.iter().map(|mark| (mark.to_string(), String::new())).collect(),
-        "proxied" if service.is_proxied => proxied_elements(service, family),
+        "proxied" if service.is_proxied => proxied_elements(service, family, is_single),
+        "proxied_ranges" if service.is_proxied => {
+            proxied_elements(service, family, |ports| !is_single(ports))
+        }
         "services" if !service.is_proxied => service_elements(service, family, is_single),
         "service_ranges" if !service.is_proxied => {
             service_elements(service, family, |ports| !is_single(ports))
@@ -488,11 +500,16 @@ fn service_elements(
 }
 
 /// Where nobody answers, clients are refused by the rules that follow.
-fn proxied_elements(service: &Service<'_>, family: Family) -> BTreeMap<String, String> {
+fn proxied_elements(
+    service: &Service<'_>,
+    family: Family,
+    wanted: impl Fn(&RangeInclusive<u16>) -> bool,
+) -> BTreeMap<String, String> {
     let of_family = |address: &&IpAddr| Family::of(**address) == family && service.answers(family);
-    let ranges = |address| service.ports.ranges().iter().map(move |range| (address, range));
-    let places = service.addresses.iter().filter(of_family).flat_map(ranges);
-    places.map(|(address, range)| (format!("{address} . {}", ports(range)), String::new())).collect()
+    let ranges: Vec<_> = service.ports.ranges().iter().filter(|range| wanted(range)).collect();
+    let places = service.addresses.iter().filter(of_family);
+    let element = |address, range| (format!("{address} . {}", ports(range)), String::new());
+    places.flat_map(|address| ranges.iter().map(move |range| element(address, range))).collect()
 }
 
 /// In nft's words.

@@ -16,7 +16,7 @@ pub const TABLE: &str = "inet evenkeel";
 
 /// A marker set that names the layout of maps and base chains. A version that changes them changes this
 /// name; a table of another layout is replaced whole, in one transaction.
-pub const LAYOUT: &str = "layout_5";
+pub const LAYOUT: &str = "layout_6";
 /// Number, name and counter of every service and server: numbered elements, not named counters, because nft reads all
 /// named counters before each change (measured with 11,000 of them: 50 of 80 ms).
 pub const NUMBERING: &str = "numbering";
@@ -167,14 +167,16 @@ pub const STICKY6_PREFIX: &str = "sticky6_";
 
 /// All maps and sets of the table that are always there; those of IPv6 have a 6 at the end. Whoever changes one of them changes [`LAYOUT`]
 /// too.
-pub const MAPS: [MapKind; 18] = [
+pub const MAPS: [MapKind; 20] = [
     set(LAYOUT, "type mark;"),
     set("addresses", "type ipv4_addr;"),
     set("addresses6", "type ipv6_addr;"),
     set("full", "type mark;"),
     set(NUMBERING, "type mark; counter;"),
-    set("proxied", "type ipv4_addr . inet_service; flags interval;"),
-    set("proxied6", "type ipv6_addr . inet_service; flags interval;"),
+    set("proxied", "type ipv4_addr . inet_service;"),
+    set("proxied6", "type ipv6_addr . inet_service;"),
+    set("proxied_ranges", "type ipv4_addr . inet_service; flags interval;"),
+    set("proxied_ranges6", "type ipv6_addr . inet_service; flags interval;"),
     map("services", "type ipv4_addr . inet_proto . inet_service : verdict;"),
     map("services6", "type ipv6_addr . inet_proto . inet_service : verdict;"),
     map("service_ranges", "type ipv4_addr . inet_proto . inet_service : verdict; flags interval;"),

@@ -147,7 +147,7 @@ fn a_listing_of_nft_is_read() {
         {"set": {"name": "numbering", "elem": [{"elem": {"val": 65536, "comment": "A", "counter": {"packets": 7, "bytes": 420}}}]}},
         {"set": {"name": "addresses", "elem": ["192.0.2.1"]}},
         {"set": {"name": "full", "elem": [65538]}},
-        {"set": {"name": "layout_5"}},
+        {"set": {"name": "layout_6"}},
         {"ct timeout": {"family": "inet", "name": "idle_tcp_60", "protocol": "tcp", "policy": {"established": 60}}},
         {"flowtable": {"name": "fast", "dev": ["eth0", "eth1"]}},
         {"chain": {"name": "share_1"}},
