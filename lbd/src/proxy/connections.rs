@@ -104,12 +104,17 @@ impl Connection {
     }
 
     fn time_left(&self) -> Duration {
+        self.time_left_at(self.began.elapsed())
+    }
+
+    /// So long after its beginning.
+    fn time_left_at(&self, age: Duration) -> Duration {
         let active = Duration::from_millis(self.active.load(Ordering::Relaxed));
         let limit = match self.half_closed.load(Ordering::Relaxed) {
             true => self.idle_timeout.min(HALF_CLOSED_TIMEOUT),
             false => self.idle_timeout,
         };
-        (active + limit).saturating_sub(self.began.elapsed())
+        (active + limit).saturating_sub(age)
     }
 
     fn entry(&self, state: TcpState) -> Entry {
@@ -252,16 +257,13 @@ mod tests {
 
     #[tokio::test]
     async fn silence_ends_a_connection_and_bytes_keep_it() {
-        let limit = Duration::from_millis(80);
-        let connection = Connections::default().begin(ends(7, 1), Some(limit));
-        let begin = Instant::now();
-        while begin.elapsed() < 2 * limit {
-            connection.touch();
-            assert!(tokio::time::timeout(limit / 8, connection.idle()).await.is_err());
-        }
-        let last = Instant::now();
-        connection.idle().await;
-        assert!(last.elapsed() > limit / 2);
+        let second = Duration::from_secs(1);
+        let connection = Connections::default().begin(ends(7, 1), Some(10 * second));
+        assert_eq!(connection.time_left_at(8 * second), 2 * second);
+        // Bytes after eight seconds.
+        connection.active.store(8_000, Ordering::Relaxed);
+        assert_eq!([8, 17, 18, 30].map(|age| connection.time_left_at(age * second).as_secs()), [10, 1, 0, 0]);
+        Connections::default().begin(ends(7, 1), Some(Duration::from_millis(1))).idle().await;
     }
 
     #[tokio::test]
