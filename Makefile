@@ -11,11 +11,12 @@ STATIC := x86_64-unknown-linux-gnu
 # Folders of this machine have no place in the product's bytes.
 STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom" \
 	--remap-path-prefix=$(CURDIR)=/evenkeel --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
-# Debian 12 packages: the compiler's linker, the product's own nft, and the peers of tests and benchmark.
+# Debian 12 packages: the compiler's linker, the product's own nft, and the peers of tests and benchmark. Postfix is
+# configured by the lab, in namespaces: RUNLEVEL=1 keeps the machine's own from being started.
 PACKAGES := build-essential git bsdextrautils curl iproute2 procps util-linux nftables conntrack iputils-ping openssl \
 	python3-venv dcmtk haproxy nginx-light libnginx-mod-stream iperf3 \
 	qemu-system-x86 qemu-utils ovmf libxml2-utils chromium chromium-driver busybox-static ipvsadm sslscan \
-	rsyslog rsyslog-gnutls
+	rsyslog rsyslog-gnutls postfix sasl2-bin dnsmasq-base
 IMAGE := $(TARGET)/release/image --packages $(TARGET)/packages --apt $(TARGET)/apt
 export PATH := $(TOOLS)/bin:$(PATH):/usr/sbin:/sbin
 export EVENKEEL_LBD := $(TARGET)/debug/lbd
@@ -37,7 +38,8 @@ help: ## List the commands
 setup: $(PEERS)/ready $(AXE) ## Install what this machine lacks (Debian 12 with Rust), saying what
 	@missing=$$(for p in $(PACKAGES); do dpkg -s $$p 2>/dev/null | grep -q '^Status:.* installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then echo "setup: apt-get install" $$missing; \
-		apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+		echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections; \
+		apt-get update -qq; RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
 	@for c in rustfmt clippy; do cargo $${c#rust} --version >/dev/null 2>&1 || \
 		{ echo "setup: rustup component add $$c"; rustup component add $$c; }; done
 	@cargo deny --version >/dev/null 2>&1 || \

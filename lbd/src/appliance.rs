@@ -5,11 +5,13 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
+use nix::sys::statvfs::statvfs;
 
 use crate::begin::Paths;
 use crate::engine::Findings;
 use crate::log::journal::Journal;
 use crate::vault::Vault;
+use crate::view::ConditionKind;
 use crate::web::certificate;
 
 /// Bounds for what is read: notices are single sentences.
@@ -27,7 +29,58 @@ pub fn look(paths: &Paths, vault: &Vault, journal: &Journal) -> Findings {
         rescue_failure: vault.mirror().err(),
         log_trouble: journal.trouble(),
         certificate_fault: certificate::fault(&paths.state_directory, Timestamp::now()),
+        scarce: [disk_room(&paths.state_directory), memory_room(Path::new("/proc/meminfo"))]
+            .into_iter()
+            .flatten()
+            .collect(),
     }
+}
+
+/// A disk with less is worth a look before it is full: what lbd itself keeps has bounds, and needs less.
+const LITTLE_DISK: u64 = 1_000_000_000;
+/// The same for memory.
+const LITTLE_MEMORY: u64 = 200_000_000;
+
+/// Less than a tenth of it, and little.
+fn is_scarce(free: u64, all: u64, little: u64) -> bool {
+    free.saturating_mul(10) < all && free < little
+}
+
+fn disk_room(state_directory: &Path) -> Option<(ConditionKind, String)> {
+    let figures = statvfs(state_directory).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(figures.fragment_size());
+    let (free, all) = (bytes(figures.blocks_available()), bytes(figures.blocks()));
+    is_scarce(free, all, LITTLE_DISK).then(|| {
+        let text = format!(
+            "The disk is nearly full: {} MB of {} MB are free. Traffic goes on; enlarge the disk of the virtual machine.",
+            megabytes(free),
+            megabytes(all)
+        );
+        (ConditionKind::Disk, text)
+    })
+}
+
+/// The kernel's own estimate of what programs can still get (Documentation/filesystems/proc.rst).
+fn memory_room(meminfo: &Path) -> Option<(ConditionKind, String)> {
+    let text = fs::read_to_string(meminfo).ok()?;
+    let kilobytes = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    };
+    let bytes = |name: &str| kilobytes(name).map(|count| count.saturating_mul(1024));
+    let (free, all) = (bytes("MemAvailable")?, bytes("MemTotal")?);
+    is_scarce(free, all, LITTLE_MEMORY).then(|| {
+        let text = format!(
+            "The memory is nearly full: {} MB of {} MB are left. Give the virtual machine more.",
+            megabytes(free),
+            megabytes(all)
+        );
+        (ConditionKind::Memory, text)
+    })
+}
+
+fn megabytes(bytes: u64) -> u64 {
+    bytes / 1_000_000
 }
 
 fn write_something(state_directory: &Path) -> io::Result<()> {
@@ -56,6 +109,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn memory_that_runs_out_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("meminfo");
+        let told = |available: u64| {
+            fs::write(&file, format!("MemTotal:  4000000 kB\nMemFree: 1 kB\nMemAvailable: {available} kB\n"))
+                .unwrap();
+            memory_room(&file).map(|(_, text)| text)
+        };
+        assert_eq!(told(200_000), None);
+        let text = told(190_000).unwrap();
+        assert!(text.contains("194 MB of 4096 MB"), "{text}");
+    }
+
+    #[test]
     fn a_look_finds_notices_and_a_dead_disk() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
@@ -65,6 +132,8 @@ mod tests {
         let notices = Some(folder.path().to_owned());
         let mut paths = Paths { state_directory: state.clone(), notices, ..Paths::default() };
         let found = look(&paths, &vault, &Journal::new());
+        // How full the machine of the test is, is its own business.
+        let found = Findings { scarce: Vec::new(), ..found };
         assert_eq!(found, Findings { notices: vec!["The disk is missing.".into()], ..Findings::default() });
         let left: Vec<_> = fs::read_dir(&state).unwrap().flatten().map(|entry| entry.file_name()).collect();
         assert_eq!(left.len(), 2, "lock and store; the look leaves nothing behind: {left:?}");

@@ -1,5 +1,6 @@
 //! The load-balancer daemon: decides which real server takes which connection, and tells the kernel.
 
+pub mod alert;
 pub mod appliance;
 pub mod audit;
 pub mod banner;
@@ -12,6 +13,7 @@ pub mod engine;
 pub mod fallback;
 pub mod health;
 pub mod log;
+pub mod mail;
 pub mod network;
 pub mod persistence;
 pub mod plan;

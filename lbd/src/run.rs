@@ -18,6 +18,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::alert::desk::{Channels, Desk};
+use crate::alert::{self, Alarm};
 use crate::appliance;
 use crate::audit::Audit;
 use crate::banner;
@@ -32,6 +34,8 @@ use crate::health;
 use crate::log::forward::{Recipients, forward};
 use crate::log::journal::Journal;
 use crate::log::kernel;
+use crate::mail::post::Office;
+use crate::mail::{self, Post};
 use crate::network::announce;
 use crate::network::netlink::{Netlink, NetlinkError, TopologyWatch};
 use crate::plan::Desired;
@@ -78,12 +82,16 @@ pub async fn run(paths: Paths, journal: Journal) -> Result<(), String> {
     let (engine, effects) = Engine::new(start, clock.now());
     let vault = Arc::new(vault);
     let access = Access::new(&paths.state_directory, Audit::below(&paths.state_directory));
-    let (gateway, sides) = gateway(&engine, vault.clone(), &paths, access, journal.clone());
+    let (alarm, desk) = alert::desk::open(&paths.state_directory);
+    let (post, office) = mail::post::open(&paths.state_directory);
+    access.alert_through(alarm.clone());
+    let helpers = (journal.clone(), alarm, post);
+    let (gateway, sides) = gateway(&engine, vault.clone(), &paths, access, helpers);
     let dataplane = Dataplane::new(netlink, sides.proxy.clone(), listing);
     let mut driver = Driver::new(engine, clock, vault, sides, paths, journal);
     // First the orders, then the tasks: so the first look at the network knows which routes matter.
     driver.perform(effects);
-    driver.start_tasks(dataplane, gateway)?;
+    driver.start_tasks(dataplane, gateway, (desk, office))?;
     driver.live().await
 }
 
@@ -127,7 +135,7 @@ fn gateway(
     vault: Arc<Vault>,
     paths: &Paths,
     access: Access,
-    journal: Journal,
+    helpers: (Journal, Alarm, Post),
 ) -> (Gateway, Sides) {
     let names = watch::Sender::default();
     let (published, watch) = watch::channel(Arc::new(picture(engine)));
@@ -136,7 +144,7 @@ fn gateway(
     let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
     let certificates = Certificates::below(&paths.state_directory);
     let sides = Sides { published, requests, names, proxy };
-    (Gateway::new(watch, sender, vault, lookup, access, certificates, journal), sides)
+    (Gateway::new(watch, sender, vault, lookup, access, certificates, helpers), sides)
 }
 
 fn closed_connections(paths: &Paths) -> PathBuf {
@@ -144,7 +152,11 @@ fn closed_connections(paths: &Paths) -> PathBuf {
 }
 
 fn picture(engine: &Engine) -> Published {
-    Published { view: engine.view(), document: engine.document().clone() }
+    Published {
+        view: engine.view(),
+        document: engine.document().clone(),
+        alerting: engine.alerting().clone(),
+    }
 }
 
 /// [`Effect::Apply`], on its way to the task that speaks to the kernel.
@@ -224,7 +236,12 @@ impl Driver {
         }
     }
 
-    fn start_tasks(&mut self, dataplane: Dataplane, gateway: Gateway) -> Result<(), String> {
+    fn start_tasks(
+        &mut self,
+        dataplane: Dataplane,
+        gateway: Gateway,
+        (desk, office): (Desk, Office),
+    ) -> Result<(), String> {
         let paths = self.paths.clone();
         if let Some(orders) = self.pending_orders.take() {
             self.tasks.spawn(apply_orders(dataplane, orders, self.sender.clone()));
@@ -243,6 +260,9 @@ impl Driver {
         self.tasks.spawn(topology_task(self.destinations.subscribe(), self.sender.clone()));
         self.tasks.spawn(web::local::serve(gateway.clone(), paths.control_socket));
         self.tasks.spawn(forward(self.recipients.subscribe(), self.journal.clone(), self.sender.clone()));
+        let channels = Channels { post: gateway.post().clone() };
+        self.tasks.spawn(alert::desk::serve(desk, gateway.watch(), channels));
+        self.tasks.spawn(mail::post::serve(office, gateway.watch(), self.sender.clone()));
         self.tasks.spawn(fallback::serve(gateway.watch()));
         self.tasks.spawn(web::https::serve(gateway, self.listen.subscribe(), self.sender.clone()));
         Ok(())

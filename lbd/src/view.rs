@@ -35,6 +35,9 @@ pub struct View {
     pub state: ServiceState,
     /// What is wrong with the appliance itself, each in a sentence that says what to do.
     pub problems: Vec<String>,
+    /// The same for programs; an lbd older than this field has none.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
     /// How the kernel forwards.
     pub fast_path: FastPath,
     /// How the health checks run.
@@ -42,6 +45,9 @@ pub struct View {
     /// Who gets the log; in the order of the configuration.
     #[serde(default)]
     pub syslog_servers: Vec<SyslogServerView>,
+    /// How mail stands; an lbd older than this field has none.
+    #[serde(default)]
+    pub mail: MailView,
     /// In the order of the configuration.
     pub virtual_services: Vec<ServiceView>,
 }
@@ -75,6 +81,105 @@ pub enum SyslogState {
     Up,
     /// It does not.
     Down,
+}
+
+/// What is wrong with the appliance itself: one for each of [`View::problems`], in their order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Condition {
+    /// What kind of thing.
+    pub kind: ConditionKind,
+    /// Which of its kind: stays the same while the words change.
+    pub about: String,
+    /// The sentence of [`View::problems`].
+    pub text: String,
+}
+
+impl Condition {
+    /// A condition in a sentence.
+    pub fn new(kind: ConditionKind, about: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { kind, about: about.into(), text: text.into() }
+    }
+}
+
+/// Kinds of trouble of the appliance itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConditionKind {
+    /// The disk.
+    Disk,
+    /// The memory.
+    Memory,
+    /// The clock.
+    Clock,
+    /// A certificate that ends soon.
+    Certificate,
+    /// Source ports towards a server; the words before and after the slash in `about` are service and server.
+    SnatPorts,
+    /// Mail that cannot be delivered.
+    Mail,
+    /// Anything else.
+    Other,
+}
+
+/// How mail stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MailView {
+    /// Somebody is to get mail.
+    pub configured: bool,
+    /// Over which servers it goes, in words.
+    pub way: String,
+    /// There is a password for the smart host.
+    pub password_set: bool,
+    /// So many mails wait; each is for one recipient.
+    pub waiting_count: usize,
+    /// The oldest 50 of them.
+    pub waiting: Vec<WaitingMail>,
+    /// The last 20 that were delivered or given up since lbd started, the newest first.
+    pub finished: Vec<FinishedMail>,
+    /// So many gave way since lbd started, as there was no room for more.
+    pub gave_way: u64,
+    /// Why the latest attempt failed; none where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// Why the queue is not on disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_failure: Option<String>,
+}
+
+/// A mail that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WaitingMail {
+    /// Its name in the queue.
+    pub id: String,
+    /// For whom it is.
+    pub to: String,
+    /// What it is about.
+    pub subject: String,
+    /// When it was written.
+    pub since: Timestamp,
+    /// Attempts that failed.
+    pub attempts: u32,
+    /// When it is tried next; none while it is being tried.
+    pub next_attempt: Option<Timestamp>,
+    /// Why the last attempt failed, with the server's own answer; may be empty.
+    pub last_error: String,
+}
+
+/// A mail that is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FinishedMail {
+    /// Its name in the queue.
+    pub id: String,
+    /// For whom it is.
+    pub to: String,
+    /// What it is about.
+    pub subject: String,
+    /// When it was done.
+    pub at: Timestamp,
+    /// A server took it over.
+    pub delivered: bool,
+    /// The server's answer, or why it was given up.
+    pub words: String,
 }
 
 /// A configuration on trial.

@@ -21,6 +21,7 @@ pub mod host;
 pub mod in_force;
 pub mod kernel;
 pub mod lbd;
+pub mod mail;
 pub mod namespace;
 pub mod peers;
 pub mod process;

@@ -7,6 +7,7 @@ mod config;
 mod connections;
 mod failure;
 mod log;
+mod mail;
 mod people;
 mod persistence;
 mod print;
@@ -81,6 +82,10 @@ enum Verb {
     Syslog(syslog::Syslog),
     /// The certificate of the WebUI: show, set, confirm, revert
     Certificate(certificate::Certificate),
+    /// Alerts: test
+    Alert(mail::Alert),
+    /// Mail: queue, retry, drop, password
+    Mail(mail::Mail),
     /// List the connections of clients, or those that have closed
     Connections(connections::Connections),
     /// Clients that are led to the same server again: list, clear
@@ -169,6 +174,8 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
         Verb::Log(question) => log::show(&question)?,
         Verb::Syslog(syslog) => syslog::carry_out(&syslog)?,
         Verb::Certificate(certificate) => certificate::carry_out(&certificate)?,
+        Verb::Alert(alert) => mail::carry_out_alert(&alert)?,
+        Verb::Mail(mail) => mail::carry_out_mail(&mail)?,
         Verb::Probe(probe) => probe::carry_out(probe)?,
         Verb::Connections(question) => connections::show(&question)?,
         Verb::Persistence(persistence) => persistence::carry_out(&persistence)?,

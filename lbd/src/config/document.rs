@@ -42,6 +42,12 @@ pub struct Document {
     /// See [`super::SyslogServer`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub syslog_server: Vec<SyslogServerDocument>,
+    /// See [`super::alerting::Alerts`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<AlertsDocument>,
+    /// See [`super::alerting::MailSettings`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<MailDocument>,
     /// See [`super::HealthCheck`].
     #[serde(default)]
     pub health_check: Vec<HealthCheckDocument>,
@@ -102,6 +108,76 @@ pub struct SyslogServerDocument {
     /// With `tls`: the name that the certificate must hold; the address where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_server_name: Option<String>,
+}
+
+/// What people are told of, and who is told by mail.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlertsDocument {
+    /// Mail address from which alerts come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Mail addresses that get them, at most 16; no mail is sent where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub destinations: Vec<String>,
+    /// Trouble that is shorter is not told, unless it comes again and again: 5 to 3600; 15 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_down_seconds: Option<i64>,
+    /// What is to be told within so many seconds becomes one mail: 0 to 300; 10 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gathering_seconds: Option<i64>,
+    /// Trouble that lasts is told again after so many hours: 1 to 720, or 0 for never; 24 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminder_hours: Option<i64>,
+    /// `plain` (also where none is given), or `ldirectord`: subjects begin with `Deleted real server:` and
+    /// `Added real server:`, for mail filters that exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjects: Option<String>,
+}
+
+/// Mails about one virtual service; what is not given is as in `[alerts]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceAlertsDocument {
+    /// False: no mail about this service. On where nothing is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Mail address from which they come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Mail addresses that get them, instead of those of `[alerts]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub destinations: Vec<String>,
+}
+
+/// How mail gets to its destination. The password of `user` is set apart from the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MailDocument {
+    /// Name or IPv4 address of a mail server that takes all mail; the mail servers (MX) of each destination's domain
+    /// get it where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smart_host: Option<String>,
+    /// TCP port of the smart host; 25, or 465 with `encryption = "tls"`, where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<i64>,
+    /// `opportunistic` (also where none is given): encrypted where the server offers it, whoever it is; `starttls`:
+    /// always; `tls`: from the first byte on, for a smart host; or `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<String>,
+    /// For `starttls` and `tls`: `system` (the usual certificate authorities; also where none is given), `none`, or
+    /// certificates in PEM: the server's own or that of its authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_verify: Option<String>,
+    /// The name that the smart host's certificate must hold; the smart host's own where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_server_name: Option<String>,
+    /// User of the smart host, if it wants one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// What the appliance calls itself to mail servers (EHLO); its host name where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hello_name: Option<String>,
 }
 
 /// The appliance's own network.
@@ -270,6 +346,9 @@ pub struct VirtualServiceDocument {
     /// Source-IP persistence; on with 300 s where nothing is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistence: Option<PersistenceDocument>,
+    /// Mails about this service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<ServiceAlertsDocument>,
     /// Clients that always get a certain server while it takes new ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pin: Vec<PinDocument>,

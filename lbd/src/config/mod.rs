@@ -3,6 +3,7 @@
 //! [`document`] mirrors the TOML and JSON text; [`validate`] turns it into the types of this file, which
 //! cannot hold an invalid value, or into a list of [`Problem`]s that name each field and its remedy.
 
+pub mod alerting;
 pub mod check_kind;
 pub mod difference;
 pub mod document;
@@ -19,6 +20,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use alerting::Alerting;
 pub use check_kind::{CheckKind, Tls};
 pub use document::{Document, Format};
 pub(crate) use validate::{address_with_prefix, ipv4_address};
@@ -39,6 +41,8 @@ pub struct Config {
     pub layer4: Layer4,
     /// Who gets the log; each label once.
     pub syslog_servers: Vec<SyslogServer>,
+    /// Who is told of what, and how.
+    pub alerting: Arc<Alerting>,
     /// In the order of the document, which is the order of every view.
     pub services: Vec<VirtualService>,
     /// The document this was made from: what is stored and shown.

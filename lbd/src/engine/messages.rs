@@ -19,6 +19,7 @@ use crate::log::forward::{Recipients, Trouble};
 use crate::network::topology::{Interface, Topology};
 use crate::plan::Desired;
 use crate::store::{Author, Standing};
+use crate::view::MailView;
 
 /// An instant on both clocks: one that never jumps, for every decision, and one for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +119,8 @@ pub enum Event {
         /// Why not.
         trouble: Trouble,
     },
+    /// How mail stands.
+    Mail(Box<MailView>),
 }
 
 /// Something to do.

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::config::{AeTitle, CheckKind, Config, Document, VirtualService};
+use crate::config::{AeTitle, Alerting, CheckKind, Config, Document, VirtualService};
 use crate::conntrack::census::Census;
 use crate::conntrack::names::Names;
 use crate::health::titles::{Search, candidates};
@@ -45,6 +45,7 @@ use crate::network::topology::Topology;
 use crate::plan::{self, Inputs, Plan};
 use crate::traffic::listing::Listing;
 use crate::traffic::numbering::{Mark, Numbering};
+use crate::view::MailView;
 
 use announcements::Announcements;
 use change::Change;
@@ -125,6 +126,8 @@ pub struct Engine {
     /// When something happened last: the nearest that a view knows to now.
     seen_last: Timestamp,
     host_name: String,
+    /// As the post told it last.
+    mail: MailView,
 }
 
 impl Engine {
@@ -163,6 +166,7 @@ impl Engine {
             started: now.wall,
             seen_last: now.wall,
             host_name: start.host_name,
+            mail: MailView::default(),
             config: start.config,
         };
         let mut effects = engine.follow_config();
@@ -197,6 +201,7 @@ impl Engine {
             Event::Looked(findings) => self.pulse.found(findings),
             Event::Listening(result) => self.not_listening = result.err(),
             Event::Forwarded { server, trouble } => self.forwarding.heard(&server, trouble, now),
+            Event::Mail(view) => self.mail = *view,
         }
         effects.extend(self.settle(now));
         effects.extend(self.end_connections(now));
@@ -247,7 +252,16 @@ impl Engine {
 
     /// The configuration in force; one that is on trial is not.
     pub fn document(&self) -> &Arc<Document> {
-        &self.change.as_ref().map_or(&self.config, |change| change.previous_config()).document
+        &self.config_in_force().document
+    }
+
+    /// Who is told of what, as the configuration in force says.
+    pub fn alerting(&self) -> &Arc<Alerting> {
+        &self.config_in_force().alerting
+    }
+
+    fn config_in_force(&self) -> &Config {
+        self.change.as_ref().map_or(&self.config, |change| change.previous_config())
     }
 
     fn checked(

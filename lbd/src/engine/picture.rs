@@ -13,8 +13,8 @@ use crate::network::topology::Family;
 use crate::plan::{ServicePlan, Source};
 use crate::traffic::numbering::{server_counter, service_counter};
 use crate::view::{
-    AddressView, ChecksView, FallbackServerView, FastPath, ServerState, ServerView, ServiceState,
-    ServiceView, TrafficView, View,
+    AddressView, ChecksView, Condition, ConditionKind, FallbackServerView, FastPath, MailView, ServerState,
+    ServerView, ServiceState, ServiceView, TrafficView, View,
 };
 
 /// A certificate that ends sooner is a problem: long enough for those who issue them.
@@ -25,6 +25,7 @@ impl Engine {
     pub fn view(&self) -> View {
         let pairs = self.config.services.iter().zip(&self.plan.services);
         let services: Vec<_> = pairs.map(|(service, plan)| self.service_view(service, plan)).collect();
+        let conditions = self.conditions();
         View {
             host_name: self.host_name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -37,7 +38,9 @@ impl Engine {
                 .filter(|state| *state != ServiceState::Off)
                 .max()
                 .unwrap_or(ServiceState::Up),
-            problems: self.problems(),
+            problems: conditions.iter().map(|condition| condition.text.clone()).collect(),
+            conditions,
+            mail: self.mail.clone(),
             fast_path: self.fast_path(),
             checks: ChecksView {
                 different: self.checks.count(),
@@ -53,36 +56,69 @@ impl Engine {
         configured.map_or_else(|| self.host_name.clone(), ToString::to_string)
     }
 
-    fn problems(&self) -> Vec<String> {
-        let mut problems = self.start_problems.clone();
-        problems.extend(self.taken_back.clone());
-        if let Some(why) = self.kernel.failure() {
-            problems.push(format!(
+    fn conditions(&self) -> Vec<Condition> {
+        let other =
+            |about: &'static str| move |text: String| Condition::new(ConditionKind::Other, about, text);
+        // A sentence of the start has no name but itself.
+        let start = |text: &String| Condition::new(ConditionKind::Other, text, text);
+        let mut all: Vec<_> = self.start_problems.iter().map(start).collect();
+        all.extend(self.taken_back.clone().map(other("configuration")));
+        all.extend(self.kernel.failure().map(|why| {
+            other("kernel")(format!(
                 "The kernel does not have the latest state; traffic goes on as before. {why}. \
                  It is tried again by itself."
-            ));
-        }
-        problems.extend(self.pulse.problems());
-        problems.extend(self.connections.problems());
-        problems.extend(self.counters.problem());
-        problems.extend(self.room.problem());
-        problems.extend(self.forwarding.problems());
-        problems.extend(self.ports_problems());
-        problems.extend(self.not_listening.clone());
-        problems.extend(self.certificate_problems());
+            ))
+        }));
+        all.extend(self.pulse.conditions());
+        all.extend(self.connections.problems().into_iter().map(other("connections")));
+        all.extend(self.counters.problem().map(other("counters")));
+        all.extend(self.room.problem().map(other("persistence")));
+        all.extend(self.forwarding.problems().into_iter().map(other("syslog")));
+        all.extend(self.ports_problems());
+        all.extend(self.not_listening.clone().map(other("webui")));
+        all.extend(self.certificate_problems());
+        all.extend(self.mail_problems());
         let management = &self.config.management;
         let interface = self.topology.interfaces.get(management.interface.as_str());
         let at_home = interface.is_some_and(|interface| {
             interface.networks.iter().any(|network| network.address == IpAddr::V4(management.address))
         });
         if !at_home {
-            problems.push(format!(
+            all.push(other("management")(format!(
                 "The management address {} is not an address of {}: give it to the interface, or correct \
                  [management] in the configuration.",
                 management.address, management.interface
-            ));
+            )));
         }
-        problems
+        all
+    }
+
+    fn mail_problems(&self) -> Vec<Condition> {
+        let MailView { waiting_count, last_error, disk_failure, gave_way, .. } = &self.mail;
+        let mail = |about: &str, text: String| Condition::new(ConditionKind::Mail, about, text);
+        let failing = last_error.as_ref().map(|why| {
+            let text = match *waiting_count {
+                0 => format!("The last mail was not delivered: {why}."),
+                1 => format!("1 mail waits to be delivered; the last attempt failed: {why}."),
+                count => format!("{count} mails wait to be delivered; the last attempt failed: {why}."),
+            };
+            mail("delivery", text)
+        });
+        let unkept = disk_failure.as_ref().map(|why| {
+            mail(
+                "disk",
+                format!(
+                    "The disk does not take the mail queue ({why}): mails that wait are lost when lbd ends."
+                ),
+            )
+        });
+        let lost = (*gave_way > 0).then(|| {
+            mail(
+                "room",
+                format!("{gave_way} mails gave way since lbd started, as there was no room for more."),
+            )
+        });
+        [failing, unkept, lost].into_iter().flatten().collect()
     }
 
     fn fast_path(&self) -> FastPath {
@@ -219,15 +255,16 @@ impl Engine {
     }
 
     /// Certificates that end soon, each server once.
-    fn certificate_problems(&self) -> Vec<String> {
+    fn certificate_problems(&self) -> Vec<Condition> {
         let soon = |(target, ends): (&Target, jiff::Timestamp)| {
             let days = ends.duration_since(self.seen_last).as_secs().div_euclid(24 * 3600);
             (days < CERTIFICATE_DAYS).then(|| {
                 let day = day(ends);
-                format!(
+                let text = format!(
                     "The TLS certificate of {} ends in {days} days, on {day}: renew it there.",
                     target.address
-                )
+                );
+                Condition::new(ConditionKind::Certificate, target.address.to_string(), text)
             })
         };
         self.checks.certificates().filter_map(soon).collect()
@@ -258,7 +295,7 @@ impl Engine {
         }
     }
 
-    fn ports_problems(&self) -> Vec<String> {
+    fn ports_problems(&self) -> Vec<Condition> {
         let services = self.config.services.iter();
         let servers =
             services.flat_map(|service| service.servers.iter().map(move |server| (service, server)));
@@ -268,12 +305,14 @@ impl Engine {
             let available = ports_of_one_source(service);
             let warning_percent = self.config.layer4.snat_ports_warning_percent;
             ports_run_out(&figures, available, warning_percent).then_some(())?;
-            Some(format!(
+            let text = format!(
                 "{} of {}: {} of {available} source ports of one SNAT address towards it are in use. When none \
                  is left, new connections from there fail: give the service more addresses (snat_pool), add servers, or \
                  let fewer connections open at a time.",
                 server.label, service.label, figures.ports_in_use
-            ))
+            );
+            let about = format!("{}/{}", service.label, server.label);
+            Some(Condition::new(ConditionKind::SnatPorts, about, text))
         });
         scarce.collect()
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Now;
+use crate::view::{Condition, ConditionKind};
 
 /// Often enough that an administrator who looks sees it, seldom enough not to wear out a disk.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -22,6 +23,8 @@ pub struct Findings {
     pub log_trouble: Option<String>,
     /// What is wrong with the WebUI's certificate, or will be soon, in a sentence.
     pub certificate_fault: Option<String>,
+    /// Of what there is little left, disk or memory, each in a sentence.
+    pub scarce: Vec<(ConditionKind, String)>,
 }
 
 /// One look at a time.
@@ -63,30 +66,36 @@ impl Pulse {
     }
 
     /// For the View.
-    pub(super) fn problems(&self) -> Vec<String> {
-        let mut problems = self.findings.notices.clone();
+    pub(super) fn conditions(&self) -> Vec<Condition> {
+        // A sentence of init's has no name but itself.
+        let notice = |text: &String| Condition::new(ConditionKind::Other, text, text);
+        let mut all: Vec<_> = self.findings.notices.iter().map(notice).collect();
         if self.stuck {
-            problems.push(
-                "The disk does not answer. Traffic goes on; changes of the configuration cannot be stored until it \
-                 does. Look at the datastore of the virtual machine."
-                    .into(),
-            );
+            let text = "The disk does not answer. Traffic goes on; changes of the configuration cannot be stored until it \
+                        does. Look at the datastore of the virtual machine.";
+            all.push(Condition::new(ConditionKind::Disk, "data", text));
         } else if let Some(why) = &self.findings.disk_failure {
-            problems.push(format!(
+            let text = format!(
                 "The disk takes no writes ({why}). Traffic goes on; changes of the configuration are refused until \
                  it does. Look at the datastore of the virtual machine, then restart the appliance."
-            ));
+            );
+            all.push(Condition::new(ConditionKind::Disk, "data", text));
         } else {
-            problems.extend(self.findings.log_trouble.clone());
+            let trouble = self.findings.log_trouble.clone();
+            all.extend(trouble.map(|text| Condition::new(ConditionKind::Disk, "log", text)));
         }
         if let Some(why) = &self.findings.rescue_failure {
-            problems.push(format!(
+            let text = format!(
                 "There is no rescue copy of the latest configuration ({why}): should the data disk die, an older one \
                  would be used."
-            ));
+            );
+            all.push(Condition::new(ConditionKind::Disk, "rescue", text));
         }
-        problems.extend(self.findings.certificate_fault.clone());
-        problems
+        let certificate = self.findings.certificate_fault.clone();
+        all.extend(certificate.map(|text| Condition::new(ConditionKind::Certificate, "WebUI", text)));
+        let scarce = self.findings.scarce.iter().cloned();
+        all.extend(scarce.map(|(kind, text)| Condition::new(kind, "room", text)));
+        all
     }
 }
 
@@ -104,12 +113,12 @@ mod tests {
         assert!(pulse.take_due(at(0)) && !pulse.take_due(at(1)));
         assert_eq!(pulse.next_due(), Some(Duration::from_secs(10)));
         assert!(!pulse.take_due(at(10)));
-        assert!(pulse.problems()[0].contains("does not answer"));
+        assert!(pulse.conditions()[0].text.contains("does not answer"));
         assert_eq!(pulse.next_due(), None, "nothing to wait for but the look itself");
         pulse.found(Findings { disk_failure: Some("read-only".into()), ..Findings::default() });
-        assert!(pulse.problems()[0].contains("read-only"));
+        assert!(pulse.conditions()[0].text.contains("read-only"));
         assert!(pulse.take_due(at(15)));
         pulse.found(Findings::default());
-        assert!(pulse.problems().is_empty());
+        assert!(pulse.conditions().is_empty());
     }
 }

@@ -7,7 +7,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
@@ -25,7 +25,10 @@ use super::sessions::{Opening, Session, Sessions};
 use super::tokens::{TokenFault, TokenFile, Tokens};
 use super::users::{FIRST_USER, UserFile, Users};
 use super::{Caller, Peer};
+use crate::alert::Alarm;
+use crate::alert::topic::{Severity, Topic, Trouble};
 use crate::audit::Audit;
+use crate::config::values::quoted;
 use crate::store::Author;
 
 /// The cookie of a session. With this prefix browsers take it over TLS only, for this host and all of its paths
@@ -61,6 +64,8 @@ struct Inner {
     queue: Queue,
     reads: Arc<Semaphore>,
     last: Mutex<Option<Secrets>>,
+    /// Who is told of lock-outs.
+    alarm: OnceLock<Alarm>,
 }
 
 /// What was read of the disk.
@@ -135,6 +140,7 @@ impl Access {
             queue: Queue::default(),
             reads: Arc::new(Semaphore::new(READS)),
             last: Mutex::new(last),
+            alarm: OnceLock::new(),
         }))
     }
 
@@ -202,6 +208,9 @@ impl Access {
             if lock(&self.0.attempts).failed(source, user, self.now()) {
                 self.0.audit.log_in(&author(user, from), "log-in refused: wrong name or password");
             }
+            if !lock(&self.0.attempts).wait(source, user, self.now()).is_zero() {
+                self.tell_lock_out(&author(user, from));
+            }
             return Err(LogInRefusal::Wrong);
         };
         lock(&self.0.attempts).succeeded(source, user, self.now());
@@ -214,6 +223,27 @@ impl Access {
             must_change: found.password.must_change,
             cookie: format!("{COOKIE_NAME}={id}; Path=/; Secure; HttpOnly; SameSite=Strict"),
         })
+    }
+
+    /// Lock-outs are told through these alerts from now on.
+    pub fn alert_through(&self, alarm: Alarm) {
+        // There is one desk of alerts as long as lbd runs.
+        let _ = self.0.alarm.set(alarm);
+    }
+
+    fn tell_lock_out(&self, by: &Author) {
+        let Some(alarm) = self.0.alarm.get() else { return };
+        let trouble = Trouble {
+            severity: Severity::Warning,
+            name: "Log-in".into(),
+            state: "was locked out after wrong passwords".into(),
+            over: String::new(),
+            why: format!("too many wrong passwords for {} from {}", quoted(&by.user), by.from),
+            effect: "Nobody else is kept from logging in.".into(),
+            look_at: "The audit log shows who tried what from where.".into(),
+            place: None,
+        };
+        alarm.happened(Topic::LockOut, trouble);
     }
 
     /// Ends the session of these headers; returns the value of `Set-Cookie` that makes the browser forget it.

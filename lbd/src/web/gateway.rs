@@ -7,11 +7,13 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
 
 use super::access::Access;
 use super::certificate::Certificates;
+use crate::alert::Alarm;
 use crate::config::difference::difference;
-use crate::config::{Document, Problem};
+use crate::config::{Alerting, Document, Problem};
 use crate::conntrack::lookup::Lookup;
 use crate::engine::{Accepted, Proposal, Refusal};
 use crate::log::journal::Journal;
+use crate::mail::Post;
 use crate::persistence::lookup::Persistence;
 use crate::store::{Author, Standing, StoreError, StoredVersion, VersionInfo, check_comment};
 use crate::vault::Vault;
@@ -24,6 +26,8 @@ pub struct Published {
     pub view: View,
     /// The configuration in force; its version is [`View::configuration_version`].
     pub document: Arc<Document>,
+    /// What of it alerts and mail depend on.
+    pub alerting: Arc<Alerting>,
 }
 
 /// What somebody wants of the engine.
@@ -72,6 +76,8 @@ pub struct Gateway {
     access: Access,
     certificates: Certificates,
     journal: Journal,
+    alarm: Alarm,
+    post: Post,
 }
 
 impl Gateway {
@@ -83,7 +89,7 @@ impl Gateway {
         connections: Lookup,
         access: Access,
         certificates: Certificates,
-        journal: Journal,
+        (journal, alarm, post): (Journal, Alarm, Post),
     ) -> Self {
         let [turn, waiting, reads] = [1, WAITING_CHANGES, READS].map(|room| Arc::new(Semaphore::new(room)));
         let persistence = Persistence::new(connections.names(), connections.proxy().clone());
@@ -99,12 +105,24 @@ impl Gateway {
             access,
             certificates,
             journal,
+            alarm,
+            post,
         }
     }
 
     /// The log.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// The alerts.
+    pub fn alarm(&self) -> &Alarm {
+        &self.alarm
+    }
+
+    /// The mail queue.
+    pub fn post(&self) -> &Post {
+        &self.post
     }
 
     /// The way to connections, open and closed.

@@ -23,8 +23,13 @@ use super::carried::Carried;
 use super::{Caller, Peer, Role, body, change_password, login, origin, pages};
 
 /// Paths of forms, as they are registered, that operators may send.
-pub const OPERATOR_FORMS: &[&str] =
-    &[pages::SERVER_ORDER_PATH, pages::PERSISTENCE_PATH, pages::TEST_PATHS[0], pages::TEST_PATHS[1]];
+pub const OPERATOR_FORMS: &[&str] = &[
+    pages::SERVER_ORDER_PATH,
+    pages::PERSISTENCE_PATH,
+    pages::MAIL_ORDER_PATH,
+    pages::TEST_PATHS[0],
+    pages::TEST_PATHS[1],
+];
 /// Forms that everybody who is logged in may send: they concern nobody else.
 const EVERYBODYS_FORMS: &[&str] = &[
     change_password::PATH,

@@ -26,12 +26,13 @@ mod connections;
 mod gateway;
 mod log;
 mod login;
+mod mail;
 mod origin;
 mod people;
 mod persistence;
 mod queue;
 mod room;
-mod secret;
+pub(crate) mod secret;
 mod server_state;
 mod sessions;
 

@@ -44,7 +44,7 @@ pub(super) fn hex(fingerprint: &Fingerprint) -> String {
 
 /// A JSON file below `secrets`, readable by lbd's user alone. Every method waits for the disk.
 #[derive(Clone)]
-pub(super) struct SecretFile(PathBuf);
+pub(crate) struct SecretFile(PathBuf);
 
 impl fmt::Debug for SecretFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,12 +53,12 @@ impl fmt::Debug for SecretFile {
 }
 
 impl SecretFile {
-    pub(super) fn below(state_directory: &Path, name: &str) -> Self {
+    pub(crate) fn below(state_directory: &Path, name: &str) -> Self {
         Self(state_directory.join("secrets").join(name))
     }
 
     /// What it holds; nothing where there is no such file.
-    pub(super) fn load<T: DeserializeOwned + Default>(&self) -> io::Result<T> {
+    pub(crate) fn load<T: DeserializeOwned + Default>(&self) -> io::Result<T> {
         let mut text = String::new();
         match File::open(&self.0) {
             Ok(file) => file.take(LARGEST_FILE).read_to_string(&mut text)?,
@@ -69,7 +69,7 @@ impl SecretFile {
     }
 
     /// Reads, changes and writes it, while no other process does the same. The error is for people.
-    pub(super) fn update<T, R>(&self, change: impl FnOnce(&mut T) -> Result<R, String>) -> Result<R, String>
+    pub(crate) fn update<T, R>(&self, change: impl FnOnce(&mut T) -> Result<R, String>) -> Result<R, String>
     where
         T: DeserializeOwned + Default + Serialize + PartialEq + Clone,
     {

@@ -110,6 +110,8 @@ pub fn initial_document(settings: &Settings) -> Document {
         schema: SCHEMA,
         management,
         layer4: None,
+        alerts: None,
+        mail: None,
         network: Some(network),
         syslog_server: Vec::new(),
         health_check: Vec::new(),

@@ -9,6 +9,7 @@ mod cluster;
 mod failure;
 mod keyboard;
 mod logs;
+mod mail;
 mod overview;
 mod plain;
 mod states;

@@ -1,5 +1,6 @@
 //! From document to [`Config`]: every rule in one folder, every broken rule reported at once.
 
+mod alerting;
 mod checks;
 mod fallback_page;
 mod fallback_server;
@@ -41,6 +42,7 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
     let network = document.network.as_ref().map(|network| network::settings(&mut check, network));
     let layer4 = layer4(&mut check, &document.layer4.clone().unwrap_or_default());
     let syslog_servers = syslog::servers(&mut check, &document.syslog_server);
+    let alerting = alerting::alerting(&mut check, &document);
     let checks = checks::health_checks(&mut check, &document.health_check);
     let services = services::services(&mut check, &document.virtual_service, &checks);
     if let (Some(management), Some(network)) = (&management, &network) {
@@ -53,10 +55,16 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
     ports_do_not_overlap(&mut check, &services);
     proxy::places_are_few(&mut check, &services);
     let services = services.into_values().collect();
-    match (management, layer4, check.problems) {
-        (Some(management), Some(layer4), problems) if problems.is_empty() => {
-            Ok(Config { management, network, layer4, syslog_servers, services, document: document.into() })
-        }
+    match (management, layer4, alerting, check.problems) {
+        (Some(management), Some(layer4), Some(alerting), problems) if problems.is_empty() => Ok(Config {
+            management,
+            network,
+            layer4,
+            syslog_servers,
+            alerting: alerting.into(),
+            services,
+            document: document.into(),
+        }),
         (.., problems) => Err(problems),
     }
 }

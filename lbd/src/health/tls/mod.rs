@@ -95,6 +95,6 @@ fn provider() -> &'static Arc<CryptoProvider> {
 }
 
 /// What rustls complains about in an error of its stream.
-pub(super) fn fault_in(error: &io::Error) -> Option<TlsFault> {
+pub(crate) fn fault_in(error: &io::Error) -> Option<TlsFault> {
     error.get_ref()?.downcast_ref::<rustls::Error>().map(TlsFault::of)
 }

@@ -1,6 +1,7 @@
 //! REST API, version 1. Every operation stands in one table ([`operations`]), from which come the routes, what each
 //! role may do, and the OpenAPI document, so that none of the three can forget one.
 
+mod alerts;
 mod certificate;
 mod config;
 mod live;
@@ -18,6 +19,7 @@ use axum::http::{Method, StatusCode};
 
 use super::Gateway;
 use crate::config::document::LARGEST_DOCUMENT;
+pub use alerts::Tested;
 pub use operation::{Least, Operation};
 pub use problem::ProblemDocument;
 pub(super) use problem::{DISK_REMEDY, capitalised};
@@ -49,6 +51,7 @@ pub fn operations() -> Vec<Operation> {
         services::operations(),
         people::operations(),
         certificate::operations(),
+        alerts::operations(),
         super::probe::operations(),
         super::connections::operations(),
         super::persistence::operations(),

@@ -72,7 +72,11 @@ impl Appliance {
         };
         let now = Now { monotonic: Duration::ZERO, wall: Timestamp::UNIX_EPOCH };
         let (engine, _) = Engine::new(start, now);
-        let picture = Published { view: engine.view(), document: engine.document().clone() };
+        let picture = Published {
+            view: engine.view(),
+            document: engine.document().clone(),
+            alerting: engine.alerting().clone(),
+        };
         let (published, pictures) = watch::channel(Arc::new(picture));
         let (vault, _) = Vault::open(folder.path(), None).unwrap();
         let access = Access::new(folder.path(), Audit::below(folder.path()));
@@ -81,8 +85,10 @@ impl Appliance {
         let certificates = Certificates::below(folder.path());
         certificates.read_stored().unwrap();
         let (requests, vault) = (mpsc::channel(1).0, Arc::new(vault));
-        let gateway =
-            Gateway::new(pictures, requests, vault, lookup, access.clone(), certificates, Journal::new());
+        let (alarm, post) =
+            (crate::alert::desk::open(folder.path()).0, crate::mail::post::open(folder.path()).0);
+        let helpers = (Journal::new(), alarm, post);
+        let gateway = Gateway::new(pictures, requests, vault, lookup, access.clone(), certificates, helpers);
         Self { router: guarded(router(gateway), access), folder, _published: published }
     }
 
@@ -138,7 +144,7 @@ fn routes() -> Vec<(String, String, Least)> {
     operations.map(|one| (one.method.to_string(), filled(one.path), one.least)).collect()
 }
 
-const PAGES: [(&str, &str); 30] = [
+const PAGES: [(&str, &str); 38] = [
     ("GET", "/"),
     ("GET", "/lbadmin/"),
     ("GET", "/password"),
@@ -168,6 +174,14 @@ const PAGES: [(&str, &str); 30] = [
     ("POST", "/local/webui/listener"),
     ("GET", "/cluster/services/DATALINK_POOL1/persistence"),
     ("POST", "/cluster/services/DATALINK_POOL1/persistence"),
+    ("GET", "/cluster/advanced/alerts/edit"),
+    ("POST", "/cluster/advanced/alerts/edit"),
+    ("GET", "/local/physical"),
+    ("GET", "/local/physical/mail/edit"),
+    ("POST", "/local/physical/mail/edit"),
+    ("POST", "/local/physical/mail/password"),
+    ("POST", "/local/physical/mail/order"),
+    ("POST", "/local/physical/mail/drop"),
     ("GET", "/nowhere"),
 ];
 

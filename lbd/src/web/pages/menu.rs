@@ -54,7 +54,7 @@ pub(in crate::web) const MENU: &[Section] = &[
                 "System Date & Time",
                 "NTP servers are set by ntp_servers of [network] in the configuration for now; the time zone is UTC.",
             ),
-            planned("/local/physical", "Physical - Advanced", "A smart host for mail cannot be set yet."),
+            built("/local/physical", "Physical - Advanced"),
             planned("/local/portal", "Portal Management", "Centralised management is not offered yet."),
             planned("/local/security", "Security", "The appliance is always in the mode \"secure\" for now."),
             built("/local/webui", "WebUI & Certificate"),

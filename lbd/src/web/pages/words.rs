@@ -63,7 +63,7 @@ pub fn ago(since: Timestamp, now: Timestamp) -> String {
 }
 
 /// The same of so many seconds.
-pub(in crate::web) fn duration(seconds: i64) -> String {
+pub(crate) fn duration(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match (days, hours, minutes) {

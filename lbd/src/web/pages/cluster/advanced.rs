@@ -7,14 +7,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 
-use super::ask::{Ask, Pairs, typed};
-use super::change::{Edited, Told, as_value, basis, follow, make, write_entry};
-use super::for_administrators;
-use super::form::{About, FormPage};
-use super::input::Source;
-use super::tables::{LAYER4, fields};
-use super::typed::{Rejection, Typed};
-use crate::config::Document;
+use super::ask::{Ask, Pairs};
+use super::change::{Told, as_value, write_entry};
+use super::section::SectionForm;
+use super::tables::{ALERTS, LAYER4, fields};
 use crate::fallback;
 use crate::view::{ServerView, View};
 use crate::web::Gateway;
@@ -23,12 +19,42 @@ use crate::web::pages::page_of;
 use crate::web::pages::words::grouped;
 
 const PAGE: &str = "/cluster/advanced";
-const EDIT: &str = "/cluster/advanced/edit";
-/// As the document calls it.
-const ENTRY: &str = "layer4";
+
+const FORM: SectionForm = SectionForm {
+    entry: "layer4",
+    page: PAGE,
+    edit: "/cluster/advanced/edit",
+    title: "Edit Layer 4 Advanced Configuration",
+    lead: "The change takes effect at once, for all services; established connections go on.",
+    why: "layer 4 settings changed",
+    sections: LAYER4,
+    read: |document| as_value(&document.layer4),
+    write: |document, typed| write_entry(&mut document.layer4, fields(LAYER4), typed, ""),
+};
+
+const ALERTS_FORM: SectionForm = SectionForm {
+    entry: "alerts",
+    page: PAGE,
+    edit: "/cluster/advanced/alerts/edit",
+    title: "Edit alerts by e-mail",
+    lead: "A service may have addresses of its own; they are set in its form.",
+    why: "alert settings changed",
+    sections: ALERTS,
+    read: |document| as_value(&document.alerts),
+    write: |document, typed| write_entry(&mut document.alerts, fields(ALERTS), typed, ""),
+};
 
 pub(super) fn routes() -> Router<Gateway> {
-    Router::new().route(PAGE, get(show)).route(EDIT, get(ask_edit).post(edit))
+    let ask_alerts = async |ask: Ask| ALERTS_FORM.ask(ask);
+    let send_alerts = async |ask: Ask, pairs: Pairs| ALERTS_FORM.send(ask, pairs).await;
+    Router::new()
+        .route(PAGE, get(show))
+        .route(
+            FORM.edit,
+            get(async |ask: Ask| FORM.ask(ask))
+                .post(async |ask: Ask, pairs: Pairs| FORM.send(ask, pairs).await),
+        )
+        .route(ALERTS_FORM.edit, get(ask_alerts).post(send_alerts))
 }
 
 #[derive(Template)]
@@ -38,15 +64,16 @@ struct Advanced {
     notice: Option<String>,
     settings: Vec<(&'static str, String)>,
     facts: Vec<(&'static str, String)>,
+    alerts: Vec<(&'static str, String)>,
 }
 
 async fn show(ask: Ask, Query(told): Query<Told>) -> Response {
     let published = ask.latest();
-    let value = as_value(&published.document.layer4);
     let page = Advanced {
         frame: ask.frame,
         notice: told.notice(published.view.configuration_version),
-        settings: fields(LAYER4).map(|field| (field.label, field.told(&value))).collect(),
+        settings: FORM.told(&published.document),
+        alerts: ALERTS_FORM.told(&published.document),
         facts: facts(&published.view),
     };
     page_of(StatusCode::OK, &page)
@@ -86,61 +113,11 @@ fn scarcest(view: &View) -> String {
     }
 }
 
-async fn ask_edit(ask: Ask) -> Response {
-    if !ask.may_change() {
-        return for_administrators(ask.frame, &ask.caller);
-    }
-    edit_page(ask, None, None)
-}
-
-async fn edit(ask: Ask, pairs: Pairs) -> Response {
-    let typed = typed(pairs);
-    let edit = |document: &mut Document| {
-        let problems = write_entry(&mut document.layer4, fields(LAYER4), &typed, "");
-        Ok(Edited { entry: ENTRY.into(), problems })
-    };
-    match make(&ask.gateway, &ask.caller, &typed, "layer 4 settings changed", edit).await {
-        Ok(saved) => saved.then(PAGE),
-        Err(rejection) => {
-            let before = basis(&ask.gateway, &typed, &rejection).await;
-            let now = as_value(&ask.latest().document.layer4);
-            let typed = match before {
-                Some(before) => follow(fields(LAYER4), typed, &as_value(&before.layer4), &now),
-                None => typed,
-            };
-            edit_page(ask, Some(&typed), Some(rejection))
-        }
-    }
-}
-
-fn edit_page(ask: Ask, typed: Option<&Typed>, mut rejection: Option<Rejection>) -> Response {
-    let published = ask.latest();
-    let source = Source {
-        entry: &as_value(&published.document.layer4),
-        typed,
-        prefix: "",
-        references: &[],
-        outdated: rejection.as_ref().is_some_and(Rejection::is_outdated),
-    };
-    let mut none = Default::default();
-    let faults = rejection.as_mut().map_or(&mut none, |known| &mut known.faults);
-    let parts = LAYER4.iter().map(|section| section.part(source, faults)).collect();
-    let about = About {
-        title: "Edit Layer 4 Advanced Configuration".into(),
-        lead: "The change takes effect at once, for all services; established connections go on.".into(),
-        action: EDIT.into(),
-        back: PAGE.into(),
-        submit: "Save",
-        ..About::default()
-    };
-    FormPage::new(ask.frame, about, parts, typed, rejection)
-        .answer(&published.document, published.view.configuration_version)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Format, validate};
+    use crate::config::{Document, Format, validate};
+    use crate::web::pages::cluster::typed::Typed;
 
     const EXAMPLE: &str = include_str!("../../../../../examples/datalink.toml");
 

@@ -146,6 +146,8 @@ impl Field {
         match self.kind {
             _ if shown.is_empty() => self.blank.to_owned(),
             Kind::Number(unit) => format!("{shown} {unit}").trim_end().to_owned(),
+            // A word in place of a text.
+            Kind::Area if !self.usual.is_empty() && !shown.contains('\n') => shown,
             Kind::Area => format!("a text of {} characters", shown.chars().count()),
             Kind::Choice(choices) => choices
                 .iter()

@@ -14,9 +14,11 @@ mod field;
 mod form;
 mod guide;
 mod input;
+mod mail;
 mod new_check;
 mod new_service;
 mod persistence;
+mod section;
 mod servers;
 mod services;
 mod syslog;
@@ -24,6 +26,7 @@ mod tables;
 mod typed;
 
 pub(in crate::web) use checks::TEST_PATHS;
+pub(in crate::web) use mail::ORDER_PATH as MAIL_ORDER_PATH;
 pub(in crate::web) use persistence::PATH as PERSISTENCE_PATH;
 
 use axum::Router;
@@ -47,6 +50,7 @@ pub(super) fn routes() -> Router<Gateway> {
         .merge(guide::routes())
         .merge(advanced::routes())
         .merge(syslog::routes())
+        .merge(mail::routes())
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
 }
 

@@ -47,6 +47,17 @@ const STATES: &[Choice] = &[
     ("halt", "Halt: established connections end"),
 ];
 
+const SUBJECTS: &[Choice] = &[
+    ("plain", "For people (default)"),
+    ("ldirectord", "As ldirectord words them, for mail filters that exist: Deleted real server: ..."),
+];
+const ENCRYPTIONS: &[Choice] = &[
+    ("opportunistic", "Where the server offers it, whoever it is (default)"),
+    ("starttls", "Always, with STARTTLS"),
+    ("tls", "Always, from the first byte on (smart host, port 465)"),
+    ("none", "Never"),
+];
+
 /// Of a virtual service; the real servers have forms of their own.
 pub(super) const SERVICE: &[Section] = &[
     Section {
@@ -96,6 +107,20 @@ pub(super) const SERVICE: &[Section] = &[
         title: "Which servers are healthy",
         advanced: false,
         fields: &[Field::reference("health_check", "Health check")],
+    },
+    Section {
+        title: "E-mail alerts of this service",
+        advanced: true,
+        fields: &[
+            Field::switch("alerts.enabled", "E-mail alerts"),
+            Field::text("alerts.source", "From")
+                .example("lb@hospital.example")
+                .blank("as set for all services"),
+            Field::list("alerts.destinations", "To")
+                .example("ct-support@hospital.example")
+                .blank("as set for all services")
+                .hint("Instead of those that are set for all services."),
+        ],
     },
     Section {
         title: "Failures and addresses (advanced)",
@@ -196,6 +221,65 @@ pub(super) const SYSLOG_SERVER: &[Section] = &[
     },
 ];
 
+/// Who is told of what.
+pub(super) const ALERTS: &[Section] = &[
+    Section {
+        title: "Who gets mail",
+        advanced: false,
+        fields: &[
+            Field::text("source", "From").example("lb@hospital.example").blank("no mail is sent"),
+            Field::list("destinations", "To")
+                .example("pacs@hospital.example")
+                .blank("nobody, but for services with addresses of their own"),
+            Field::choice("subjects", "Subjects", SUBJECTS),
+        ],
+    },
+    Section {
+        title: "When",
+        advanced: false,
+        fields: &[
+            Field::number("hold_down_seconds", "Trouble must last", "s")
+                .usual("15")
+                .hint("5 to 3600. What is over sooner is not told, unless it comes again and again."),
+            Field::number("gathering_seconds", "Alerts gather for", "s")
+                .usual("10")
+                .hint("0 to 300. A rack that dies is one mail."),
+            Field::number("reminder_hours", "Remind after", "h")
+                .usual("24")
+                .hint("Of trouble that lasts; 0: never."),
+        ],
+    },
+];
+
+/// How mail gets to its destination.
+pub(super) const MAIL: &[Section] = &[Section {
+    title: "Mail server",
+    advanced: false,
+    fields: &[
+        Field::text("smart_host", "Smart host")
+            .example("mail.hospital.example")
+            .blank("the mail servers (MX) of each destination's domain")
+            .hint("Name or IPv4 address."),
+        Field::number("port", "Port", "")
+            .example("587")
+            .blank("25, or 465 with encryption from the first byte"),
+        Field::choice("encryption", "Encryption", ENCRYPTIONS),
+        Field::area("tls_verify", "Trusted certificates")
+            .usual("system")
+            .hint("Where encryption is demanded: system, none, or certificates in PEM."),
+        Field::text("tls_server_name", "Name in the certificate")
+            .example("mail.hospital.example")
+            .blank("the smart host's"),
+        Field::text("user", "User")
+            .example("lbmaster")
+            .blank("none")
+            .hint("Its password is set apart, on the page before this one."),
+        Field::text("hello_name", "Name for mail servers (EHLO)")
+            .example("lbmaster.hospital.example")
+            .blank("the host name"),
+    ],
+}];
+
 /// What is asked of a server while its service is being added.
 pub(super) const SERVER_ROW: &[Field] = &[
     Field::text("label", "Label").blank("named after the service").example("DATALINK_POOL1_NODE1"),
@@ -217,7 +301,8 @@ mod tests {
 
     use super::*;
     use crate::config::document::{
-        Document, PersistenceDocument, RealServerDocument, SyslogServerDocument, VirtualServiceDocument,
+        AlertsDocument, Document, MailDocument, PersistenceDocument, RealServerDocument,
+        ServiceAlertsDocument, SyslogServerDocument, VirtualServiceDocument,
     };
     use crate::config::{Config, Format, validate};
     use crate::web::pages::cluster::field::Kind;
@@ -234,7 +319,11 @@ mod tests {
         let mut json = serde_json::to_value(Document::parse(EXAMPLE, Format::Toml).unwrap()).unwrap();
         json["syslog_server"] = serde_json::json!([{"label": "SIEM", "address": "10.1.2.3"}]);
         let (table, name) = path.rsplit_once('.').unwrap_or(("", path));
-        let entry = json.pointer_mut(format!("{place}/{table}").trim_end_matches('/')).unwrap();
+        let mut entry = json.pointer_mut(place).unwrap();
+        if !table.is_empty() {
+            let tables = entry.as_object_mut().unwrap();
+            entry = tables.entry(table).or_insert_with(|| Value::Object(Default::default()));
+        }
         match value {
             Some(value) => entry[name] = value,
             None => drop(entry.as_object_mut().unwrap().remove(name)),
@@ -295,7 +384,10 @@ mod tests {
     fn every_setting_of_services_and_servers_has_its_input() {
         expect_inputs::<VirtualServiceDocument>(SERVICE, "");
         expect_inputs::<PersistenceDocument>(SERVICE, "persistence.");
+        expect_inputs::<ServiceAlertsDocument>(SERVICE, "alerts.");
         expect_inputs::<RealServerDocument>(SERVER, "");
         expect_inputs::<SyslogServerDocument>(SYSLOG_SERVER, "");
+        expect_inputs::<AlertsDocument>(ALERTS, "");
+        expect_inputs::<MailDocument>(MAIL, "");
     }
 }

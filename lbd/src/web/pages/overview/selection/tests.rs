@@ -37,6 +37,8 @@ fn view(services: Vec<ServiceView>) -> View {
         checks: ChecksView { different: 0, latest_start_milliseconds: 0.0 },
         state: ServiceState::Up,
         problems: Vec::new(),
+        conditions: Vec::new(),
+        mail: Default::default(),
         fast_path: FastPath { available: true, detail: String::new() },
         syslog_servers: Vec::new(),
         virtual_services: services,
