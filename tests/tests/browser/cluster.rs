@@ -377,3 +377,32 @@ fn a_client_is_looked_up_and_forgotten_and_a_fallback_page_written_without_scrip
     browser.wait_text("h1", "POOL");
     assert_eq!(lab.lbd().config()["virtual_service"][0]["fallback_page"], "<h1>Maintenance</h1>\nCall 4711.");
 }
+
+#[test]
+fn a_service_is_given_to_the_proxy_and_shows_whom_it_passed_over() {
+    let lab = Lab::single_arm();
+    let servers = ["NODE1", "NODE2"].map(|node| lab.server(node).named_server(node, 2001));
+    // Checked once: nobody hears of a death but the proxy.
+    let pool = lab.pool().in_turn().persistence(None).check_every(3_600, 10).rise_fall(1, 10);
+    let browser = appliance(&lab, &lab.config([&pool]));
+    lab.lbd().wait_service("POOL", "up");
+    browser.open("/cluster/services/POOL/edit");
+    browser.choose("#forwarding-method", "proxy");
+    browser.choose("#protocol", "udp");
+    browser.click(SEND);
+    browser.wait_text("#forwarding-method-error", "forwards TCP only");
+    browser.choose("#protocol", "tcp");
+    browser.judge_refused("cluster-service-proxy-mistake", 422);
+    browser.click(SEND);
+    browser.wait_text(".notice", "is in force");
+    browser.wait_text(".facts", "Proxy: tries the next server");
+    browser.judge("cluster-service-proxied");
+    servers[0].kill();
+    for _ in 0..4 {
+        assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE2");
+    }
+    browser.open("/?open=POOL");
+    browser.wait_text("body", "2001/tcp, proxied");
+    browser.wait_text("body", "not taken");
+    browser.judge("overview-proxied");
+}

@@ -5,7 +5,7 @@ use super::field::{Choice, Field, Section};
 const PROTOCOLS: &[Choice] = &[("tcp", "TCP (default)"), ("udp", "UDP"), ("tcp+udp", "TCP and UDP")];
 const FORWARDING_METHODS: &[Choice] = &[
     ("snat", "SNAT: the kernel forwards (default)"),
-    ("proxy", "Proxy: the appliance's program forwards, and tries the next server when one does not answer"),
+    ("proxy", "Proxy: tries the next server when one fails"),
 ];
 const SCHEDULERS: &[Choice] = &[
     ("weighted-least-connections", "Where few connections are open, by weight (default)"),
