@@ -22,7 +22,7 @@ mod way;
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use hyper::Method;
 use serde_json::Value;
 use tracing_subscriber::layer::SubscriberExt;
@@ -101,9 +101,28 @@ enum Verb {
     },
     /// Print a script that completes commands in a shell
     Completions {
-        /// For example bash: lbd completions bash > /etc/bash_completion.d/lbd
-        shell: clap_complete::Shell,
+        /// bash: lbd completions bash > /etc/bash_completion.d/lbd;
+        /// zsh: into a file _lbd in a folder of $fpath; fish: into ~/.config/fish/completions/lbd.fish
+        shell: Shell,
     },
+}
+
+/// Those of hospitals' Linux machines, in each of which the completions are tried out.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl From<Shell> for clap_complete::Shell {
+    fn from(shell: Shell) -> Self {
+        match shell {
+            Shell::Bash => Self::Bash,
+            Shell::Zsh => Self::Zsh,
+            Shell::Fish => Self::Fish,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -181,7 +200,12 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
         Verb::Persistence(persistence) => persistence::carry_out(&persistence)?,
         Verb::SetPassword { state, user } => set_password(&state.state_directory, &user.user)?,
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Command::command(), "lbd", &mut std::io::stdout());
+            clap_complete::generate(
+                clap_complete::Shell::from(shell),
+                &mut Command::command(),
+                "lbd",
+                &mut std::io::stdout(),
+            );
         }
     }
     Ok(())
