@@ -18,6 +18,10 @@ use crate::wait;
 /// The user that lbd becomes: nobody's number, to show that none needs to exist.
 pub const USER: u32 = 6694;
 
+/// Calls of nft, as a pattern of the shell.
+const CHANGES: &str = "'-f -'";
+const COUNTERS: &str = "*'list set'*";
+
 /// lbd on the lab's appliance. Its state outlives the process, as on the appliance's disk.
 #[derive(Debug)]
 pub struct Lbd {
@@ -54,20 +58,25 @@ impl Lbd {
     /// Like [`Lbd::start`], but every change of the kernel's rules fails while the returned file exists: in
     /// lbd's own view of the file system, a script stands in for `nft`.
     pub fn start_with_breakable_nft(&self, config: &Config) -> PathBuf {
-        self.start_with_nft(config, false)
+        self.start_with_nft(config, CHANGES, false)
+    }
+
+    /// The same, but it is the reading of the kernel's counters that fails.
+    pub fn start_with_blind_nft(&self, config: &Config) -> PathBuf {
+        self.start_with_nft(config, COUNTERS, false)
     }
 
     /// The same, with an nft that is broken from the beginning.
     pub fn start_with_broken_nft(&self, config: &Config) -> PathBuf {
-        self.start_with_nft(config, true)
+        self.start_with_nft(config, CHANGES, true)
     }
 
-    fn start_with_nft(&self, config: &Config, is_broken: bool) -> PathBuf {
+    fn start_with_nft(&self, config: &Config, failing: &str, is_broken: bool) -> PathBuf {
         let [real, script, broken] = ["nft", "nft.sh", "broken"].map(|name| self.appliance.new_path(name));
         std::fs::copy("/usr/sbin/nft", &real).expect("nftables is installed");
         let (shown, exists) = (real.display(), broken.display());
         let text = format!(
-            "#!/bin/sh\ncase \"$*\" in '-f -') if test -e {exists}; then echo broken by the lab >&2; exit 1; fi; esac\n\
+            "#!/bin/sh\ncase \"$*\" in {failing}) if test -e {exists}; then echo broken by the lab >&2; exit 1; fi; esac\n\
              exec {shown} \"$@\"\n"
         );
         std::fs::write(&script, text).expect("lab folder");

@@ -92,3 +92,23 @@ fn what_the_disk_does_not_do_is_told_with_what_to_do_next() {
     browser.log_in(lab::browser::ADMINISTRATOR, lab::browser::PASSWORD);
     browser.wait_text("h1", "System Overview");
 }
+
+#[test]
+fn what_cannot_be_counted_any_more_is_unknown_and_the_page_says_why() {
+    let lab = Lab::single_arm();
+    lab.server("NODE1").named_server("NODE1", 2001);
+    let blind = lab.lbd().start_with_blind_nft(&lab.config([&lab.pool().weights(&[100])]));
+    lab.lbd().wait_service("POOL", "up");
+    let browser = Browser::of(&lab);
+    let rate = ".figures div:nth-child(2) dd";
+    browser.wait_text(rate, "0.0");
+    std::fs::write(&blind, "").expect("lab folder");
+    browser.wait_text(rate, "unknown");
+    browser.wait_text("tbody[id='s-POOL'] tr:first-child", "0 / unknown");
+    browser.wait_text("main .problems", "The kernel's counters cannot be read (nft says: broken by the lab");
+    browser.wait_text("main .problems", "it is tried again by itself");
+    browser.judge("failure-unknown");
+    std::fs::remove_file(&blind).expect("lab folder");
+    browser.wait_text(rate, "0.0");
+    assert!(!browser.text("main").contains("cannot be read"));
+}
