@@ -105,7 +105,9 @@ impl Engine {
             self.announcements.follow(addresses, now);
         }
         let Some(change) = &self.change else { return Vec::new() };
-        let trouble = outcome.trouble().filter(|why| Some(why) != change.trouble_before.as_ref());
+        // Without its rules a change is not in force, whatever was amiss before it.
+        let is_new = |why: &String| outcome.rules.is_err() || Some(why) != change.trouble_before.as_ref();
+        let trouble = outcome.trouble().filter(is_new);
         match (&change.stage, trouble) {
             (Stage::Applying(ours), None) if *ours == number => self.store(),
             (Stage::Applying(ours), Some(why)) if *ours == number => {

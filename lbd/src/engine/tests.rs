@@ -523,6 +523,24 @@ fn one_address_that_cannot_be_placed_delays_no_health_change() {
 }
 
 #[test]
+fn a_change_whose_rules_fail_is_refused_though_they_failed_before_in_the_same_way() {
+    let mut world = World::new();
+    world.calm_down();
+    let broken = || Outcome { rules: Err("nft says: broken".into()), rest: Ok(()) };
+    world.run_for(Duration::from_secs(60));
+    let (number, _) = world.applies.pop().expect("the refresh");
+    world.event(Event::Applied { number, outcome: broken() });
+    assert!(world.engine.view().problems[0].contains("broken"));
+    world.change(1, &EXAMPLE.replace("192.168.10.102", "192.168.10.105"));
+    // The change, and its way back.
+    while let Some((number, _)) = world.applies.pop() {
+        world.event(Event::Applied { number, outcome: broken() });
+    }
+    assert!(matches!(world.answers.as_slice(), [(1, Err(_))]), "{:?}", world.answers);
+    assert_eq!(world.engine.view().configuration_version, 1);
+}
+
+#[test]
 fn a_server_that_died_during_a_failed_change_stays_out() {
     let mut world = World::new();
     world.calm_down();

@@ -17,6 +17,8 @@ fn a_change_that_the_kernel_does_not_take_leaves_everything_as_it_was_and_says_w
     let browser = Browser::of(&lab);
     for (scripts, port) in [(true, "2007"), (false, "2008")] {
         browser.set_scripts(scripts);
+        // Other ports make another server of it, which is checked first.
+        lab.lbd().wait_service("POOL", "up");
         browser.open("/cluster/services/POOL/edit");
         let before = InForce::read(&lab);
         let view = lab.lbd().status()["configuration_version"].clone();
