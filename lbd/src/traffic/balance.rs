@@ -270,7 +270,10 @@ mod tests {
             world.count();
             let rounds = 15 * held * weights.len();
             (0..rounds).for_each(|_| _ = world.step(1));
-            prop_assert!(world.worst() <= 0.15, "{:?}", world.loads());
+            let fairest = weights.iter().map(|w| f64::from(*w)).fold(f64::MAX, f64::min) * (held + rounds) as f64
+                / weights.iter().map(|w| f64::from(*w)).sum::<f64>();
+            // One connection more or less is no smaller than it is.
+            prop_assert!(world.worst() <= 0.15 + 1.0 / fairest, "{:?}", world.loads());
         }
 
         /// Nobody starves, and what is balanced is not written.
