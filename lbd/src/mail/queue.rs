@@ -60,6 +60,8 @@ struct Waiting {
     due: SignedDuration,
     /// It is being tried.
     is_out: bool,
+    /// Somebody asked for another attempt meanwhile.
+    is_wanted: bool,
 }
 
 /// All letters.
@@ -85,7 +87,7 @@ impl Queue {
     pub fn adopt(entries: Vec<Entry>) -> Self {
         let waiting = entries.into_iter().map(|entry| {
             let id = entry.letter.id.clone();
-            (id, Waiting { entry, due: SignedDuration::ZERO, is_out: false })
+            (id, Waiting { entry, due: SignedDuration::ZERO, is_out: false, is_wanted: false })
         });
         let mut queue = Self { waiting: waiting.collect(), ..Self::default() };
         queue.make_room();
@@ -98,7 +100,7 @@ impl Queue {
             return Vec::new();
         }
         let entry = Entry { letter, attempts: 0, last_error: String::new() };
-        let waiting = Waiting { entry: entry.clone(), due: moment(now), is_out: false };
+        let waiting = Waiting { entry: entry.clone(), due: moment(now), is_out: false, is_wanted: false };
         let id = entry.letter.id.clone();
         self.waiting.insert(id.clone(), waiting);
         let forgotten = self.make_room();
@@ -156,7 +158,10 @@ impl Queue {
             Outcome::Later(words) => {
                 waiting.entry.attempts = waiting.entry.attempts.saturating_add(1);
                 waiting.entry.last_error.clone_from(&words);
-                waiting.due = moment(now).saturating_add(pause(waiting.entry.attempts));
+                // An attempt that was under way knows nothing of what was changed meanwhile.
+                let is_wanted = std::mem::take(&mut waiting.is_wanted);
+                let wait = if is_wanted { SignedDuration::ZERO } else { pause(waiting.entry.attempts) };
+                waiting.due = moment(now).saturating_add(wait);
                 let age = now.wall.duration_since(waiting.entry.letter.written);
                 if age < LONGEST_WAIT {
                     let keep = Change::Keep(waiting.entry.clone());
@@ -176,6 +181,7 @@ impl Queue {
     pub fn hurry(&mut self, now: Now) {
         for waiting in self.waiting.values_mut() {
             waiting.due = waiting.due.min(moment(now));
+            waiting.is_wanted = waiting.is_out;
         }
     }
 
@@ -353,6 +359,19 @@ mod tests {
         assert_eq!(reminder, [], "there is no room for one that is itself the least");
         assert_eq!((queue.len(), queue.gave_way()), (MOST_LETTERS, 4));
         assert!(queue.finished()[0].words.contains("no room"));
+    }
+
+    #[test]
+    fn who_asks_while_a_letter_is_out_gets_another_attempt() {
+        let mut queue = Queue::default();
+        queue.add(letter("a", Urgency::Alarm), at(0));
+        queue.take_due(at(0), 1);
+        queue.hurry(at(1));
+        for (second, due) in [(2, 2), (3, 3 + 120)] {
+            queue.tried("a", Outcome::Later("old settings".into()), at(second));
+            assert_eq!(queue.next_due(), Some(SignedDuration::from_secs(due)));
+            queue.take_due(at(second), 1);
+        }
     }
 
     #[test]
