@@ -166,7 +166,11 @@ impl Writer {
     }
 
     fn write(&self, kind: Kind, entry: &Entry) -> io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
+        // Only its own folder: a state directory that has gone is not made anew.
+        match fs::create_dir(&self.folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
         let path = current(&self.folder, kind);
         let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
         if file.metadata()?.len() > LARGEST_FILE {
