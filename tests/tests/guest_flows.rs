@@ -48,6 +48,22 @@ fn connections_on_the_short_cut_end_with_their_server_and_others_when_they_are_i
     });
     talking.expect_alive();
 
+    // The kernel tells no time left of what takes the short cut. Switched off, new connections take the ordinary path.
+    for (fast_path, is_timed) in [(true, false), (false, true), (true, false)] {
+        let mut document = guest.config();
+        document["layer4"] = serde_json::json!({ "fast_path": fast_path });
+        guest.request("PUT", "/api/v1/config", Some(&document.to_string())).expect(200);
+        let held = lab.client().hold(lab.vip(0), 2001);
+        wait::until(PATIENCE, format!("a connection with fast_path = {fast_path}"), || {
+            held.expect_alive();
+            let answer = guest.request("GET", "/api/v1/connections?service=POOL", None).expect(200);
+            let newest = answer.json["connections"].as_array().and_then(|list| {
+                list.iter().min_by_key(|connection| connection["age_seconds"].as_u64()).cloned()
+            });
+            newest.is_some_and(|connection| connection["seconds_left"].is_number() == is_timed)
+        });
+    }
+
     let held = lab.client().hold(lab.vip(0), 2001);
     // More than one round trip: from the second on packets take the short cut.
     (0..3).for_each(|_| held.expect_alive());
