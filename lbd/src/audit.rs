@@ -28,6 +28,7 @@ pub const MOST_ENTRIES: usize = 1000;
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AuditEntry")]
 pub struct Entry {
     /// When.
     pub time: Timestamp,

@@ -18,6 +18,15 @@ use crate::wait;
 /// The user that lbd becomes: nobody's number, to show that none needs to exist.
 pub const USER: u32 = 6694;
 
+/// What the script that stands in for nft does when it fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failing {
+    /// Nothing.
+    Before,
+    /// What was asked for, once; from then on nothing fails.
+    AfterDoingIt,
+}
+
 /// Calls of nft, as a pattern of the shell.
 const CHANGES: &str = "'-f -'";
 const COUNTERS: &str = "*'list set'*";
@@ -58,26 +67,36 @@ impl Lbd {
     /// Like [`Lbd::start`], but every change of the kernel's rules fails while the returned file exists: in
     /// lbd's own view of the file system, a script stands in for `nft`.
     pub fn start_with_breakable_nft(&self, config: &Config) -> PathBuf {
-        self.start_with_nft(config, CHANGES, false)
+        self.start_with_nft(config, CHANGES, false, Failing::Before)
     }
 
-    /// The same, but it is the reading of the kernel's counters that fails.
+    /// The same, but the change that fails has reached the kernel; it fails once for what stands in the
+    /// file, which is empty then.
+    pub fn start_with_nft_that_breaks_late(&self, config: &Config) -> PathBuf {
+        self.start_with_nft(config, CHANGES, false, Failing::AfterDoingIt)
+    }
+
+    /// The same as the first, but it is the reading of the kernel's counters that fails.
     pub fn start_with_blind_nft(&self, config: &Config) -> PathBuf {
-        self.start_with_nft(config, COUNTERS, false)
+        self.start_with_nft(config, COUNTERS, false, Failing::Before)
     }
 
     /// The same, with an nft that is broken from the beginning.
     pub fn start_with_broken_nft(&self, config: &Config) -> PathBuf {
-        self.start_with_nft(config, CHANGES, true)
+        self.start_with_nft(config, CHANGES, true, Failing::Before)
     }
 
-    fn start_with_nft(&self, config: &Config, failing: &str, is_broken: bool) -> PathBuf {
+    fn start_with_nft(&self, config: &Config, pattern: &str, is_broken: bool, failing: Failing) -> PathBuf {
         let [real, script, broken] = ["nft", "nft.sh", "broken"].map(|name| self.appliance.new_path(name));
         std::fs::copy("/usr/sbin/nft", &real).expect("nftables is installed");
         let (shown, exists) = (real.display(), broken.display());
+        let (condition, first) = match failing {
+            Failing::Before => ("-e", String::new()),
+            Failing::AfterDoingIt => ("-s", format!("{shown} \"$@\"; : > {exists}; ")),
+        };
         let text = format!(
-            "#!/bin/sh\ncase \"$*\" in {failing}) if test -e {exists}; then echo broken by the lab >&2; exit 1; fi; esac\n\
-             exec {shown} \"$@\"\n"
+            "#!/bin/sh\ncase \"$*\" in {pattern}) if test {condition} {exists}; then {first}echo broken by the lab >&2; exit 1; \
+             fi; esac\nexec {shown} \"$@\"\n"
         );
         std::fs::write(&script, text).expect("lab folder");
         if is_broken {

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Once;
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 /// All names begin with this, followed by the pid of the test process.
@@ -69,12 +70,20 @@ impl Namespace {
 
     /// A connection made inside the namespace; it may be used from outside.
     pub fn connect(&self, address: Ipv4Addr, port: u16) -> TcpStream {
+        self.connect_from(Ipv4Addr::UNSPECIFIED, address, port)
+    }
+
+    /// The same from one of its own addresses.
+    pub fn connect_from(&self, own: Ipv4Addr, address: Ipv4Addr, port: u16) -> TcpStream {
         let path = format!("/run/netns/{}", self.name);
         // In a thread of its own, which alone changes its namespace, and ends.
         let connect = move || {
             let namespace = File::open(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
             setns(namespace, CloneFlags::CLONE_NEWNET).unwrap_or_else(|error| panic!("{path}: {error}"));
-            TcpStream::connect((address, port))
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+            socket.bind(&SocketAddrV4::new(own, 0).into())?;
+            socket.connect(&SocketAddrV4::new(address, port).into())?;
+            std::io::Result::Ok(TcpStream::from(socket))
         };
         let connected = std::thread::spawn(connect).join().expect("a namespace to enter");
         connected.unwrap_or_else(|error| panic!("{address}:{port}: {error}"))

@@ -43,6 +43,8 @@ fn service(lab: &Lab, number: u8) -> Value {
         "addresses": [lab.vip(number)],
         "ports": "2001",
         "health_check": "POOL-check",
+        // By turns, so that a restart makes the shares of the weights instead of taking over what the kernel has.
+        "scheduler": "weighted-round-robin",
         "real_server": [server("NODE1", 100), server("NODE2", 100)],
     })
 }

@@ -1,6 +1,6 @@
 //! Invalid configurations: each is refused with its field and a remedy, and nothing changes.
 
-use lab::kernel::addresses;
+use lab::kernel::{Table, addresses};
 use lab::topology::MANAGEMENT;
 use lab::{Config, InForce, Lab, lbd, wait};
 
@@ -13,8 +13,6 @@ struct Case {
     new: &'static str,
     field: &'static str,
     remedy: &'static str,
-    /// Also sent to a running lbd: one of each class.
-    put: bool,
 }
 
 const fn case(
@@ -23,12 +21,7 @@ const fn case(
     field: &'static str,
     remedy: &'static str,
 ) -> Case {
-    Case { name, old, new, field, remedy, put: false }
-}
-
-const fn put(mut case: Case) -> Case {
-    case.put = true;
-    case
+    Case { name, old, new, field, remedy }
 }
 
 const SCHEMA: &str = "schema = 1";
@@ -49,11 +42,11 @@ const ADDRESS_REMEDY: &str = "give an IPv4 address";
 
 /// Text and shape of the document.
 const SHAPE: [Case; 11] = [
-    put(case("not TOML", [SCHEMA, "schema = "], "line ", "correct that line")),
+    case("not TOML", [SCHEMA, "schema = "], "line ", "correct that line"),
     case("a key twice", [SCHEMA, "schema = 1\nschema = 1"], "line ", "each key stands once"),
-    put(case("a later schema", [SCHEMA, "schema = 2"], "schema", "write schema = 1")),
+    case("a later schema", [SCHEMA, "schema = 2"], "schema", "write schema = 1"),
     case("no schema", [SCHEMA, ""], "schema", "add this field"),
-    put(case("an unknown table", [SCHEMA, "schema = 1\nextra = 1"], "extra", "correct its spelling")),
+    case("an unknown table", [SCHEMA, "schema = 1\nextra = 1"], "extra", "correct its spelling"),
     case("a misspelt field", ["fall = 2", "fell = 2"], "health_check[0].fell", "correct its spelling"),
     case("text for a number", ["rise = 2", "rise = \"2\""], "health_check[0].rise", "type that is expected"),
     case("a number for text", [PORTS1, "ports = 2001"], "virtual_service[0].ports", "type that is expected"),
@@ -79,12 +72,12 @@ const NETWORK: [Case; 28] = [
         "eth0",
     ),
     case("an interface with a blank", ["\"eth0\"", "\"eth 0\""], "management.interface", "eth0"),
-    put(case(
+    case(
         "an IPv6 address without a server",
         [VIP1, "addresses = [\"192.168.10.100\", \"2001:db8::1\"]"],
         "virtual_service[0].addresses[1]",
         "add a real server with an IPv6 address",
-    )),
+    ),
     case(
         "an IPv6 server",
         [NODE1, "address = \"2001:db8::1\""],
@@ -108,12 +101,12 @@ const NETWORK: [Case; 28] = [
     case("no port", [PORTS1, "ports = \"\""], "virtual_service[0].ports", PORT_REMEDY),
     case("port 0", [PORTS1, "ports = \"0\""], "virtual_service[0].ports", PORT_REMEDY),
     case("port 70000", [PORTS1, "ports = \"70000\""], "virtual_service[0].ports", PORT_REMEDY),
-    put(case(
+    case(
         "a range backwards",
         [PORTS1, "ports = \"2005-2001\""],
         "virtual_service[0].ports",
         "write 2001-2005",
-    )),
+    ),
     case("an open range", [PORTS1, "ports = \"2001-\""], "virtual_service[0].ports", PORT_REMEDY),
     case(
         "ports separated by blanks",
@@ -150,20 +143,20 @@ const MEANING: [Case; 26] = [
         "virtual_service[0].label",
         "shorten",
     ),
-    put(case(
+    case(
         "a service's label twice",
         ["\"DATALINK_POOL2\"", "\"DATALINK_POOL1\""],
         "virtual_service[1].label",
         "own label",
-    )),
+    ),
     case("a check's label twice", ["Check-VIP2\"", "Check-VIP1\""], "health_check[1].label", "own label"),
     case("a server's label twice", ["POOL1_NODE2", "POOL1_NODE1"], "real_server[1].label", "own label"),
-    put(case(
+    case(
         "a check that is not there",
         ["health_check = \"DICOM", "health_check = \"X"],
         "virtual_service[0].health_check",
         "use one that exists",
-    )),
+    ),
     case("an unknown check type", ["\"dicom-c-echo\"", "\"ldap\""], "health_check[0].type", "\"tcp\""),
     case(
         "AE titles for a TCP check",
@@ -202,12 +195,12 @@ const MEANING: [Case; 26] = [
         "health_check[0].interval_seconds",
         "give 1 to",
     ),
-    put(case(
+    case(
         "a time-out above the interval",
         ["timeout_seconds = 3", "timeout_seconds = 6"],
         "health_check[0].timeout_seconds",
         "at most the interval",
-    )),
+    ),
     case("rise 0", ["rise = 2", "rise = 0"], "health_check[0].rise", "give 1 to"),
     case("fall 1000", ["fall = 2", "fall = 1000"], "health_check[0].fall", "give 1 to"),
     case(
@@ -216,24 +209,19 @@ const MEANING: [Case; 26] = [
         "persistence.timeout_seconds",
         "give 1 to",
     ),
-    put(case(
-        "weight 257",
-        ["weight = 100", "weight = 257"],
-        "virtual_service[0].real_server[0].weight",
-        "256",
-    )),
+    case("weight 257", ["weight = 100", "weight = 257"], "virtual_service[0].real_server[0].weight", "256"),
     case(
         "a negative weight",
         ["weight = 100", "weight = -1"],
         "virtual_service[0].real_server[0].weight",
         "256",
     ),
-    put(case(
+    case(
         "a VIP on the management address",
         [VIP2, "addresses = [\"192.168.10.10\"]"],
         "virtual_service[1].addresses[0]",
         "address of its own",
-    )),
+    ),
     case(
         "a server on a VIP",
         [NODE1, "address = \"192.168.10.101\""],
@@ -266,22 +254,21 @@ fn special_cases() -> Vec<(Config, &'static str, &'static str)> {
     ]
 }
 
-fn cases() -> impl Iterator<Item = &'static Case> {
-    SHAPE.iter().chain(&NETWORK).chain(&MEANING)
+/// Name, document, field and remedy of each.
+fn all_cases() -> impl Iterator<Item = (&'static str, Config, &'static str, &'static str)> {
+    let edits =
+        SHAPE.iter().chain(&NETWORK).chain(&MEANING).map(|case| {
+            (case.name, Config::datalink().replacing(case.old, case.new), case.field, case.remedy)
+        });
+    edits.chain(special_cases().into_iter().map(|(config, field, remedy)| (field, config, field, remedy)))
 }
 
 #[test]
 fn each_invalid_configuration_is_refused_with_its_field_and_a_remedy() {
     let lab = Lab::single_arm();
     lab.lbd().check_config(&Config::datalink()).expect_ok();
-    assert!(cases().count() + special_cases().len() >= 40);
-    let tables = cases().map(|case| {
-        let edited = Config::datalink().replacing(case.old, case.new);
-        (case.name, edited, case.field, case.remedy)
-    });
-    let special = special_cases().into_iter().map(|(config, field, remedy)| (field, config, field, remedy));
-    let wrong: Vec<String> = tables
-        .chain(special)
+    assert!(all_cases().count() >= 40);
+    let wrong: Vec<String> = all_cases()
         .filter_map(|(name, config, field, remedy)| {
             let output = lab.lbd().check_config(&config);
             let named = |line: &str| {
@@ -309,21 +296,18 @@ fn all_problems_are_named_at_once() {
 #[test]
 fn a_refused_change_leaves_the_running_configuration_in_force() {
     let lab = Lab::single_arm();
-    let password = "a password for stories";
     lab.lbd().start(&Config::datalink());
-    lab.lbd().set_password(password);
-    let url = format!("https://{MANAGEMENT}:9443/api/v1/config");
-    lbd::wait_https(lab.client(), &url);
+    // The certificate is made with the listener, and is a stored file too.
+    lbd::wait_https(lab.client(), &format!("https://{MANAGEMENT}:9443/"));
     let before = InForce::read(&lab);
-    for case in cases().filter(|case| case.put) {
-        let edited = Config::datalink().replacing(case.old, case.new);
-        let answer = lbd::https(lab.client(), "PUT", &url, Some(password), Some(edited.as_str())).expect(422);
+    for (name, config, field, remedy) in all_cases() {
+        let answer = lab.lbd().put(&config).expect(422);
         let problems = answer.json["problems"].as_array().cloned().unwrap_or_default();
         let has =
             |part: &serde_json::Value, text: &str| part.as_str().is_some_and(|part| part.contains(text));
-        let named = problems.iter().any(|p| has(&p["field"], case.field) && has(&p["remedy"], case.remedy));
-        assert!(named && answer.json["title"].is_string(), "{}: {:#}", case.name, answer.json);
-        before.expect_still(&lab, case.name);
+        let named = problems.iter().any(|p| has(&p["field"], field) && has(&p["remedy"], remedy));
+        assert!(named && answer.json["title"].is_string(), "{name}: {:#}", answer.json);
+        before.expect_still(&lab, name);
     }
 }
 
@@ -366,4 +350,53 @@ fn a_change_that_cannot_be_applied_leaves_the_running_configuration_in_force() {
     assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE1");
     lab.lbd().put(&lab.config([&pool, &second])).expect(200);
     lab.lbd().wait_service("SECOND", "up");
+}
+
+#[test]
+fn a_change_that_fails_after_the_kernel_took_it_is_taken_out_of_the_kernel_again() {
+    let lab = Lab::single_arm();
+    lab.server("NODE1").named_server("NODE1", 2001);
+    let pool = lab.pool().weights(&[100]);
+    let broken = lab.lbd().start_with_nft_that_breaks_late(&lab.config([&pool]));
+    lab.lbd().wait_service("POOL", "up");
+    lbd::wait_https(lab.client(), &format!("https://{MANAGEMENT}:9443/"));
+    let before =
+        (Table::read(lab.appliance()).mentions(), addresses(lab.appliance()), lab.lbd().stored_files());
+    std::fs::write(&broken, "once").expect("lab folder");
+    // lbd's own user empties it.
+    std::os::unix::fs::chown(&broken, Some(lbd::USER), None).expect("lab folder");
+    let second = pool.clone().named("SECOND", lab.vip(1));
+    lab.lbd().put(&lab.config([&pool, &second])).expect(500);
+    assert_eq!(std::fs::read(&broken).ok(), Some(Vec::new()), "the kernel has taken the change");
+    let after =
+        || (Table::read(lab.appliance()).mentions(), addresses(lab.appliance()), lab.lbd().stored_files());
+    wait::until(lbd::SOON, "the kernel to have what it had", || after() == before);
+    assert_ne!(lab.client().scan(lab.vip(1), &[2001])[&2001], "open");
+    assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE1");
+    lab.lbd().put(&lab.config([&pool, &second])).expect(200);
+    lab.lbd().wait_service("SECOND", "up");
+}
+
+#[test]
+fn a_change_that_the_disk_does_not_take_is_in_force_nowhere() {
+    let lab = Lab::single_arm();
+    let pool = lab.pool().weights(&[100]);
+    lab.server("NODE1").named_server("NODE1", 2001);
+    lab.lbd().start(&lab.config([&pool]));
+    lab.lbd().wait_service("POOL", "up");
+    lbd::wait_https(lab.client(), &format!("https://{MANAGEMENT}:9443/"));
+    let folder = lab.lbd().state_folder().join("configuration-1");
+    let before =
+        || (Table::read(lab.appliance()).mentions(), addresses(lab.appliance()), lab.lbd().stored_files());
+    let known = before();
+    // A folder that is somebody else's takes no file of lbd's.
+    let give = |user: u32| std::os::unix::fs::chown(&folder, Some(user), None).expect("state folder");
+    give(0);
+    let second = pool.clone().named("SECOND", lab.vip(1));
+    let refused = lab.lbd().put(&lab.config([&pool, &second])).expect(507);
+    let why = refused.json["detail"].as_str().unwrap_or_default();
+    assert!(why.contains("Cannot store the configuration") && why.contains("in force"), "{why}");
+    wait::until(lbd::SOON, "the kernel to have what it had", || before() == known);
+    give(lbd::USER);
+    lab.lbd().put(&lab.config([&pool, &second])).expect(200);
 }

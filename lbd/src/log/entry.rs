@@ -138,6 +138,7 @@ pub struct Position {
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "LogLine")]
 pub struct Entry {
     /// When.
     pub time: Timestamp,

@@ -47,17 +47,20 @@ fn report(lab: &Lab, shares: &Samples, lateness: &Samples) -> Report {
     let mut report = Report::new("Checks: 2,000 servers every 5 s by C-ECHO, a tenth of them hanging");
     report.system("CPU, % of one core", shares);
     report.system("latest start, ms after its time", lateness);
-    for (name, unit, samples, most) in
-        [("cpu of checks", "%", shares, 25.0), ("latest start", "ms", lateness, 200.0)]
+    // No check may be late: one late check in one round counts.
+    for (name, unit, ours, most) in
+        [("cpu of checks", "%", shares.median(), 25.0), ("latest start", "ms", lateness.highest(), 200.0)]
     {
-        let (ours, goal) = (samples.median(), Goal::OursAtMost(most));
+        let goal = Goal::OursAtMost(most);
         report.compare(Comparison { name, unit, ours, peer: "goal", theirs: most, goal });
     }
     let status = lab.lbd().status();
     let services = status["virtual_services"].as_array().cloned().unwrap_or_default();
     let count = |state: &str| services.iter().filter(|service| service["state"] == state).count();
     report.note(format!("different checks: {}", status["checks"]["different"]));
-    report.note(format!("services up: {} of {GOOD_SERVICES}, down: {}", count("up"), count("down")));
+    let hanging = 3 * usize::from(HANGING_SERVICES);
+    assert_eq!((count("up"), count("down")), (usize::from(GOOD_SERVICES), hanging), "services up and down");
+    report.note(format!("services up: {GOOD_SERVICES}, down, as their servers hang: {hanging}"));
     report
 }
 

@@ -28,6 +28,11 @@ impl Samples {
         }
     }
 
+    /// The worst of all runs, where a single bad one counts.
+    pub fn highest(&self) -> f64 {
+        self.range().1
+    }
+
     /// What each run measured above the run of `base` in the same round.
     pub fn above(&self, base: &Self) -> Self {
         self.0.iter().zip(&base.0).map(|(value, base)| value - base).collect()

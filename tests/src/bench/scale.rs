@@ -137,5 +137,7 @@ fn death_in_kernel(lab: &Lab, monitor: &Monitor) -> f64 {
     lab.lbd().wait_service(WATCHED, "down");
     let since = lab.lbd().server(WATCHED, "NODE2")["since"].as_str().expect("a time").to_owned();
     let decided: Timestamp = since.parse().expect("a time");
-    milliseconds(changed.duration_since(decided).unsigned_abs())
+    // Not before the verdict: then it would be another change that was seen.
+    let took = changed.duration_since(decided);
+    milliseconds(took.try_into().unwrap_or_else(|_| panic!("the kernel changed {took:#} after the verdict")))
 }

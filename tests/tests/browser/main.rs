@@ -12,6 +12,7 @@ mod logs;
 mod mail;
 mod overview;
 mod plain;
+mod rest;
 mod states;
 mod together;
 mod unattended;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lab::browser::Browser;
 use lab::{Config, Lab, Mode, Scp, wait};
+use serde_json::json;
 
 /// lbd with this configuration and a password, and a browser on the administrator's host.
 fn appliance(lab: &Lab, config: &Config) -> Browser {
@@ -42,6 +43,11 @@ fn a_server_dies_and_the_overview_tells_without_a_reload() {
     let shown = browser.wait_text(service, "degraded");
     assert!(shown < Duration::from_secs(1), "on the screen only after {shown:?}");
     browser.wait_text("#s-DATALINK_POOL1", "refused");
+    // Since when, in words; the moment itself is in the title.
+    let since = "#s-DATALINK_POOL1 tr:nth-child(2) time";
+    browser.wait_text(since, " s");
+    let began = browser.value_of(since, "title");
+    assert!(began.starts_with("since 20") && began.contains(':'), "{began}");
     assert_ne!(browser.style(service, "color"), green);
     browser.wait_text(".overall", "1 degraded of 3 virtual services");
     browser.judge("overview-degraded");
@@ -77,6 +83,12 @@ fn an_operator_drains_halts_and_brings_back_with_and_without_scripts() {
     let lab = Lab::single_arm();
     let (config, _peers) = example(&lab);
     let browser = appliance(&lab, &config);
+    let operator = json!({"name": "op", "role": "operator", "password": "a password of op"});
+    lab.lbd().request("POST", "/api/v1/users", Some(&operator.to_string())).expect(201);
+    browser.click(".leave button");
+    browser.wait_text("h1", "Log in");
+    browser.log_in("op", "a password of op");
+    browser.wait_text("h1", "System Overview");
     let row = "#s-DATALINK_POOL1 tr:nth-child(2)";
     for scripts in [true, false] {
         browser.set_scripts(scripts);
@@ -94,6 +106,9 @@ fn an_operator_drains_halts_and_brings_back_with_and_without_scripts() {
         lab.lbd().wait_server("DATALINK_POOL1", "DATALINK_POOL1_NODE1", "up");
         assert_eq!(browser.console(), Vec::<String>::new());
     }
+    browser.open("/cluster/services");
+    browser.wait_text("main table", "DATALINK_POOL1");
+    assert!(!browser.has("a[href$='/edit']"), "an operator edits nothing");
 }
 
 #[test]

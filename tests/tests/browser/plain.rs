@@ -1,7 +1,9 @@
 //! Every form that no other story sends with JavaScript off, in one walk.
 
 use lab::browser::{ADMINISTRATOR, Browser, PASSWORD};
-use lab::{Lab, Mode, Scp};
+use lab::lbd::SOON;
+use lab::topology::MANAGEMENT;
+use lab::{Lab, Mode, Scp, wait};
 
 use crate::admin::{fingerprint_on_the_wire, pair};
 
@@ -66,6 +68,10 @@ fn services_servers_and_checks(browser: &Browser) {
     browser.open("/cluster/servers/PLAIN/SECOND/remove");
     browser.click("button.danger");
     browser.wait_text(".notice", "Saved");
+    browser.open("/cluster/checks/ECHO");
+    browser.fill("#template", &template.replace("aec=DW_SCP", "aec=DW_SCP\ninterval=7"));
+    browser.click(SEND);
+    browser.wait_text(".notice", "Saved");
     browser.open("/cluster/services/PLAIN/remove");
     browser.click("button.danger");
     browser.wait_text(".notice", "Saved");
@@ -99,6 +105,38 @@ fn people(browser: &Browser) {
     browser.fill("#q", "backup");
     browser.click("main form button[type=submit]");
     browser.wait_text("main table", "token backup revoked");
+}
+
+/// Who is told, and what takes the log, besides.
+fn alerts_and_syslog(lab: &Lab, browser: &Browser) {
+    browser.open("/cluster/advanced/alerts/edit");
+    send(browser, &[("#source", "lb@hospital.example"), ("#destinations", "pacs@hospital.example")]);
+    browser.wait_text(".notice", "is in force");
+    browser.open("/logs/servers/_new");
+    send(browser, &[("#label", "SIEM"), ("#address", "192.168.10.112"), ("#port", "10514")]);
+    browser.wait_text(".notice", "is in force");
+    // A session of the same person elsewhere ends.
+    let form = format!("--data user={ADMINISTRATOR} --data password={}", PASSWORD.replace(' ', "+"));
+    lab.server("NODE1")
+        .run(format!("curl --insecure --silent {form} https://{MANAGEMENT}:9443/login"))
+        .expect_ok();
+    browser.open("/password");
+    browser.click("form[action='/password/sessions'] button");
+    browser.wait_text("main", "this browser");
+    assert!(!browser.has("form[action='/password/sessions']"), "there is no other session any more");
+}
+
+/// The WebUI moves to another port, which is confirmed there.
+fn listener(lab: &Lab, browser: &Browser) {
+    browser.open("/local/webui");
+    browser.fill("#port", "9444");
+    browser.click("form[action='/local/webui/listener'] button");
+    browser.wait_text("h1", "is on trial");
+    browser.click("main a.primary");
+    browser.wait_text("main .problems", "on trial");
+    browser.click("form[action='/order/trial'] button[value=confirm]");
+    wait::until(SOON, "the trial to end", || lab.lbd().status()["pending_confirmation"].is_null());
+    assert_eq!(lab.lbd().config()["management"]["https_port"], 9444);
 }
 
 /// A certificate is pasted as text, and taken back.
@@ -136,5 +174,7 @@ fn every_form_works_without_scripts() {
     services_servers_and_checks(&browser);
     people(&browser);
     certificate(&lab, &browser);
+    alerts_and_syslog(&lab, &browser);
     own_password(&browser);
+    listener(&lab, &browser);
 }

@@ -255,6 +255,14 @@ fn users_are_managed_and_every_command_explains_itself() {
     let told = || works(&lab, "audit --most 1").contains("user ann removed");
     wait::until(SOON, "the removal to stand in the audit log", told);
     assert_eq!(json(&lab, "user list").as_array().map(Vec::len), Some(1));
+    // So does every other change, in its own words.
+    works(&lab, &format!("server edit {LABEL} {NODE1} weight=7"));
+    works(&lab, &format!("server drain {LABEL} {NODE1}"));
+    let told = || {
+        let audit = works(&lab, "audit --most 20");
+        ["weight of DATALINK_POOL1_NODE1 100 -> 7", "drain"].iter().all(|words| audit.contains(words))
+    };
+    wait::until(SOON, "the changes to stand in the audit log", told);
     for verb in ["service", "server", "check", "config", "user", "token", "certificate"] {
         let help = lab.lbd().command(&format!("{verb} --help"), "").expect_ok().to_owned();
         assert!(help.contains("Examples:") && help.contains("--json"), "{help}");

@@ -45,11 +45,21 @@ fn connection(lab: &Lab) -> TcpStream {
 fn a_thousand_idle_connections_keep_no_administrator_out() {
     let lab = Lab::single_arm();
     let base = start(&lab);
-    let idle: Vec<_> = (0..1000).map(|_| connection(&lab)).collect();
+    let own: Vec<_> = (0..500).map(|_| connection(&lab)).collect();
+    // Others come from as many addresses as they are.
+    let stranger = lab.server("NODE1");
+    stranger.use_addresses("10.9.0.0/16");
+    lab.appliance().ip(format!("route add 10.9.0.0/16 via {}", stranger.address()));
+    let from = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        let own = std::net::Ipv4Addr::new(10, 9, high, low);
+        stranger.namespace().connect_from(own, topology::MANAGEMENT, PORT)
+    };
+    let others: Vec<_> = (1..=500).map(from).collect();
     let began = Instant::now();
     https(lab.administrator(), "GET", &format!("{base}/api/v1/status"), Some(PASSWORD), None).expect(200);
     assert!(began.elapsed() < Duration::from_secs(5), "logged in only after {:?}", began.elapsed());
-    drop(idle);
+    drop((own, others));
 }
 
 #[test]

@@ -18,13 +18,33 @@ const CHECKS: &str =
 /// Requests with bodies that are made up take longer than the time given for making them up.
 const SLACK: Duration = Duration::from_secs(300);
 
-/// A run: as whom, which of the operations, with which names of what there is, and for how many of the sixty parts of the
-/// time.
+/// A run: as whom, which of the operations, with which names of what there is, and how much.
 struct Run {
     role: &'static str,
     filter: &'static [&'static str],
     names: String,
-    parts: u64,
+    bound: Bound,
+}
+
+/// What ends a run: the time (so many of its sixty parts), or the number of requests of an operation
+/// (however long they take), where every operation must have had its turn.
+enum Bound {
+    Parts(u64),
+    Cases(u64),
+}
+
+impl Bound {
+    /// As an option of Schemathesis, and the seconds that it may take.
+    fn option(&self) -> ([String; 2], u64) {
+        let (name, number, seconds) = match self {
+            Self::Parts(parts) => {
+                let seconds = parts * rounds(60, 300) / 60;
+                ("--max-time", seconds, seconds)
+            }
+            Self::Cases(cases) => ("--max-examples", *cases, 0),
+        };
+        ([name.to_owned(), number.to_string()], seconds)
+    }
 }
 
 /// Without what removes: it would be gone for the rest.
@@ -83,16 +103,20 @@ fn no_request_of_any_role_gets_an_answer_that_the_description_does_not_know() {
     add_what_goes(&lab);
     let tokens = ["viewer", "operator", "administrator"].map(|role| (role, new_token(&lab, role)));
     let tokens = BTreeMap::from(tokens);
-    let run = |role, filter, names: &str, parts| Run { role, filter, names: names.to_owned(), parts };
+    let run = |role, filter, names: &str, bound| Run { role, filter, names: names.to_owned(), bound };
     for run in [
-        run("viewer", ALL, THOSE_THAT_STAY, 9),
-        run("operator", ALL, THOSE_THAT_STAY, 11),
-        run("administrator", KEEPING, THOSE_THAT_STAY, 30),
-        run("administrator", REMOVING, &those_that_go(), 10),
+        run("viewer", ALL, THOSE_THAT_STAY, Bound::Parts(10)),
+        run("operator", ALL, THOSE_THAT_STAY, Bound::Parts(12)),
+        run("administrator", KEEPING, THOSE_THAT_STAY, Bound::Parts(38)),
+        run("administrator", REMOVING, &those_that_go(), Bound::Cases(rounds(5, 50))),
     ] {
         judge(lab.administrator(), &base, &tokens[run.role], &run);
     }
-    // Removing was not only refused.
+    // Adding and removing were not only refused.
+    let history = lab.lbd().request("GET", "/api/v1/audit", None).expect(200).text;
+    for added in ["virtual service", "health check", "syslog server"] {
+        assert!(history.contains(added), "no {added} was ever added or changed: {history}");
+    }
     for path in ["services/GONE", "services/POOL/servers/NODE2", "health-checks/SPARE"] {
         assert_eq!(lab.lbd().request("GET", &format!("/api/v1/{path}"), None).status, 404, "{path}");
     }
@@ -102,7 +126,7 @@ fn no_request_of_any_role_gets_an_answer_that_the_description_does_not_know() {
 
 /// Lets Schemathesis work.
 fn judge(host: &Host, base: &str, token: &str, run: &Run) {
-    let seconds = run.parts * rounds(60, 300) / 60;
+    let (bound, seconds) = run.bound.option();
     let folder = host.new_folder("schemathesis");
     std::fs::write(folder.join("schemathesis.toml"), &run.names).expect("lab folder");
     let mut command: Command = host.command(&peers::program("st").to_string_lossy());
@@ -115,26 +139,42 @@ fn judge(host: &Host, base: &str, token: &str, run: &Run) {
         "--checks",
         CHECKS,
     ]);
-    command.args(["--header", &format!("Authorization: Bearer {token}"), "--max-time", &seconds.to_string()]);
-    // The stream of events never ends by itself; it has a story of its own.
-    command.args([
-        "--exclude-path",
-        "/api/v1/events",
-        "--request-timeout",
-        "20",
-        "--no-color",
-        "--seed",
-        "1",
-    ]);
+    command.args(["--header", &format!("Authorization: Bearer {token}")]);
+    command.args(bound);
+    // Streams do not end by themselves; they have a story of their own.
+    for stream in STREAMS {
+        command.args(["--exclude-path", stream.path]);
+    }
+    command.args(["--request-timeout", "20", "--no-color", "--seed", "1"]);
     command.args(run.filter);
     let process = host.start(command, "schemathesis");
     let status = process.wait_exit(Duration::from_secs(seconds) + SLACK);
     let report = process.log();
     println!("as {}: {report}", run.role);
     assert!(status.success() && report.contains("generated,"), "as {}: {report}", run.role);
+    assert_eq!(count(&report, "Tested"), count(&report, "Selected"), "as {}: {report}", run.role);
 }
 
-/// Judges the answer to `GET /api/v1/events` by the description: status, media type, and what an event tells.
+/// The number of operations that the summary gives for `word`.
+fn count(report: &str, word: &str) -> Option<String> {
+    let summary = report.split("API Operations:").last()?;
+    let (_, told) = summary.split_once(&format!("{word}: "))?;
+    Some(told.chars().take_while(char::is_ascii_digit).collect())
+}
+
+/// An operation whose answer goes on and on: the events of what schema, and who may have it.
+struct Stream {
+    path: &'static str,
+    schema: &'static str,
+    roles: &'static [&'static str],
+}
+
+const STREAMS: [Stream; 2] = [
+    Stream { path: "/api/v1/events", schema: "View", roles: &["viewer", "operator", "administrator"] },
+    Stream { path: "/api/v1/log/events", schema: "LogLine", roles: &["administrator"] },
+];
+
+/// Judges the answer of a stream by the description: status, media type, and what an event tells.
 const JUDGE_EVENT: &str = "
 import json, sys, jsonschema_rs
 description, answer = json.load(open(sys.argv[1])), open(sys.argv[2], newline='').read()
@@ -142,13 +182,13 @@ head, _, body = answer.partition('\\r\\n\\r\\n')
 lines = head.split('\\r\\n')
 status = lines[0].split(' ')[1]
 media = next(line.split(': ')[1] for line in lines if line.lower().startswith('content-type: ')).split(';')[0]
-content = description['paths']['/api/v1/events']['get']['responses'][status]['content'][media]
+content = description['paths'][sys.argv[3]]['get']['responses'][status]['content'][media]
 if media == 'application/problem+json':
     told = json.loads(body)
     schema = content['schema']
 else:
     told = json.loads(next(line for line in body.splitlines() if line.startswith('data: '))[6:])
-    schema = {'$ref': '#/components/schemas/View'}
+    schema = {'$ref': '#/components/schemas/' + sys.argv[4]}
 schema = dict(schema, components=description['components'])
 jsonschema_rs.validate(schema, told)
 print(status)
@@ -167,25 +207,44 @@ fn the_stream_of_events_is_what_the_description_says_for_every_role_and_for_nobo
         description.display()
     ))
     .expect_ok();
-    let mut asked = vec![("401", "Bearer ek_nobody".to_owned())];
-    asked.extend(
-        ["viewer", "operator", "administrator"]
-            .map(|role| ("200", format!("Bearer {}", new_token(&lab, role)))),
-    );
-    for (status, authorization) in asked {
-        // The stream is left after two seconds, which curl calls a time-out.
-        let mut command = host.command("curl");
-        command.args(["--insecure", "--silent", "--include", "--no-buffer", "--max-time", "2", "--output"]);
-        command.arg(&answer).args([
-            "--header",
-            &format!("Authorization: {authorization}"),
-            &format!("{base}/api/v1/events"),
-        ]);
-        lab::process::run(command);
-        let mut judge = host.command(&peers::program("python").to_string_lossy());
-        judge.arg(&script).arg(&description).arg(&answer);
-        let judged = lab::process::run(judge);
-        assert_eq!(judged.expect_ok().trim(), status);
+    let tokens = ["viewer", "operator", "administrator"].map(|role| (role, new_token(&lab, role)));
+    for stream in &STREAMS {
+        let known = tokens.iter().map(|(role, token)| {
+            (if stream.roles.contains(role) { "200" } else { "403" }, format!("Bearer {token}"))
+        });
+        let asked = std::iter::once(("401", "Bearer ek_nobody".to_owned())).chain(known);
+        for (status, authorization) in asked {
+            // The stream is left after two seconds, which curl calls a time-out.
+            let mut command = host.command("curl");
+            command.args([
+                "--insecure",
+                "--silent",
+                "--include",
+                "--no-buffer",
+                "--max-time",
+                "2",
+                "--output",
+            ]);
+            command.arg(&answer).args([
+                "--header",
+                &format!("Authorization: {authorization}"),
+                &format!("{base}{}", stream.path),
+            ]);
+            std::thread::scope(|scope| {
+                let reader = scope.spawn(|| lab::process::run(command));
+                // There must be something to tell: each change makes a line of the log and another View.
+                for weight in (1..=256).cycle().take_while(|_| !reader.is_finished()) {
+                    let address = lab.server("NODE1").address();
+                    let server = json!({"label": "NODE1", "address": address, "weight": weight});
+                    let path = "/api/v1/services/POOL/servers/NODE1";
+                    lab.lbd().request("PUT", path, Some(&server.to_string())).expect(200);
+                }
+            });
+            let mut judge = host.command(&peers::program("python").to_string_lossy());
+            judge.arg(&script).arg(&description).arg(&answer).args([stream.path, stream.schema]);
+            let judged = lab::process::run(judge);
+            assert_eq!(judged.expect_ok().trim(), status, "{}", stream.path);
+        }
     }
 }
 

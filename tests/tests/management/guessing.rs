@@ -16,7 +16,7 @@ const GUESSERS: &str = "10.9.0.0/16";
 const ADDRESSES: u32 = 250;
 const GUESSES_OF_EACH: u32 = 400;
 /// For the verification of a guess from each address, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// lbd with a password; NODE1 has the addresses of many.
 fn started(lab: &Lab) -> String {

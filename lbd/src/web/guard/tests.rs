@@ -451,6 +451,13 @@ async fn a_page_from_elsewhere_cannot_use_a_session() {
         let answer = appliance.ask(&method, &path, &[cookie, ours], "").await;
         assert!(![401, 403].contains(&answer.status), "{method} {path}: {}", answer.text);
     }
+    // Nor a form of the pages; what is no form is refused all the same.
+    for path in named_paths().iter().filter(|path| !path.starts_with("/api/") && *path != "/login") {
+        for site in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")] {
+            let answer = appliance.ask("POST", path, &[cookie, site], "").await;
+            assert_eq!(answer.status, 403, "POST {path} with {site:?}");
+        }
+    }
     let form = format!("user={FIRST_USER}&password=correct+horse");
     let kind = ("content-type", "application/x-www-form-urlencoded");
     let planted = appliance.ask("POST", "/login", &[kind, ("sec-fetch-site", "cross-site")], &form).await;

@@ -47,9 +47,9 @@ impl Told {
     /// In words; nothing where the address speaks of a version that there is not.
     pub(super) fn notice(&self, in_force: u64) -> Option<String> {
         match (self.saved, self.same) {
-            (Some(version), _) if version == in_force => {
-                Some(format!("Saved: version {version} is in force."))
-            }
+            (Some(version), _) if version == in_force => Some(format!(
+                "Saved: version {version} is in force. The way back to the one before it: View Configuration."
+            )),
             (Some(version), _) if version < in_force => {
                 Some(format!("Saved as version {version}; version {in_force} is in force by now."))
             }
