@@ -12,11 +12,11 @@ STATIC := x86_64-unknown-linux-gnu
 STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom" \
 	--remap-path-prefix=$(CURDIR)=/evenkeel --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 # Debian 12 packages: the compiler's linker, the product's own nft, and the peers of tests and benchmark. Postfix is
-# configured by the lab, in namespaces: RUNLEVEL=1 keeps the machine's own from being started.
+# configured by the lab, in namespaces, and chrony too: RUNLEVEL=1 keeps the machine's own from being started.
 PACKAGES := build-essential git bsdextrautils curl iproute2 procps util-linux nftables conntrack iputils-ping openssl \
 	python3-venv dcmtk haproxy nginx-light libnginx-mod-stream iperf3 \
 	qemu-system-x86 qemu-utils ovmf libxml2-utils chromium chromium-driver busybox-static ipvsadm sslscan \
-	rsyslog rsyslog-gnutls postfix sasl2-bin dnsmasq-base zsh fish
+	rsyslog rsyslog-gnutls postfix sasl2-bin dnsmasq-base chrony zsh fish
 IMAGE := $(TARGET)/release/image --packages $(TARGET)/packages --apt $(TARGET)/apt
 export PATH := $(TOOLS)/bin:$(PATH):/usr/sbin:/sbin
 export EVENKEEL_LBD := $(TARGET)/debug/lbd

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod banner;
 pub mod begin;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod conntrack;
 pub mod dataplane;

@@ -14,6 +14,10 @@ use nix::unistd::{Gid, Uid, User, chown, getuid, setgroups, setresgid, setresuid
 const NEEDED: [Capability; 3] =
     [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW, Capability::CAP_NET_BIND_SERVICE];
 
+/// Kept aside on the appliance, for the programs that set the clock and for them alone: lbd does not use it itself, and
+/// `nft` does not get it.
+const CLOCK: Capability = Capability::CAP_SYS_TIME;
+
 /// Who lbd runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account {
@@ -77,32 +81,40 @@ impl Account {
     }
 
     /// Becomes this account for good, with the needed capabilities and no others, also in programs that it
-    /// starts. Must run before any other thread exists.
-    pub fn become_lbd(&self) -> Result<(), PrivilegeError> {
-        self.become_it(NEEDED.into_iter().collect())
+    /// starts; `with_clock` keeps aside what the programs need that set the clock. Must run before any other thread exists.
+    pub fn become_lbd(&self, with_clock: bool) -> Result<(), PrivilegeError> {
+        self.become_it(&NEEDED.into_iter().collect(), with_clock)
     }
 
     /// Becomes this account for good, without any capability: root's rights must not follow where files of
     /// another account lead.
     pub fn become_plain(&self) -> Result<(), PrivilegeError> {
-        self.become_it(CapsHashSet::new())
+        self.become_it(&CapsHashSet::new(), false)
     }
 
-    fn become_it(&self, keep: CapsHashSet) -> Result<(), PrivilegeError> {
+    fn become_it(&self, keep: &CapsHashSet, with_clock: bool) -> Result<(), PrivilegeError> {
         let doing =
             |what: &'static str| move |error: caps::errors::CapsError| PrivilegeError::new(what, error);
         let switching = |error| PrivilegeError::new("switching to lbd's own user", error);
-        for other in
-            caps::read(None, CapSet::Bounding).map_err(doing("reading capabilities"))?.difference(&keep)
-        {
+        let bounding = caps::read(None, CapSet::Bounding).map_err(doing("reading capabilities"))?;
+        let mut aside = keep.clone();
+        // Whoever started lbd may have kept it for themselves.
+        aside.extend(Some(CLOCK).filter(|clock| with_clock && bounding.contains(clock)));
+        for other in bounding.difference(&aside) {
             caps::drop(None, CapSet::Bounding, *other).map_err(doing("giving up capabilities"))?;
         }
         caps::securebits::set_keepcaps(true).map_err(doing("keeping capabilities"))?;
         setgroups(&[]).map_err(switching)?;
         setresgid(self.group, self.group, self.group).map_err(switching)?;
         setresuid(self.user, self.user, self.user).map_err(switching)?;
-        for set in [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable, CapSet::Ambient] {
-            caps::set(None, set, &keep).map_err(doing("setting capabilities"))?;
+        let sets = [
+            (CapSet::Effective, keep),
+            (CapSet::Permitted, &aside),
+            (CapSet::Inheritable, &aside),
+            (CapSet::Ambient, keep),
+        ];
+        for (set, capabilities) in sets {
+            caps::set(None, set, capabilities).map_err(doing("setting capabilities"))?;
         }
         nix::sys::prctl::set_no_new_privs().map_err(switching)
     }
@@ -133,6 +145,12 @@ pub fn raise_file_limit() {
 pub fn file_limit() -> u64 {
     // Without an answer the least that Linux gives.
     getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(soft, _)| soft)
+}
+
+/// Whether programs that lbd starts may set the clock.
+pub fn may_set_clock() -> bool {
+    let has = |set| caps::has_cap(None, set, CLOCK).unwrap_or(false);
+    has(CapSet::Permitted) && has(CapSet::Inheritable)
 }
 
 /// Says which needed capability is missing.

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use crate::appliance;
 use crate::audit::Audit;
 use crate::banner;
 use crate::begin::{self, Origin, Paths};
+use crate::clock::{self, task::Timekeeper};
 use crate::conntrack::lookup::Lookup;
 use crate::conntrack::names::Names;
 use crate::conntrack::{recorder, tasks as conntrack};
@@ -85,13 +86,14 @@ pub async fn run(paths: Paths, journal: Journal) -> Result<(), String> {
     let (alarm, desk) = alert::desk::open(&paths.state_directory);
     let (post, office) = mail::post::open(&paths.state_directory);
     access.alert_through(alarm.clone());
-    let helpers = (journal.clone(), alarm, post);
+    let (timekeeper, time_office) = clock::task::open();
+    let helpers = (journal.clone(), alarm, post, timekeeper);
     let (gateway, sides) = gateway(&engine, vault.clone(), &paths, access, helpers);
     let dataplane = Dataplane::new(netlink, sides.proxy.clone(), listing);
     let mut driver = Driver::new(engine, clock, vault, sides, paths, journal);
     // First the orders, then the tasks: so the first look at the network knows which routes matter.
     driver.perform(effects);
-    driver.start_tasks(dataplane, gateway, (desk, office))?;
+    driver.start_tasks(dataplane, gateway, (desk, office, time_office))?;
     driver.live().await
 }
 
@@ -135,7 +137,7 @@ fn gateway(
     vault: Arc<Vault>,
     paths: &Paths,
     access: Access,
-    helpers: (Journal, Alarm, Post),
+    helpers: (Journal, Alarm, Post, Timekeeper),
 ) -> (Gateway, Sides) {
     let names = watch::Sender::default();
     let (published, watch) = watch::channel(Arc::new(picture(engine)));
@@ -184,6 +186,7 @@ struct Driver {
     hurry: watch::Sender<bool>,
     listen: watch::Sender<Option<SocketAddr>>,
     recipients: watch::Sender<Recipients>,
+    wanted_time: watch::Sender<clock::Wanted>,
     waiting: BTreeMap<u64, oneshot::Sender<Result<Accepted, Refusal>>>,
     requests_seen: u64,
     published_at: Instant,
@@ -226,6 +229,7 @@ impl Driver {
             hurry: watch::Sender::default(),
             listen: watch::Sender::default(),
             recipients: watch::Sender::default(),
+            wanted_time: watch::Sender::default(),
             waiting: BTreeMap::new(),
             requests_seen: 0,
             published_at: Instant::now(),
@@ -240,7 +244,7 @@ impl Driver {
         &mut self,
         dataplane: Dataplane,
         gateway: Gateway,
-        (desk, office): (Desk, Office),
+        (desk, office, time_office): (Desk, Office, clock::task::Office),
     ) -> Result<(), String> {
         let paths = self.paths.clone();
         if let Some(orders) = self.pending_orders.take() {
@@ -258,6 +262,11 @@ impl Driver {
         self.tasks.spawn(proxy.clone().report(ledger.clone(), recorder, self.sender.clone()));
         self.tasks.spawn(conntrack::count(ledger, proxy, self.hurry.subscribe(), self.sender.clone()));
         self.tasks.spawn(topology_task(self.destinations.subscribe(), self.sender.clone()));
+        // Files of the time daemon stand beside the socket.
+        let folder = paths.control_socket.parent().map_or_else(PathBuf::new, Path::to_owned);
+        let time_settings = (folder, privileges::may_set_clock());
+        let wanted_time = self.wanted_time.subscribe();
+        self.tasks.spawn(clock::task::serve(time_office, wanted_time, time_settings, self.sender.clone()));
         self.tasks.spawn(web::local::serve(gateway.clone(), paths.control_socket));
         self.tasks.spawn(forward(self.recipients.subscribe(), self.journal.clone(), self.sender.clone()));
         let channels = Channels { post: gateway.post().clone() };
@@ -407,6 +416,13 @@ impl Driver {
                 self.recipients.send_if_modified(|current| {
                     let differs = *current != recipients;
                     *current = recipients;
+                    differs
+                });
+            }
+            Effect::KeepTime(wanted) => {
+                self.wanted_time.send_if_modified(|current| {
+                    let differs = *current != wanted;
+                    *current = wanted;
                     differs
                 });
             }

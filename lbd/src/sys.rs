@@ -43,6 +43,30 @@ fn ask_to_die_with(parent: Pid) -> io::Result<()> {
     if getppid() == parent { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
 }
 
+/// Gives the program that `command` starts the right to set the clock, and no other of ours (capabilities(7)). Where lbd
+/// does not have it itself, the program does not start.
+pub fn may_set_clock(command: &mut tokio::process::Command) {
+    // SAFETY: between fork and exec the closure makes two system calls and neither allocates nor locks.
+    unsafe { command.pre_exec(take_ambient_clock) };
+}
+
+/// `linux/capability.h`.
+const CAP_SYS_TIME: nix::libc::c_ulong = 25;
+
+fn take_ambient_clock() -> io::Result<()> {
+    use nix::libc::{PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_RAISE, c_ulong, prctl as call};
+    const NOTHING: c_ulong = 0;
+    let ambient = |order: nix::libc::c_int, capability: c_ulong| {
+        // SAFETY: this call takes numbers only, and changes nothing but the calling thread's ambient set.
+        match unsafe { call(PR_CAP_AMBIENT, order as c_ulong, capability, NOTHING, NOTHING) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    ambient(PR_CAP_AMBIENT_CLEAR_ALL, NOTHING)?;
+    ambient(PR_CAP_AMBIENT_RAISE, CAP_SYS_TIME)
+}
+
 /// Bytes: what is as large gets pages of its own, which go back to the kernel when it is freed. glibc's own value at first.
 const MAPPED_FROM: nix::libc::c_int = 128 << 10;
 /// Enough for the few threads; each heap more keeps what it once needed.

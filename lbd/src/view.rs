@@ -48,8 +48,68 @@ pub struct View {
     /// How mail stands; an lbd older than this field has none.
     #[serde(default)]
     pub mail: MailView,
+    /// How the clock stands; an lbd older than this field has none.
+    #[serde(default)]
+    pub clock: ClockView,
     /// In the order of the configuration.
     pub virtual_services: Vec<ServiceView>,
+}
+
+/// How the clock of the appliance stands.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClockView {
+    /// In a word.
+    pub state: ClockState,
+    /// In words, without a full stop.
+    pub reason: String,
+    /// Since when it is so, by the clock as it is now.
+    pub since: Timestamp,
+    /// lbd sets the clock; else it only measures it.
+    pub may_set: bool,
+    /// So many seconds must be added to the clock: positive where it is slow; `None` where nobody knows.
+    pub offset_seconds: Option<f64>,
+    /// The NTP server that says so.
+    pub source: Option<String>,
+    /// In the order of the configuration.
+    pub servers: Vec<TimeServerView>,
+    /// The time zone of pages and mails, by its IANA name.
+    pub zone: String,
+}
+
+/// Whether the clock is right.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockState {
+    /// Nobody says what time it is: there is no NTP server.
+    #[default]
+    Free,
+    /// Servers are being asked, or the clock is being set.
+    Starting,
+    /// It is right, and kept so.
+    Synchronised,
+    /// It is right, and somebody else keeps it.
+    Measured,
+    /// It is wrong, or nobody knows whether it is right.
+    Unsynchronised,
+}
+
+/// An NTP server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TimeServerView {
+    /// As configured.
+    pub server: String,
+    /// Where it is, as far as that is known.
+    pub address: Option<IpAddr>,
+    /// It answered the last question.
+    pub answers: bool,
+    /// In words.
+    pub reason: String,
+    /// So many seconds must be added to the clock to agree with it.
+    pub offset_seconds: Option<f64>,
+    /// The way to it and back.
+    pub round_trip_seconds: Option<f64>,
+    /// How far it is from a clock that needs no other: 1 to 15.
+    pub stratum: Option<u8>,
 }
 
 /// A syslog server.

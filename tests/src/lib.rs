@@ -16,6 +16,7 @@
 
 pub mod api;
 pub mod browser;
+pub mod clock;
 pub mod config;
 pub mod host;
 pub mod in_force;

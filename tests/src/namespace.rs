@@ -61,10 +61,22 @@ impl Namespace {
         &self.name
     }
 
-    /// `program` inside the namespace. It dies with the thread that spawns it, which is the test's.
+    /// `program` inside the namespace. It dies with the thread that spawns it, which is the test's, and may not set the clock,
+    /// which is this machine's.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.name, "setpriv", "--pdeathsig", "KILL", "--", program]);
+        command.args([
+            "netns",
+            "exec",
+            &self.name,
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "--bounding-set",
+            "-sys_time",
+            "--",
+            program,
+        ]);
         command
     }
 

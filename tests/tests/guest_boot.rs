@@ -72,7 +72,8 @@ fn settings_of_the_deployment_are_in_force_and_outlive_their_source() {
     assert_eq!(network["host_name"], "lb-radiology");
     assert_eq!(network["default_gateway"], "192.168.10.1");
     assert_eq!(network["dns_servers"], serde_json::json!(["192.168.10.2"]));
-    assert_eq!(network["ntp_servers"], serde_json::json!(["ntp1.hospital.example", "192.168.10.3"]));
+    let servers = serde_json::json!(["ntp1.hospital.example", "192.168.10.3"]);
+    assert_eq!(guest.config()["time"]["ntp_servers"], servers);
     assert!(problems(&guest).contains("nonsense"), "what cannot be used is told: {}", problems(&guest));
     assert!(!problems(&guest).contains("route"), "{}", problems(&guest));
     assert_eq!(guest.status()["host_name"], "lb-radiology");

@@ -19,7 +19,7 @@ pub fn letters(bulletin: &Bulletin, settings: &Alerting, host_name: &str, url: &
             by_way.entry((from, to)).or_default().push(notice.clone());
         }
     }
-    let speaker = Speaker { host_name, url, subjects: settings.alerts.subjects };
+    let speaker = Speaker { host_name, url, subjects: settings.alerts.subjects, zone: &settings.zone };
     let letter = |((from, to), all): ((&MailAddress, &MailAddress), Vec<Notice>)| {
         let told: Vec<_> =
             all.iter().filter(|notice| !words::is_said_by_others(notice, &all)).cloned().collect();

@@ -168,11 +168,15 @@ fn condition(condition: &Condition) -> Option<(Topic, Trouble)> {
         }
         ConditionKind::Other => (Topic::Appliance { part: about }, "The appliance itself", Severity::Warning),
     };
+    let (state, over) = match condition.kind {
+        ConditionKind::Clock => ("is not synchronised", "is synchronised again"),
+        _ => ("needs attention", "is well again"),
+    };
     let trouble = Trouble {
         severity,
         name: name.into(),
-        state: "needs attention".into(),
-        over: "is well again".into(),
+        state: state.into(),
+        over: over.into(),
         why: condition.text.trim_end_matches('.').to_owned(),
         effect: String::new(),
         look_at: String::new(),

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::topic::{Kind, Notice, Severity, Topic};
 use crate::config::alerting::Subjects;
@@ -22,6 +23,8 @@ pub struct Speaker<'a> {
     pub url: &'a str,
     /// How subjects are worded.
     pub subjects: Subjects,
+    /// In which times are told.
+    pub zone: &'a TimeZone,
 }
 
 /// One notice in a line, without its details: `NODE1 of POOL (192.0.2.1:2001) is down`.
@@ -100,7 +103,7 @@ fn text(notices: &[Notice], at: Timestamp, speaker: &Speaker<'_>) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     for notice in notices.iter().take(IN_FULL) {
-        let _ = writeln!(text, "{}\n{}", line(notice), details(notice));
+        let _ = writeln!(text, "{}\n{}", line(notice), details(notice, speaker));
     }
     let further = notices.get(IN_FULL..).unwrap_or_default();
     if !further.is_empty() {
@@ -120,16 +123,16 @@ fn text(notices: &[Notice], at: Timestamp, speaker: &Speaker<'_>) -> String {
         text.push('\n');
     }
     let Speaker { host_name, url, .. } = speaker;
-    let _ = writeln!(text, "Told by {host_name} at {}. How it is now: {url}", time(at));
+    let _ = writeln!(text, "Told by {host_name} at {}. How it is now: {url}", time(at, speaker));
     text
 }
 
 /// What a person needs to know, an item a line.
-fn details(notice: &Notice) -> String {
+fn details(notice: &Notice, speaker: &Speaker<'_>) -> String {
     let trouble = &notice.trouble;
     let since = match (notice.kind, notice.until) {
-        (Kind::Ended, Some(until)) => format!("{} to {}", time(notice.since), time(until)),
-        _ => time(notice.since),
+        (Kind::Ended, Some(until)) => format!("{} to {}", time(notice.since, speaker), time(until, speaker)),
+        _ => time(notice.since, speaker),
     };
     let is_over = matches!(notice.kind, Kind::Ended | Kind::Withdrawn);
     let (why, effect, look_at) = match is_over {
@@ -155,8 +158,8 @@ fn details(notice: &Notice) -> String {
     text
 }
 
-fn time(instant: Timestamp) -> String {
-    format!("{} UTC", instant.strftime("%Y-%m-%d %H:%M:%S"))
+fn time(instant: Timestamp, speaker: &Speaker<'_>) -> String {
+    crate::clock::zone::time(instant, speaker.zone)
 }
 
 /// What another notice of the same message says already: that a service is not whole, where it is down as well.

@@ -1,6 +1,8 @@
 use super::*;
 use crate::alert::topic::{Place, Trouble};
 
+static UTC: TimeZone = TimeZone::UTC;
+
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
@@ -33,7 +35,7 @@ fn notice(number: usize, kind: Kind) -> Notice {
 }
 
 fn speaker(subjects: Subjects) -> Speaker<'static> {
-    Speaker { host_name: "lbmaster", url: "https://192.168.10.10:9443/", subjects }
+    Speaker { host_name: "lbmaster", url: "https://192.168.10.10:9443/", subjects, zone: &UTC }
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod service;
 mod settings;
 mod status;
 mod syslog;
+mod time;
 mod trust;
 mod way;
 
@@ -29,6 +30,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::begin::{self, Origin, Paths};
+use crate::clock;
 use crate::log::journal::Journal;
 use crate::log::layer::IntoJournal;
 use crate::privileges::{self, Account};
@@ -92,6 +94,21 @@ enum Verb {
     Persistence(persistence::Persistence),
     /// Make a health check by hand and show each of its steps
     Probe(probe::Probe),
+    /// The clock: status, synchronise, set
+    Time(time::Time),
+    /// Becomes the time daemon
+    #[command(name = clock::daemon::SUBCOMMAND, hide = true)]
+    TimeDaemon {
+        /// Its configuration, which ntpd-rs reads
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Sets the clock of the machine
+    #[command(name = clock::setting::SUBCOMMAND, hide = true)]
+    SetClock {
+        /// For example 2026-11-26T13:00:00Z
+        time: jiff::Timestamp,
+    },
     /// Set the password of the WebUI; it is read from standard input, one line
     SetPassword {
         #[command(flatten)]
@@ -198,6 +215,10 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
         Verb::Probe(probe) => probe::carry_out(probe)?,
         Verb::Connections(question) => connections::show(&question)?,
         Verb::Persistence(persistence) => persistence::carry_out(&persistence)?,
+        Verb::Time(time) => time::carry_out(&time)?,
+        // It reads its argument by itself.
+        Verb::TimeDaemon { config: _ } => ntpd::daemon_main().map_err(|error| error.to_string())?,
+        Verb::SetClock { time } => clock::setting::set_here(time)?,
         Verb::SetPassword { state, user } => set_password(&state.state_directory, &user.user)?,
         Verb::Completions { shell } => {
             clap_complete::generate(
@@ -235,7 +256,7 @@ fn daemon(run: Run) -> Result<(), String> {
     if privileges::is_root() {
         let account = Account::find(&run.user.user).map_err(|error| error.to_string())?;
         account.own_folder(&run.state.state_directory).map_err(|error| error.to_string())?;
-        account.become_lbd().map_err(|error| error.to_string())?;
+        account.become_lbd(matches!(origin, Origin::Appliance { .. })).map_err(|error| error.to_string())?;
     }
     privileges::check().map_err(|error| error.to_string())?;
     let state_directory = run.state.state_directory;

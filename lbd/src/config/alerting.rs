@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::check_kind::Verify;
 use super::values::{Fault, HostName, quoted};
 
@@ -135,6 +137,8 @@ pub struct Alerting {
     pub mail: MailSettings,
     /// Who knows the mail servers of a domain; empty: whoever the system asks.
     pub dns_servers: Vec<Ipv4Addr>,
+    /// In which people are told times.
+    pub zone: TimeZone,
 }
 
 impl Alerting {

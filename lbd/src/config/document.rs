@@ -36,6 +36,9 @@ pub struct Document {
     /// See [`super::NetworkSettings`]; absent where lbd leaves the network alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkDocument>,
+    /// See [`super::TimeSettings`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<TimeDocument>,
     /// See [`super::Layer4`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer4: Option<Layer4Document>,
@@ -196,12 +199,26 @@ pub struct NetworkDocument {
     /// IPv4 addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dns_servers: Vec<String>,
-    /// Names or IPv4 addresses.
+    /// The earlier place of `ntp_servers` in `[time]`, to which they are moved when a document is read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
     pub ntp_servers: Vec<String>,
     /// The interfaces that lbd configures.
     #[serde(default)]
     pub interface: Vec<InterfaceDocument>,
+}
+
+/// Date and time of the appliance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TimeDocument {
+    /// Time zone in which pages and mails tell times, by its IANA name, for example `Europe/Berlin`; `UTC` where none is
+    /// given. Times of the API and of the log are always in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// NTP servers by name or address, at most 8; nobody looks after the clock where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ntp_servers: Vec<String>,
 }
 
 /// The addresses of an interface.
@@ -437,7 +454,20 @@ impl Document {
             Format::Toml => parse_toml(text),
             Format::Json => parse_json(text),
         }
+        .map(Self::in_present_form)
         .map_err(|problem| vec![problem])
+    }
+
+    /// NTP servers once stood in `[network]`.
+    fn in_present_form(mut self) -> Self {
+        let earlier = self.network.as_mut().map(|network| std::mem::take(&mut network.ntp_servers));
+        if let Some(servers) = earlier.filter(|servers| !servers.is_empty()) {
+            let time = self.time.get_or_insert_default();
+            if time.ntp_servers.is_empty() {
+                time.ntp_servers = servers;
+            }
+        }
+        self
     }
 
     /// The document as TOML, as it is stored.

@@ -27,6 +27,8 @@ pub(crate) use validate::{address_with_prefix, ipv4_address};
 pub use validate::{check_problems, validate};
 pub use values::{AeTitle, HostName, InterfaceName, Label, Ports, Weight};
 
+use jiff::tz::TimeZone;
+
 use crate::log::entry::Severity;
 use crate::network::topology::{Family, Network};
 
@@ -37,6 +39,8 @@ pub struct Config {
     pub management: Management,
     /// `None` where somebody else looks after addresses and routes.
     pub network: Option<NetworkSettings>,
+    /// Date and time.
+    pub time: TimeSettings,
     /// What concerns all services.
     pub layer4: Layer4,
     /// Who gets the log; each label once.
@@ -71,10 +75,35 @@ pub struct NetworkSettings {
     pub default_gateway_ipv6: Option<Ipv6Addr>,
     /// In the order in which they are asked.
     pub dns_servers: Vec<Ipv4Addr>,
-    /// Names or addresses.
-    pub ntp_servers: Vec<HostName>,
     /// The interfaces that lbd switches on and gives addresses to.
     pub interfaces: BTreeMap<InterfaceName, BTreeSet<Network>>,
+}
+
+/// Date and time of the appliance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeSettings {
+    /// In which people are told times.
+    pub zone: TimeZone,
+    /// Who says what time it is; each once, few.
+    pub ntp_servers: Vec<NtpServer>,
+}
+
+/// Who says what time it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NtpServer {
+    /// By address.
+    Address(IpAddr),
+    /// By name.
+    Name(HostName),
+}
+
+impl fmt::Display for NtpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
 }
 
 /// What concerns all services.

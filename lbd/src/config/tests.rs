@@ -147,7 +147,6 @@ mod network {
         host_name = "lbmaster"
         default_gateway = "192.168.10.1"
         dns_servers = ["192.168.10.2"]
-        ntp_servers = ["ntp.hospital.example", "192.168.10.3"]
         [[network.interface]]
         name = "eth0"
         addresses = ["192.168.10.10/24"]
@@ -163,7 +162,15 @@ mod network {
         let network = config(&format!("{GOOD}{NETWORK}")).unwrap().network.unwrap();
         let addresses = network.interfaces.values().flatten().map(|n| (n.address.to_string(), n.prefix));
         assert_eq!(addresses.collect::<Vec<_>>(), [("192.168.10.10".to_owned(), 24)]);
-        assert_eq!(network.ntp_servers.len(), 2);
+    }
+
+    #[test]
+    fn ntp_servers_in_their_earlier_place_are_moved() {
+        let earlier = NETWORK.replace("dns_servers", "ntp_servers = [\"192.168.10.3\"]\n        dns_servers");
+        let earlier = config(&format!("{GOOD}{earlier}")).unwrap();
+        let present =
+            config(&format!("{GOOD}{NETWORK}\n[time]\nntp_servers = [\"192.168.10.3\"]\n")).unwrap();
+        assert_eq!((earlier.time.ntp_servers.len(), earlier), (1, present));
     }
 
     #[test]
@@ -188,7 +195,6 @@ mod network {
             ("192.168.10.11/24", "192.168.10.10/24", "management.address"),
             ("192.168.11.1", "192.168.10.1\"", "network.default_gateway"),
             ("lb_master", "lbmaster", "network.host_name"),
-            ("-x", "ntp.hospital.example", "network.ntp_servers[0]"),
             ("nowhere", "192.168.10.2", "network.dns_servers[0]"),
         ];
         for (wrong, right, expected) in cases {

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Ending, Findings};
+use crate::clock;
 use crate::config::{AeTitle, Document, Label, Problem, Question};
 use crate::conntrack::census::Census;
 use crate::conntrack::names::Names;
@@ -19,7 +20,7 @@ use crate::log::forward::{Recipients, Trouble};
 use crate::network::topology::{Interface, Topology};
 use crate::plan::Desired;
 use crate::store::{Author, Standing};
-use crate::view::MailView;
+use crate::view::{ClockView, MailView};
 
 /// An instant on both clocks: one that never jumps, for every decision, and one for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +122,8 @@ pub enum Event {
     },
     /// How mail stands.
     Mail(Box<MailView>),
+    /// How the clock stands.
+    Clock(Box<ClockView>),
 }
 
 /// Something to do.
@@ -191,6 +194,8 @@ pub enum Effect {
     Listen(SocketAddr),
     /// Send the log there.
     SendLog(Recipients),
+    /// Let the clock follow these servers.
+    KeepTime(clock::Wanted),
 }
 
 /// What came of an apply. The rules are one transaction; all else is done as far as it can be.

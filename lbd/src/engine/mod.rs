@@ -12,6 +12,7 @@
 mod announcements;
 mod change;
 mod checks;
+mod clock;
 mod connections;
 mod counters;
 mod course;
@@ -45,7 +46,7 @@ use crate::network::topology::Topology;
 use crate::plan::{self, Inputs, Plan};
 use crate::traffic::listing::Listing;
 use crate::traffic::numbering::{Mark, Numbering};
-use crate::view::MailView;
+use crate::view::{ClockView, MailView};
 
 use announcements::Announcements;
 use change::Change;
@@ -128,6 +129,8 @@ pub struct Engine {
     host_name: String,
     /// As the post told it last.
     mail: MailView,
+    /// As the timekeeper told it last.
+    clock: ClockView,
 }
 
 impl Engine {
@@ -167,6 +170,7 @@ impl Engine {
             seen_last: now.wall,
             host_name: start.host_name,
             mail: MailView::default(),
+            clock: ClockView::default(),
             config: start.config,
         };
         let mut effects = engine.follow_config();
@@ -202,6 +206,7 @@ impl Engine {
             Event::Listening(result) => self.not_listening = result.err(),
             Event::Forwarded { server, trouble } => self.forwarding.heard(&server, trouble, now),
             Event::Mail(view) => self.mail = *view,
+            Event::Clock(view) => self.clock = *view,
         }
         effects.extend(self.settle(now));
         effects.extend(self.end_connections(now));
@@ -348,6 +353,7 @@ impl Engine {
             Effect::NameServers(Names::of(&self.numbering)),
             Effect::CountOften(self.counts_matter()),
             send_log,
+            self.keep_time(),
         ]
     }
 

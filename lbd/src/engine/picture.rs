@@ -41,6 +41,7 @@ impl Engine {
             problems: conditions.iter().map(|condition| condition.text.clone()).collect(),
             conditions,
             mail: self.mail.clone(),
+            clock: self.clock_view(),
             fast_path: self.fast_path(),
             checks: ChecksView {
                 different: self.checks.count(),
@@ -78,6 +79,7 @@ impl Engine {
         all.extend(self.not_listening.clone().map(other("webui")));
         all.extend(self.certificate_problems());
         all.extend(self.mail_problems());
+        all.extend(self.clock_problem());
         let management = &self.config.management;
         let interface = self.topology.interfaces.get(management.interface.as_str());
         let at_home = interface.is_some_and(|interface| {

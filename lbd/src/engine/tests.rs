@@ -136,7 +136,8 @@ impl World {
                 | Effect::CountOften(_)
                 | Effect::WatchRoutes(_)
                 | Effect::Listen(_)
-                | Effect::SendLog(_) => {}
+                | Effect::SendLog(_)
+                | Effect::KeepTime(_) => {}
             }
         }
         assert!(self.applies.len() <= 1, "one apply at a time");

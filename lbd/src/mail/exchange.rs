@@ -94,7 +94,7 @@ impl Finder {
         let mut servers = Vec::new();
         let mut last = String::new();
         for name in names.iter().take(MOST_SERVERS) {
-            match self.of_host(name).await {
+            match self.of_host("mail server", name).await {
                 Ok(found) => servers.extend(found),
                 Err(why) => last = why,
             }
@@ -103,18 +103,18 @@ impl Finder {
         if servers.is_empty() { Err(Outcome::Later(last)) } else { Ok(servers) }
     }
 
-    /// The addresses of a host. The error is for people.
-    pub async fn of_host(&self, host: &str) -> Result<Vec<Server>, String> {
+    /// The addresses of a host, which is a `kind` of server. The error is for people.
+    pub async fn of_host(&self, kind: &str, host: &str) -> Result<Vec<Server>, String> {
         if let Ok(address) = host.parse() {
             return Ok(vec![Server { name: host.to_owned(), address }]);
         }
         let found = self.0.lookup_ip(format!("{host}.")).await;
         let found = found.map_err(|error| match error.is_nx_domain() || error.is_no_records_found() {
-            true => format!("the mail server {host} has no address, say the DNS servers"),
-            false => format!("the DNS servers do not say where the mail server {host} is: {error}"),
+            true => format!("the {kind} {host} has no address, say the DNS servers"),
+            false => format!("the DNS servers do not say where the {kind} {host} is: {error}"),
         })?;
         let servers: Vec<_> = found.iter().map(|address| Server { name: host.to_owned(), address }).collect();
-        if servers.is_empty() { Err(format!("the mail server {host} has no address")) } else { Ok(servers) }
+        if servers.is_empty() { Err(format!("the {kind} {host} has no address")) } else { Ok(servers) }
     }
 }
 

@@ -322,7 +322,11 @@ async fn servers(letter: &Letter, settings: &Alerting) -> Result<Vec<Server>, Ou
     match &settings.mail.smart_host {
         Some(host) => match host.as_str().parse() {
             Ok(address) => Ok(vec![Server { name: host.to_string(), address }]),
-            Err(_) => finder.map_err(Outcome::Later)?.of_host(host.as_str()).await.map_err(Outcome::Later),
+            Err(_) => finder
+                .map_err(Outcome::Later)?
+                .of_host("mail server", host.as_str())
+                .await
+                .map_err(Outcome::Later),
         },
         None => {
             let domain = letter.to.rsplit_once('@').map_or("", |(_, domain)| domain);

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
 use super::access::Access;
 use super::certificate::Certificates;
 use crate::alert::Alarm;
+use crate::clock::task::Timekeeper;
 use crate::config::difference::difference;
 use crate::config::{Alerting, Document, Problem};
 use crate::conntrack::lookup::Lookup;
@@ -78,6 +79,7 @@ pub struct Gateway {
     journal: Journal,
     alarm: Alarm,
     post: Post,
+    timekeeper: Timekeeper,
 }
 
 impl Gateway {
@@ -89,7 +91,7 @@ impl Gateway {
         connections: Lookup,
         access: Access,
         certificates: Certificates,
-        (journal, alarm, post): (Journal, Alarm, Post),
+        (journal, alarm, post, timekeeper): (Journal, Alarm, Post, Timekeeper),
     ) -> Self {
         let [turn, waiting, reads] = [1, WAITING_CHANGES, READS].map(|room| Arc::new(Semaphore::new(room)));
         let persistence = Persistence::new(connections.names(), connections.proxy().clone());
@@ -107,6 +109,7 @@ impl Gateway {
             journal,
             alarm,
             post,
+            timekeeper,
         }
     }
 
@@ -123,6 +126,11 @@ impl Gateway {
     /// The mail queue.
     pub fn post(&self) -> &Post {
         &self.post
+    }
+
+    /// Who looks after the clock.
+    pub fn timekeeper(&self) -> &Timekeeper {
+        &self.timekeeper
     }
 
     /// The way to connections, open and closed.

@@ -21,6 +21,7 @@ mod body;
 mod caller;
 mod carried;
 mod change_password;
+mod clock;
 mod connection;
 mod connections;
 mod gateway;
@@ -37,7 +38,11 @@ mod server_state;
 mod sessions;
 
 use axum::Router;
+use axum::extract::{self, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 
+use crate::clock::zone;
 pub use caller::{Caller, Peer, Role};
 pub use gateway::{Gateway, Published, Request, Wish};
 pub use log::LogList;
@@ -49,5 +54,12 @@ pub fn router(gateway: Gateway) -> Router {
         .merge(login::routes())
         .merge(change_password::routes())
         .merge(pages::routes())
+        .layer(from_fn_with_state(gateway.clone(), in_zone))
         .with_state(gateway)
+}
+
+/// Middleware: pages tell times in the zone of the configuration.
+async fn in_zone(State(gateway): State<Gateway>, request: extract::Request, next: Next) -> Response {
+    let zone = gateway.latest().alerting.zone.clone();
+    zone::within(zone, next.run(request)).await
 }

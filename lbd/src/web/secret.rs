@@ -25,7 +25,7 @@ pub(super) fn random() -> Result<String, String> {
 }
 
 /// 256 random bits. The error is for people.
-pub(super) fn random_bytes() -> Result<[u8; 32], String> {
+pub(crate) fn random_bytes() -> Result<[u8; 32], String> {
     let mut bytes = [0; 32];
     let source = rustls::crypto::aws_lc_rs::default_provider().secure_random;
     source.fill(&mut bytes).map_err(|_| "the system has no random numbers to give".to_owned())?;

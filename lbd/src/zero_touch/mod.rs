@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::config::document::{InterfaceDocument, ManagementDocument, NetworkDocument, SCHEMA};
+use crate::config::document::{InterfaceDocument, ManagementDocument, NetworkDocument, SCHEMA, TimeDocument};
 use crate::config::values::{Fault, quoted};
 use crate::config::{Document, HostName, Problem};
 use crate::network::topology::Network;
@@ -95,7 +95,7 @@ pub fn initial_document(settings: &Settings) -> Document {
         default_gateway: settings.gateway.map(|gateway| gateway.to_string()),
         default_gateway_ipv6: None,
         dns_servers: settings.dns.iter().map(ToString::to_string).collect(),
-        ntp_servers: settings.ntp.iter().map(ToString::to_string).collect(),
+        ntp_servers: Vec::new(),
         interface: vec![InterfaceDocument {
             name: INTERFACE.into(),
             addresses: vec![format!("{address}/{prefix}")],
@@ -106,6 +106,10 @@ pub fn initial_document(settings: &Settings) -> Document {
         address: address.to_string(),
         https_port: Some(HTTPS_PORT),
     };
+    let time = (!settings.ntp.is_empty()).then(|| TimeDocument {
+        zone: None,
+        ntp_servers: settings.ntp.iter().map(ToString::to_string).collect(),
+    });
     Document {
         schema: SCHEMA,
         management,
@@ -113,6 +117,7 @@ pub fn initial_document(settings: &Settings) -> Document {
         alerts: None,
         mail: None,
         network: Some(network),
+        time,
         syslog_server: Vec::new(),
         health_check: Vec::new(),
         virtual_service: Vec::new(),

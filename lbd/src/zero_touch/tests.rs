@@ -64,7 +64,7 @@ fn everything_given_is_used() {
     let network = config.network.unwrap();
     assert_eq!(network.host_name.unwrap().as_str(), "lb1.hospital.example");
     assert_eq!(network.default_gateway.unwrap().to_string(), "192.168.10.1");
-    assert_eq!((network.dns_servers.len(), network.ntp_servers.len()), (2, 2));
+    assert_eq!((network.dns_servers.len(), config.time.ntp_servers.len()), (2, 2));
     assert_eq!(config.management.address.to_string(), "192.168.10.10");
 }
 

@@ -5,6 +5,7 @@
 
 mod access;
 mod admin;
+mod clock;
 mod cluster;
 mod failure;
 mod keyboard;

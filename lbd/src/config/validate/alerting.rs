@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::{Collector, port};
 use crate::config::alerting::{
     Alerting, Alerts, Encryption, MailAddress, MailSettings, ServiceAlerts, Subjects,
@@ -25,7 +27,7 @@ const USUAL_REMINDER_HOURS: i64 = 24;
 const LONGEST_REMINDER_HOURS: i64 = 30 * 24;
 
 /// All of it, or nothing where something is wrong.
-pub(super) fn alerting(check: &mut Collector, document: &Document) -> Option<Alerting> {
+pub(super) fn alerting(check: &mut Collector, document: &Document, zone: TimeZone) -> Option<Alerting> {
     let alerts = alerts(check, &document.alerts.clone().unwrap_or_default());
     let mail = mail(check, &document.mail.clone().unwrap_or_default());
     let mut services = BTreeMap::new();
@@ -46,7 +48,7 @@ pub(super) fn alerting(check: &mut Collector, document: &Document) -> Option<Ale
     }
     let dns_servers = document.network.iter().flat_map(|network| &network.dns_servers);
     let dns_servers = dns_servers.filter_map(|text| text.parse().ok()).collect();
-    Some(Alerting { alerts: alerts?, services, mail: mail?, dns_servers })
+    Some(Alerting { alerts: alerts?, services, mail: mail?, dns_servers, zone })
 }
 
 fn no_source() -> Fault {

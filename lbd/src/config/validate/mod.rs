@@ -10,6 +10,7 @@ mod proxy;
 mod services;
 mod snat_pool;
 mod syslog;
+mod time;
 
 pub use checks::check_problems;
 pub(crate) use network::address_with_prefix;
@@ -40,9 +41,10 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
     }
     let management = management(&mut check, &document.management);
     let network = document.network.as_ref().map(|network| network::settings(&mut check, network));
+    let time = time::settings(&mut check, document.time.as_ref());
     let layer4 = layer4(&mut check, &document.layer4.clone().unwrap_or_default());
     let syslog_servers = syslog::servers(&mut check, &document.syslog_server);
-    let alerting = alerting::alerting(&mut check, &document);
+    let alerting = alerting::alerting(&mut check, &document, time.zone.clone());
     let checks = checks::health_checks(&mut check, &document.health_check);
     let services = services::services(&mut check, &document.virtual_service, &checks);
     if let (Some(management), Some(network)) = (&management, &network) {
@@ -59,6 +61,7 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
         (Some(management), Some(layer4), Some(alerting), problems) if problems.is_empty() => Ok(Config {
             management,
             network,
+            time,
             layer4,
             syslog_servers,
             alerting: alerting.into(),

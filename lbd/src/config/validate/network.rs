@@ -20,7 +20,6 @@ pub(super) fn settings(check: &mut Collector, document: &NetworkDocument) -> Net
         default_gateway_ipv6: gateway_ipv6
             .and_then(|text| check.take("network.default_gateway_ipv6", ipv6_gateway(text))),
         dns_servers: list(check, "dns_servers", &document.dns_servers, ipv4_address),
-        ntp_servers: list(check, "ntp_servers", &document.ntp_servers, |text| HostName::try_from(text)),
         interfaces: interfaces(check, &document.interface),
     };
     if let Some(gateway) = settings.default_gateway {

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod certificate;
+mod clock;
 mod config;
 mod live;
 mod openapi;
@@ -52,6 +53,7 @@ pub fn operations() -> Vec<Operation> {
         people::operations(),
         certificate::operations(),
         alerts::operations(),
+        clock::operations(),
         super::probe::operations(),
         super::connections::operations(),
         super::persistence::operations(),

@@ -87,7 +87,7 @@ impl Appliance {
         let (requests, vault) = (mpsc::channel(1).0, Arc::new(vault));
         let (alarm, post) =
             (crate::alert::desk::open(folder.path()).0, crate::mail::post::open(folder.path()).0);
-        let helpers = (Journal::new(), alarm, post);
+        let helpers = (Journal::new(), alarm, post, crate::clock::task::open().0);
         let gateway = Gateway::new(pictures, requests, vault, lookup, access.clone(), certificates, helpers);
         Self { router: guarded(router(gateway), access), folder, _published: published }
     }
@@ -144,7 +144,7 @@ fn routes() -> Vec<(String, String, Least)> {
     operations.map(|one| (one.method.to_string(), filled(one.path), one.least)).collect()
 }
 
-const PAGES: [(&str, &str); 38] = [
+const PAGES: [(&str, &str); 43] = [
     ("GET", "/"),
     ("GET", "/lbadmin/"),
     ("GET", "/password"),
@@ -182,6 +182,11 @@ const PAGES: [(&str, &str); 38] = [
     ("POST", "/local/physical/mail/password"),
     ("POST", "/local/physical/mail/order"),
     ("POST", "/local/physical/mail/drop"),
+    ("GET", "/local/time"),
+    ("GET", "/local/time/edit"),
+    ("POST", "/local/time/edit"),
+    ("POST", "/local/time/set"),
+    ("POST", "/local/time/synchronise"),
     ("GET", "/nowhere"),
 ];
 
@@ -295,6 +300,8 @@ async fn pages_and_forms_refuse_who_may_too_little() {
         ("/configuration/back/1", Role::Administrator),
         ("/order/trial", Role::Administrator),
         ("/order/server", Role::Operator),
+        ("/local/time/set", Role::Administrator),
+        ("/local/time/synchronise", Role::Operator),
         ("/cluster/services/DATALINK_POOL1/persistence", Role::Operator),
         ("/password", Role::Viewer),
     ] {

@@ -49,11 +49,7 @@ pub(in crate::web) const MENU: &[Section] = &[
                 "The default gateway is set by default_gateway of [network] in the configuration for now; static \
                  routes cannot be set yet.",
             ),
-            planned(
-                "/local/time",
-                "System Date & Time",
-                "NTP servers are set by ntp_servers of [network] in the configuration for now; the time zone is UTC.",
-            ),
+            built("/local/time", "System Date & Time"),
             built("/local/physical", "Physical - Advanced"),
             planned("/local/portal", "Portal Management", "Centralised management is not offered yet."),
             planned("/local/security", "Security", "The appliance is always in the mode \"secure\" for now."),

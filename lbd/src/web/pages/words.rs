@@ -2,6 +2,7 @@
 
 use jiff::{Timestamp, Unit};
 
+use crate::clock::zone;
 use crate::config::Problem;
 use crate::view::{FallbackServerView, ServerState, ServerView, ServiceState};
 
@@ -52,9 +53,9 @@ pub(super) fn fallback_badge(server: &FallbackServerView) -> Badge {
     }
 }
 
-/// Date and time in UTC, to the second.
+/// Date and time, to the second, in the zone of the configuration.
 pub(in crate::web) fn time(instant: Timestamp) -> String {
-    format!("{} UTC", instant.strftime("%Y-%m-%d %H:%M:%S"))
+    zone::time(instant, &zone::of_request())
 }
 
 /// A length of time as people say it: its two largest units.

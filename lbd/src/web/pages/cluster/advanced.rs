@@ -30,6 +30,7 @@ const FORM: SectionForm = SectionForm {
     sections: LAYER4,
     read: |document| as_value(&document.layer4),
     write: |document, typed| write_entry(&mut document.layer4, fields(LAYER4), typed, ""),
+    references: Vec::new,
 };
 
 const ALERTS_FORM: SectionForm = SectionForm {
@@ -42,6 +43,7 @@ const ALERTS_FORM: SectionForm = SectionForm {
     sections: ALERTS,
     read: |document| as_value(&document.alerts),
     write: |document, typed| write_entry(&mut document.alerts, fields(ALERTS), typed, ""),
+    references: Vec::new,
 };
 
 pub(super) fn routes() -> Router<Gateway> {

@@ -38,6 +38,7 @@ const FORM: SectionForm = SectionForm {
     sections: MAIL,
     read: |document| as_value(&document.mail),
     write: |document, typed| write_entry(&mut document.mail, fields(MAIL), typed, ""),
+    references: Vec::new,
 };
 
 pub(super) fn routes() -> Router<Gateway> {

@@ -9,6 +9,7 @@ mod change;
 mod check_form;
 mod check_test;
 mod checks;
+mod clock;
 mod confirm;
 mod field;
 mod form;
@@ -26,6 +27,7 @@ mod tables;
 mod typed;
 
 pub(in crate::web) use checks::TEST_PATHS;
+pub(in crate::web) use clock::ORDER_PATH as CLOCK_ORDER_PATH;
 pub(in crate::web) use mail::ORDER_PATH as MAIL_ORDER_PATH;
 pub(in crate::web) use persistence::PATH as PERSISTENCE_PATH;
 
@@ -51,6 +53,7 @@ pub(super) fn routes() -> Router<Gateway> {
         .merge(advanced::routes())
         .merge(syslog::routes())
         .merge(mail::routes())
+        .merge(clock::routes())
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
 }
 

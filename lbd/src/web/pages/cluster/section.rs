@@ -8,7 +8,7 @@ use super::change::{Edited, basis, follow, make};
 use super::field::Section;
 use super::for_administrators;
 use super::form::{About, FormPage};
-use super::input::Source;
+use super::input::{Choosable, Source};
 use super::tables::fields;
 use super::typed::{Rejection, Typed};
 use crate::config::{Document, Problem};
@@ -33,6 +33,8 @@ pub(super) struct SectionForm {
     pub(super) read: fn(&Document) -> Value,
     /// Writes what was typed.
     pub(super) write: fn(&mut Document, &Typed) -> Vec<Problem>,
+    /// What may be referred to.
+    pub(super) references: fn() -> Vec<Choosable>,
 }
 
 impl SectionForm {
@@ -73,11 +75,12 @@ impl SectionForm {
 
     fn form(&self, ask: Ask, typed: Option<&Typed>, mut rejection: Option<Rejection>) -> Response {
         let published = ask.latest();
+        let references = (self.references)();
         let source = Source {
             entry: &(self.read)(&published.document),
             typed,
             prefix: "",
-            references: &[],
+            references: &references,
             outdated: rejection.as_ref().is_some_and(Rejection::is_outdated),
         };
         let mut none = Default::default();

@@ -280,6 +280,19 @@ pub(super) const MAIL: &[Section] = &[Section {
     ],
 }];
 
+/// Date and time.
+pub(super) const TIME: &[Section] = &[Section {
+    title: "Date and time",
+    advanced: false,
+    fields: &[
+        Field::reference("zone", "Time zone").usual("UTC").hint("In which pages and mails tell times."),
+        Field::list("ntp_servers", "NTP servers")
+            .example("ntp.hospital.example, 192.168.10.3")
+            .blank("nobody looks after the clock")
+            .hint("Names or addresses, at most 8; four are a good number."),
+    ],
+}];
+
 /// What is asked of a server while its service is being added.
 pub(super) const SERVER_ROW: &[Field] = &[
     Field::text("label", "Label").blank("named after the service").example("DATALINK_POOL1_NODE1"),
@@ -302,7 +315,7 @@ mod tests {
     use super::*;
     use crate::config::document::{
         AlertsDocument, Document, MailDocument, PersistenceDocument, RealServerDocument,
-        ServiceAlertsDocument, SyslogServerDocument, VirtualServiceDocument,
+        ServiceAlertsDocument, SyslogServerDocument, TimeDocument, VirtualServiceDocument,
     };
     use crate::config::{Config, Format, validate};
     use crate::web::pages::cluster::field::Kind;
@@ -389,5 +402,6 @@ mod tests {
         expect_inputs::<SyslogServerDocument>(SYSLOG_SERVER, "");
         expect_inputs::<AlertsDocument>(ALERTS, "");
         expect_inputs::<MailDocument>(MAIL, "");
+        expect_inputs::<TimeDocument>(TIME, "");
     }
 }

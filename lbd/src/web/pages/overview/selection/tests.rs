@@ -38,6 +38,7 @@ fn view(services: Vec<ServiceView>) -> View {
         state: ServiceState::Up,
         problems: Vec::new(),
         conditions: Vec::new(),
+        clock: Default::default(),
         mail: Default::default(),
         fast_path: FastPath { available: true, detail: String::new() },
         syslog_servers: Vec::new(),
