@@ -316,6 +316,9 @@ pub struct ServiceView {
     pub persistence_seconds: Option<u64>,
     /// Connections that clients have opened to the virtual address since the kernel table was made.
     pub connections_opened: u64,
+    /// The sum of its servers' connections that were not taken.
+    #[serde(default)]
+    pub connections_not_taken: u64,
     /// New connections a second in each of the last 20 steps of 30 seconds, the oldest first. Shorter while lbd has not
     /// run for so long; an lbd older than this field has none.
     #[serde(default)]
@@ -460,10 +463,10 @@ pub struct ServerView {
     pub snat_pool: Vec<IpAddr>,
     /// Connections opened to this server since the kernel table was made.
     pub connections_opened: u64,
-    /// Proxied connections that it refused or did not answer since lbd started, and that another server was tried for;
-    /// `None` where the kernel forwards, which does not hear of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub connections_not_taken: Option<u64>,
+    /// TCP connections that it refused or never answered since lbd started. Of a proxied one another server was tried;
+    /// where the kernel forwards, the client has met the refusal, and silence counts when the kernel gives up on it.
+    #[serde(default)]
+    pub connections_not_taken: u64,
     /// What passes now.
     #[serde(flatten)]
     pub traffic: TrafficView,

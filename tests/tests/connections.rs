@@ -242,6 +242,36 @@ fn who_was_that_is_answered_for_closed_connections_also_after_a_restart() {
     wait::until(lab::lbd::SOON, "the connection of the dead server", ended);
 }
 
+/// Nothing tells of them but the kernel's table: the checks come too seldom to notice.
+#[test]
+fn connections_that_a_server_refuses_or_does_not_answer_are_counted() {
+    let lab = Lab::single_arm();
+    let server = lab.server("NODE1");
+    let serving = server.named_server("NODE1", 2001);
+    let pool = lab.pool().weights(&[100]).check_every(60, 3).rise_fall(1, 2);
+    lab.lbd().start(&lab.config([&pool]));
+    lab.lbd().wait_service("POOL", "up");
+    lab.client().ask(lab.vip(0), 2001);
+    serving.kill();
+    let not_taken = || lab.lbd().server("POOL", "NODE1")["connections_not_taken"].as_u64();
+    assert_eq!(lab.client().scan(lab.vip(0), &[2001])[&2001], "refused");
+    wait::until(lab::lbd::SOON, "the refusal to be counted", || not_taken() == Some(1));
+    server.drop_silently(2001);
+    assert_eq!(lab.client().scan(lab.vip(0), &[2001])[&2001], "silent");
+    // Its entry would wait two minutes for an answer; a halt ends it.
+    lab.lbd()
+        .command(
+            &format!("server halt POOL NODE1 --control-socket {}", lab.lbd().control_socket().display()),
+            "",
+        )
+        .expect_ok();
+    wait::until(lab::lbd::SOON, "the silence to be counted", || not_taken() == Some(2));
+    assert_eq!(lab.lbd().service("POOL")["connections_not_taken"], 2);
+    let causes: Vec<_> =
+        connections(&lab, "closed-connections").iter().map(|it| it["cause"].clone()).collect();
+    assert!(causes.contains(&"ended".into()) && causes.contains(&"reset".into()), "{causes:?}");
+}
+
 #[test]
 fn an_idle_connection_is_forgotten_after_its_time_out_and_one_that_talks_stays() {
     let lab = Lab::single_arm();

@@ -53,8 +53,10 @@ fn server_line(server: &ServerView, now: Timestamp) -> String {
         0 | 1 => source_words(server.snat_source),
         many => format!("seen as one of {many} addresses"),
     };
-    let not_taken = server.connections_not_taken.filter(|count| *count > 0);
-    let not_taken = not_taken.map(|count| format!(", {count} not taken")).unwrap_or_default();
+    let not_taken = match server.connections_not_taken {
+        0 => String::new(),
+        count => format!(", {count} not taken"),
+    };
     format!(
         "{:<8} {} {place} for {}: {} ({}; weight {}, {}, {}; {} connections opened{not_taken})",
         server_word(server.state),

@@ -21,6 +21,8 @@ pub struct Figures {
     pub received: Volume,
     /// To clients, likewise.
     pub sent: Volume,
+    /// That have ended since lbd started without having been taken: the server refused them, or never answered.
+    pub not_taken: u64,
     /// Source ports in use, where they are scarcest: of one source address towards one place of the server. Ports
     /// that only wait to be free again are in use too. Another service that shares both counts as well.
     pub ports_in_use: u64,
@@ -43,10 +45,18 @@ pub struct Census {
     pub proxy: proxy::Figures,
 }
 
+/// What the ended connections of one mark add up to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sum {
+    received: Volume,
+    sent: Volume,
+    not_taken: u64,
+}
+
 /// What ended connections have moved, by mark.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ended {
-    sums: BTreeMap<u32, [Volume; 2]>,
+    sums: BTreeMap<u32, Sum>,
     /// Times when ends were missed.
     pub lost: u64,
     /// Closed connections that could not be recorded.
@@ -62,9 +72,10 @@ impl Ended {
     /// Adds a connection that has ended.
     pub fn add(&mut self, entry: &Entry) {
         if self.sums.len() < MOST_MARKS || self.sums.contains_key(&entry.mark) {
-            let [received, sent] = self.sums.entry(entry.mark).or_default();
-            *received += entry.received;
-            *sent += entry.sent;
+            let sum = self.sums.entry(entry.mark).or_default();
+            sum.received += entry.received;
+            sum.sent += entry.sent;
+            sum.not_taken += u64::from(!entry.was_taken());
         }
     }
 }
@@ -120,10 +131,11 @@ impl Count {
                 figures.ports_in_use_from_all = figures.ports_in_use_from_all.max(*sum);
             }
         }
-        for (mark, [received, sent]) in &ended.sums {
+        for (mark, sum) in &ended.sums {
             let figures = marks.entry(*mark).or_default();
-            figures.received += *received;
-            figures.sent += *sent;
+            figures.received += sum.received;
+            figures.sent += sum.sent;
+            figures.not_taken = sum.not_taken;
         }
         for (mark, figures) in &mut marks {
             let last = before.marks.get(mark).copied().unwrap_or_default();
@@ -229,6 +241,21 @@ mod tests {
         let third = count(&[long]).finish(&ended, &second);
         let bytes = [first, second, third].map(|census| census.marks[&1].received.bytes);
         assert_eq!(bytes, [12, 12, 12]);
+    }
+
+    #[test]
+    fn what_ended_without_an_answer_was_not_taken() {
+        let mut ended = Ended::default();
+        let answered = entry(1, 1, TcpState::Closed, 5);
+        // No IPS_SEEN_REPLY: a refusal, and a server that is silent.
+        let refused = Entry { status: 0x1ac, ..answered.clone() };
+        let silent = Entry { status: 0x1ac, ..entry(1, 2, TcpState::SynSent, 5) };
+        let datagram = Entry { protocol: 17, state: None, ..refused.clone() };
+        for entry in [answered, refused, silent, datagram] {
+            ended.add(&entry);
+        }
+        let census = Count::default().finish(&ended, &Census::default());
+        assert_eq!(census.marks[&1].not_taken, 2, "of a datagram nobody knows whether it wants an answer");
     }
 
     #[test]

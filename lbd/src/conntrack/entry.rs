@@ -20,6 +20,8 @@ const DUMP: u16 = 0x300;
 /// `nfgenmsg`: address family, version, resource.
 const FAMILY_HEADER: usize = 4;
 
+/// `IPS_SEEN_REPLY`: there was an answer other than a reset (include/uapi/linux/netfilter/nf_conntrack_common.h).
+const SEEN_REPLY: u32 = 1 << 1;
 /// `IPS_DST_NAT`: the destination was translated, so the connection is one of a virtual service.
 const TRANSLATED: u32 = 1 << 5;
 
@@ -154,6 +156,11 @@ impl Entry {
     /// True for a connection of a virtual service.
     pub fn is_translated(&self) -> bool {
         self.status & TRANSLATED != 0 && self.mark != 0
+    }
+
+    /// False for a TCP connection whose server has never sent anything but a refusal, as far as it is known until now.
+    pub fn was_taken(&self) -> bool {
+        self.state.is_none() || self.status & SEEN_REPLY != 0
     }
 
     /// True while it can carry data: not closed, not reset.

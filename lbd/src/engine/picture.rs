@@ -182,6 +182,7 @@ impl Engine {
             idle_timeout_seconds: service.idle_timeout.map(|time| time.as_secs()),
             persistence_seconds: service.persistence.map(|time| time.as_secs()),
             connections_opened: self.counters.value(&counter),
+            connections_not_taken: servers.iter().map(|server| server.connections_not_taken).sum(),
             recent_connections_per_second: self.counters.course(&counter),
             traffic: self.service_traffic(service, &servers, fallback.as_ref()),
             fallback_server: fallback,
@@ -233,9 +234,10 @@ impl Engine {
             snat_source: source.address,
             snat_reason: source.reason.clone(),
             connections_opened: self.counters.value(&counter),
-            connections_not_taken: service
-                .is_proxied()
-                .then(|| mark.map(|mark| self.connections.proxied(mark.get()).failures).unwrap_or_default()),
+            connections_not_taken: match service.is_proxied() {
+                true => mark.map(|mark| self.connections.proxied(mark.get()).failures).unwrap_or_default(),
+                false => figures.as_ref().map(|figures| figures.not_taken).unwrap_or_default(),
+            },
             traffic: traffic(self.counters.rate(&counter), figures.as_ref(), throughput),
             snat_pool: source.pool.clone(),
             snat_ports_in_use: match source.pool.len() {

@@ -187,6 +187,12 @@ fn metrics_of(view: &View) -> String {
         servers().map(|(labels, server)| (labels, server.connections_opened as f64)).collect(),
     );
     metric(
+        "server_connections_not_taken_total",
+        "counter",
+        "TCP connections that the server refused or never answered.",
+        servers().map(|(labels, server)| (labels, server.connections_not_taken as f64)).collect(),
+    );
+    metric(
         "server_check_seconds",
         "gauge",
         "How long the last passed check took.",

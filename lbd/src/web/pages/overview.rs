@@ -221,12 +221,12 @@ impl<'a> Live<'a> {
         time.map(|time| format!(", {time:.1} ms")).unwrap_or_default()
     }
 
-    /// Proxied connections that it did not take, where there are any.
+    /// Connections that it did not take, where there are any.
     fn not_taken(&self, server: &ServerView) -> String {
         match server.connections_not_taken {
-            None | Some(0) => String::new(),
-            Some(1) => "; 1 connection was not taken".into(),
-            Some(count) => format!("; {} connections were not taken", grouped(count)),
+            0 => String::new(),
+            1 => "; 1 connection was not taken".into(),
+            count => format!("; {} connections were not taken", grouped(count)),
         }
     }
 

@@ -117,6 +117,7 @@ mod tests {
             persistence_seconds: None,
             forwarding_method: "snat".into(),
             connections_opened: 0,
+            connections_not_taken: 0,
             recent_connections_per_second: course.to_vec(),
             traffic: TrafficView { connections_per_second: Some(now), ..TrafficView::default() },
             fallback_server: None,

@@ -21,6 +21,7 @@ fn service(label: &str, state: ServiceState) -> ServiceView {
         persistence_seconds: None,
         forwarding_method: "snat".into(),
         connections_opened: 0,
+        connections_not_taken: 0,
         recent_connections_per_second: Vec::new(),
         fallback_server: None,
         real_servers: Vec::new(),
