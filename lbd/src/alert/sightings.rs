@@ -286,6 +286,17 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_not_synchronised_is_told_with_why() {
+        let mut view = view();
+        view.conditions = vec![Condition::new(ConditionKind::Clock, "ntp", "The clock is 1 h slow.")];
+        let trouble = troubles(&view).remove(&Topic::Clock).unwrap();
+        let Trouble { name, state, over, why, .. } = trouble;
+        let words = [name.as_str(), &state, &over, &why];
+        let clock = "The clock of the appliance";
+        assert_eq!(words, [clock, "is not synchronised", "is synchronised again", "The clock is 1 h slow"]);
+    }
+
+    #[test]
     fn mail_that_waits_makes_no_more_mail() {
         let mut view = view();
         view.conditions = vec![

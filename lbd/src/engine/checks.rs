@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::lateness::Lateness;
 use super::{Now, ProbeId, ServerKey, Target};
@@ -169,6 +169,13 @@ impl Checks {
 
     fn get(&self, service: &Label, server: &Label) -> Option<&Opinion> {
         self.opinions.get(service)?.get(server)
+    }
+
+    /// The clock was set: since when verdicts stand is told by the clock as it is now.
+    pub(super) fn clock_was_set(&mut self, by: SignedDuration) {
+        for opinion in self.opinions.values_mut().flat_map(BTreeMap::values_mut) {
+            opinion.health.clock_was_set(by);
+        }
     }
 
     /// When the next check starts.

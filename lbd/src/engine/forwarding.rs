@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use super::clock::moved;
 use super::{Effect, Engine, Now};
 use crate::config::{Label, SyslogServer};
 use crate::log::forward::{Recipients, Trouble};
@@ -35,6 +36,13 @@ impl Forwarding {
         *known = Some(trouble);
     }
 
+    /// The clock was set.
+    pub(super) fn clock_was_set(&mut self, by: SignedDuration) {
+        for (.., since) in self.0.values_mut() {
+            *since = moved(*since, by);
+        }
+    }
+
     /// For people.
     pub(super) fn problems(&self) -> Vec<String> {
         let told = self.0.values().filter_map(|(server, trouble, since)| {
@@ -56,7 +64,7 @@ impl Engine {
     /// Orders the log to be sent to whom the configuration says.
     pub(super) fn send_log(&mut self) -> Effect {
         let servers = self.config.syslog_servers.clone();
-        self.forwarding.follow(&servers, self.seen_last);
+        self.forwarding.follow(&servers, self.seen_last.wall);
         Effect::SendLog(Recipients { host_name: self.host_name(), servers })
     }
 

@@ -125,7 +125,7 @@ pub struct Engine {
     start_problems: Vec<String>,
     started: Timestamp,
     /// When something happened last: the nearest that a view knows to now.
-    seen_last: Timestamp,
+    seen_last: Now,
     host_name: String,
     /// As the post told it last.
     mail: MailView,
@@ -167,7 +167,7 @@ impl Engine {
             not_listening: None,
             start_problems: start.problems,
             started: now.wall,
-            seen_last: now.wall,
+            seen_last: now,
             host_name: start.host_name,
             mail: MailView::default(),
             clock: ClockView::default(),
@@ -181,7 +181,7 @@ impl Engine {
 
     /// Takes in what happened.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
-        self.seen_last = now.wall;
+        self.follow_clock(now);
         let mut effects = Vec::new();
         match event {
             Event::Change { request, proposal } => effects = self.begin_change(request, *proposal, now),
@@ -215,6 +215,7 @@ impl Engine {
 
     /// Does what is due.
     pub fn handle_deadline(&mut self, now: Now) -> Vec<Effect> {
+        self.follow_clock(now);
         let due = self.checks.due(now);
         let mut effects: Vec<_> =
             due.into_iter().map(|(probe, target, due)| Effect::Check { probe, target, due }).collect();

@@ -261,7 +261,7 @@ impl Engine {
     /// Certificates that end soon, each server once.
     fn certificate_problems(&self) -> Vec<Condition> {
         let soon = |(target, ends): (&Target, jiff::Timestamp)| {
-            let days = ends.duration_since(self.seen_last).as_secs().div_euclid(24 * 3600);
+            let days = ends.duration_since(self.seen_last.wall).as_secs().div_euclid(24 * 3600);
             (days < CERTIFICATE_DAYS).then(|| {
                 let day = day(ends);
                 let text = format!(

@@ -61,6 +61,8 @@ fn address_of(label: &str) -> IpAddr {
 struct World {
     engine: Engine,
     now: Now,
+    /// By how much the wall clock was set.
+    clock_set_by: jiff::SignedDuration,
     applies: Vec<(u64, Arc<Desired>)>,
     stores: usize,
     /// What the store holds, and the version that is being written last.
@@ -99,6 +101,7 @@ impl World {
         let mut world = Self {
             engine,
             now,
+            clock_set_by: jiff::SignedDuration::ZERO,
             applies: Vec::new(),
             stores: 0,
             disk: vec![(1, document(text).into(), Standing::Accepted)],
@@ -161,7 +164,8 @@ impl World {
     }
 
     fn at(&mut self, monotonic: Duration) {
-        let wall = Timestamp::UNIX_EPOCH + jiff::SignedDuration::try_from(monotonic).unwrap();
+        let passed = jiff::SignedDuration::try_from(monotonic).unwrap();
+        let wall = Timestamp::UNIX_EPOCH + passed + self.clock_set_by;
         self.now = Now { monotonic, wall };
     }
 
@@ -366,6 +370,49 @@ fn what_could_cut_the_administrator_off_is_taken_back_unless_confirmed() {
     world.calm_down();
     assert_eq!(world.answers.pop(), Some((3, accepted(3))));
     assert_eq!(world.engine.view().problems, [""; 0]);
+}
+
+/// The clock is set by ten years: what is done, and when on the clock that does not jump, stays the same; what is told of
+/// the past is told by the clock as it is now.
+#[test]
+fn a_clock_that_is_set_by_ten_years_changes_nothing_but_the_times_that_are_told() {
+    let live = |set_by: jiff::SignedDuration| {
+        let mut world = on_trial();
+        world.run_for(Duration::from_secs(30));
+        world.clock_set_by = set_by;
+        let mut story = Vec::new();
+        for second in 0..200 {
+            world.run_for(Duration::from_secs(1));
+            let checks: Vec<_> = world.checks.iter().map(|(at, probe, _)| (*at, *probe)).collect();
+            world.answer_checks(if second > 50 { &["POOL1_NODE2"] } else { &[] });
+            let orders = (world.applies.len(), world.endings.clone(), world.announced.clone());
+            world.applied(Ok(()));
+            let version = world.engine.view().configuration_version;
+            story.push((checks, orders, world.states(), version, world.engine.next_deadline()));
+        }
+        let view = world.engine.view();
+        let since = view.virtual_services.iter().flat_map(|service| &service.real_servers);
+        let told: Vec<_> = since.map(|server| server.since).chain([view.started]).collect();
+        (story, told)
+    };
+    let (story, told) = live(jiff::SignedDuration::ZERO);
+    assert_eq!((story[80].3, story[199].3), (2, 1), "the trial ends by itself");
+    for years in [10, -10] {
+        let set_by = jiff::SignedDuration::from_hours(years * 365 * 24);
+        let (other, moved) = live(set_by);
+        assert!(story == other, "{years} years");
+        assert_eq!(told.iter().map(|time| *time + set_by).collect::<Vec<_>>(), moved);
+    }
+}
+
+#[test]
+fn a_trial_says_when_it_ends_by_the_clock_as_it_is_now() {
+    let mut world = on_trial();
+    world.clock_set_by = jiff::SignedDuration::from_hours(1);
+    world.run_for(Duration::from_secs(20));
+    let until = world.engine.view().pending_confirmation.unwrap().until;
+    let left = until.duration_since(world.now.wall).as_secs();
+    assert!((95..=100).contains(&left), "{left} s");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::change::{Change, Previous, Stage};
+use super::clock::moved;
 use super::{Accepted, Effect, Engine, Now, Refusal, RequestId};
 use crate::config::{Config, NetworkSettings};
 use crate::store::Author;
@@ -34,6 +35,11 @@ impl Trial {
         let until = SignedDuration::try_from(TIME).ok().and_then(|time| now.wall.checked_add(time).ok());
         let until = until.unwrap_or(now.wall);
         Self { by, comment, previous, deadline: now.monotonic + TIME, until, confirming: None }
+    }
+
+    /// The clock was set: the trial ends as soon as before, by the clock as it is now.
+    pub(super) fn clock_was_set(&mut self, by: SignedDuration) {
+        self.until = moved(self.until, by);
     }
 
     pub(super) fn until(&self) -> Timestamp {

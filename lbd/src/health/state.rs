@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Thresholds;
 
@@ -126,6 +126,11 @@ impl ServerHealth {
     /// True while a server in service has failed, but not yet often enough to be taken out.
     pub fn is_wavering(&self) -> bool {
         matches!(self.phase, Phase::Up { failed: 1.. })
+    }
+
+    /// The clock was set by so much: since when the verdict stands is told by the clock as it is now.
+    pub fn clock_was_set(&mut self, by: SignedDuration) {
+        self.since = self.since.saturating_add(by).unwrap_or(self.since);
     }
 
     /// Since when the verdict stands.

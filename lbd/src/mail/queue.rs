@@ -51,6 +51,9 @@ pub struct Entry {
     /// Why the last one did.
     #[serde(default)]
     pub last_error: String,
+    /// For so long it has been tried, on clocks that do not jump; what lbd does not run for is not counted.
+    #[serde(default)]
+    pub waited_seconds: i64,
 }
 
 #[derive(Debug)]
@@ -58,6 +61,8 @@ struct Waiting {
     entry: Entry,
     /// On the clock that does not jump.
     due: SignedDuration,
+    /// Until when [`Entry::waited_seconds`] counts, on the same clock.
+    counted: SignedDuration,
     /// It is being tried.
     is_out: bool,
     /// Somebody asked for another attempt meanwhile.
@@ -87,7 +92,8 @@ impl Queue {
     pub fn adopt(entries: Vec<Entry>) -> Self {
         let waiting = entries.into_iter().map(|entry| {
             let id = entry.letter.id.clone();
-            (id, Waiting { entry, due: SignedDuration::ZERO, is_out: false, is_wanted: false })
+            let (due, counted) = (SignedDuration::ZERO, SignedDuration::ZERO);
+            (id, Waiting { entry, due, counted, is_out: false, is_wanted: false })
         });
         let mut queue = Self { waiting: waiting.collect(), ..Self::default() };
         queue.make_room();
@@ -99,8 +105,9 @@ impl Queue {
         if self.waiting.contains_key(&letter.id) {
             return Vec::new();
         }
-        let entry = Entry { letter, attempts: 0, last_error: String::new() };
-        let waiting = Waiting { entry: entry.clone(), due: moment(now), is_out: false, is_wanted: false };
+        let entry = Entry { letter, attempts: 0, last_error: String::new(), waited_seconds: 0 };
+        let (due, counted) = (moment(now), moment(now));
+        let waiting = Waiting { entry: entry.clone(), due, counted, is_out: false, is_wanted: false };
         let id = entry.letter.id.clone();
         self.waiting.insert(id.clone(), waiting);
         let forgotten = self.make_room();
@@ -162,8 +169,10 @@ impl Queue {
                 let is_wanted = std::mem::take(&mut waiting.is_wanted);
                 let wait = if is_wanted { SignedDuration::ZERO } else { pause(waiting.entry.attempts) };
                 waiting.due = moment(now).saturating_add(wait);
-                let age = now.wall.duration_since(waiting.entry.letter.written);
-                if age < LONGEST_WAIT {
+                let waited = moment(now).saturating_sub(waiting.counted).as_secs();
+                waiting.entry.waited_seconds = waiting.entry.waited_seconds.saturating_add(waited);
+                waiting.counted = moment(now);
+                if waiting.entry.waited_seconds < LONGEST_WAIT.as_secs() {
                     let keep = Change::Keep(waiting.entry.clone());
                     self.last_error = Some(words);
                     return Some(keep);
@@ -303,6 +312,32 @@ mod tests {
         assert_eq!(attempts, 54);
         let finished = &queue.finished()[0];
         assert_eq!((finished.delivered, finished.words.as_str()), (false, "given up after 48 h: 450 later"));
+    }
+
+    /// A clock that is set by ten years neither gives a letter up nor keeps it for ever, across restarts too.
+    #[test]
+    fn a_clock_that_jumps_is_no_reason_to_give_up() {
+        for jump in [SignedDuration::from_hours(87_600), SignedDuration::from_hours(-87_600)] {
+            let mut queue = Queue::default();
+            queue.add(written("a", Urgency::Alarm, 0), at(0));
+            let mut kept = None;
+            let (mut last, mut hours) = (0, 0);
+            while let Some(due) = queue.next_due() {
+                last = due.as_secs() as u64;
+                let now = Now { wall: at(last).wall + jump, ..at(last) };
+                queue.take_due(now, 1);
+                match queue.tried("a", Outcome::Later("450 later".into()), now) {
+                    Some(Change::Keep(entry)) => kept = Some(entry),
+                    other => assert_eq!(other, Some(Change::Forget("a".into()))),
+                }
+                // A restart after a day: the clock that does not jump begins anew.
+                if hours == 0 && last > 24 * 3600 {
+                    hours = last / 3600;
+                    queue = Queue::adopt(kept.clone().into_iter().collect());
+                }
+            }
+            assert!((48..50).contains(&(hours + last / 3600)), "{hours} h and {last} s after {jump}");
+        }
     }
 
     /// The mail server is down for an hour; meanwhile alerts are written all the time. Each arrives once.

@@ -93,6 +93,7 @@ mod tests {
         let spool = Spool::below(folder.path());
         assert_eq!(spool.load().unwrap(), []);
         let entry = |id: &str| Entry {
+            waited_seconds: 0,
             letter: letter(id, Urgency::Alarm),
             attempts: 3,
             last_error: "450 later".into(),

@@ -32,6 +32,8 @@ pub struct Hardware {
     pub disc: Option<PathBuf>,
     /// A UKI that the firmware starts instead of the one on the disk.
     pub uki: Option<PathBuf>,
+    /// What the machine's clock says when it is switched on, in UTC; this machine's time where nothing is said.
+    pub clock: Option<String>,
     /// QEMU's `-netdev` for each adapter, without the id; an adapter without one is not connected.
     pub adapters: [Option<String>; 4],
 }
@@ -40,7 +42,8 @@ impl Hardware {
     /// A machine with this disk and nothing connected.
     pub fn with_disk(disk: impl Into<String>) -> Self {
         let disk = Some(disk.into());
-        Self { disk, controller: Controller::Ahci, disc: None, uki: None, adapters: [const { None }; 4] }
+        let adapters = [const { None }; 4];
+        Self { disk, controller: Controller::Ahci, disc: None, uki: None, clock: None, adapters }
     }
 
     /// The address of the adapter with this number, the same in every boot.
@@ -67,6 +70,9 @@ impl Hardware {
         }
         if let Some(uki) = &self.uki {
             all.extend(["-kernel".into(), uki.display().to_string()]);
+        }
+        if let Some(clock) = &self.clock {
+            all.extend(["-rtc".into(), format!("base={clock}")]);
         }
         for number in 0..self.adapters.len() {
             all.extend(self.adapter_arguments(number));
