@@ -137,9 +137,30 @@ async fn pass_on(output: impl AsyncRead + Unpin) {
         // A line without end is passed on in pieces.
         match (&mut output).take(LONGEST_LINE as u64).read_until(b'\n', &mut line).await {
             Ok(0) | Err(_) => return,
-            Ok(_) => tracing::warn!(target: "ntpd", "{}", String::from_utf8_lossy(&line).trim_end()),
+            Ok(_) => match said(&String::from_utf8_lossy(&line)) {
+                Some((true, text)) => tracing::error!(target: "ntpd", "{text}"),
+                Some((false, text)) => tracing::warn!(target: "ntpd", "{text}"),
+                None => {}
+            },
         }
     }
+}
+
+/// A line of the daemon's log without its time and colours, and whether it is an error. Before it knows its log level it says
+/// more than anybody needs to know.
+fn said(line: &str) -> Option<(bool, String)> {
+    let mut pieces = line.split('\u{1b}');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    let plain = pieces.fold(first, |text, piece| text + piece.split_once('m').map_or("", |(_, rest)| rest));
+    let after = |level: &str| plain.split_once(level).map(|(_, text)| text.trim().to_owned());
+    if let Some(text) = after(" ERROR ") {
+        return Some((true, text));
+    }
+    match after(" INFO ") {
+        Some(_) => None,
+        None => Some((false, after(" WARN ").unwrap_or_else(|| plain.trim().to_owned()))),
+    }
+    .filter(|(_, text)| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -156,6 +177,19 @@ mod tests {
         let text = configuration(&servers, Path::new("/run/evenkeel/ntpd.sock"));
         // `tests/tests/clock.rs` shows it to ntpd itself.
         assert_eq!(text, include_str!("ntpd.golden.toml"));
+    }
+
+    #[test]
+    fn lines_of_the_daemon_are_told_without_time_and_colours() {
+        let line = "\u{1b}[2m2026-11-26T14:56:03.293193Z\u{1b}[0m \u{1b}[32m INFO\u{1b}[0m \u{1b}[2mntpd\u{1b}[0m: file\n";
+        assert_eq!(said(line), None);
+        let time = "2026-11-26T14:56:03.298907Z";
+        assert_eq!(said(&format!("{time} ERROR ntpd: no access\n")), Some((true, "ntpd: no access".into())));
+        assert_eq!(said(&format!("{time}  WARN ntpd: jumped\n")), Some((false, "ntpd: jumped".into())));
+        assert_eq!(said("thread 'main' panicked\n"), Some((false, "thread 'main' panicked".into())));
+        for nothing in ["", "\n", "\u{1b}", "\u{1b}[0m\n"] {
+            assert_eq!(said(nothing), None, "{nothing:?}");
+        }
     }
 
     #[test]
