@@ -16,7 +16,7 @@ STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_get
 PACKAGES := build-essential git bsdextrautils curl iproute2 procps util-linux nftables conntrack iputils-ping openssl \
 	python3-venv dcmtk haproxy nginx-light libnginx-mod-stream iperf3 \
 	qemu-system-x86 qemu-utils ovmf libxml2-utils chromium chromium-driver busybox-static ipvsadm sslscan \
-	rsyslog rsyslog-gnutls postfix sasl2-bin dnsmasq-base chrony zsh fish
+	rsyslog rsyslog-gnutls postfix sasl2-bin dnsmasq-base chrony zsh fish snmp snmptrapd smitools
 IMAGE := $(TARGET)/release/image --packages $(TARGET)/packages --apt $(TARGET)/apt
 export PATH := $(TOOLS)/bin:$(PATH):/usr/sbin:/sbin
 export EVENKEEL_LBD := $(TARGET)/debug/lbd

@@ -22,6 +22,7 @@ pub mod privileges;
 pub mod proxy;
 pub mod rescue;
 pub mod run;
+pub mod snmp;
 pub mod store;
 pub mod traffic;
 pub mod vault;

@@ -104,6 +104,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let proxied = proxied.map(|service| (service.mark, Arc::new(service))).collect();
     let rules = Ruleset {
         management: &inputs.config.management,
+        snmp: inputs.config.snmp.as_ref(),
         services: known.into_iter().map(|(.., rules)| rules).collect(),
         numbering: inputs.numbering,
         fast_path: fast_path(inputs, &services),

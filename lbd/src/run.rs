@@ -42,6 +42,7 @@ use crate::network::netlink::{Netlink, NetlinkError, TopologyWatch};
 use crate::plan::Desired;
 use crate::privileges;
 use crate::proxy::Proxy;
+use crate::snmp::{self, Office as SnmpOffice, Snmp, Wanted};
 use crate::store::Stamp;
 use crate::traffic::nft;
 use crate::vault::Vault;
@@ -87,13 +88,14 @@ pub async fn run(paths: Paths, journal: Journal) -> Result<(), String> {
     let (post, office) = mail::post::open(&paths.state_directory);
     access.alert_through(alarm.clone());
     let (timekeeper, time_office) = clock::task::open();
-    let helpers = (journal.clone(), alarm, post, timekeeper);
+    let (snmp, snmp_office) = snmp::open(&paths.state_directory);
+    let helpers = (journal.clone(), alarm, post, timekeeper, snmp);
     let (gateway, sides) = gateway(&engine, vault.clone(), &paths, access, helpers);
     let dataplane = Dataplane::new(netlink, sides.proxy.clone(), listing);
     let mut driver = Driver::new(engine, clock, vault, sides, paths, journal);
     // First the orders, then the tasks: so the first look at the network knows which routes matter.
     driver.perform(effects);
-    driver.start_tasks(dataplane, gateway, (desk, office, time_office))?;
+    driver.start_tasks(dataplane, gateway, (desk, office, time_office, snmp_office))?;
     driver.live().await
 }
 
@@ -137,7 +139,7 @@ fn gateway(
     vault: Arc<Vault>,
     paths: &Paths,
     access: Access,
-    helpers: (Journal, Alarm, Post, Timekeeper),
+    helpers: (Journal, Alarm, Post, Timekeeper, Snmp),
 ) -> (Gateway, Sides) {
     let names = watch::Sender::default();
     let (published, watch) = watch::channel(Arc::new(picture(engine)));
@@ -187,6 +189,7 @@ struct Driver {
     listen: watch::Sender<Option<SocketAddr>>,
     recipients: watch::Sender<Recipients>,
     wanted_time: watch::Sender<clock::Wanted>,
+    answer_snmp: watch::Sender<Option<Box<Wanted>>>,
     waiting: BTreeMap<u64, oneshot::Sender<Result<Accepted, Refusal>>>,
     requests_seen: u64,
     published_at: Instant,
@@ -230,6 +233,7 @@ impl Driver {
             listen: watch::Sender::default(),
             recipients: watch::Sender::default(),
             wanted_time: watch::Sender::default(),
+            answer_snmp: watch::Sender::default(),
             waiting: BTreeMap::new(),
             requests_seen: 0,
             published_at: Instant::now(),
@@ -244,7 +248,7 @@ impl Driver {
         &mut self,
         dataplane: Dataplane,
         gateway: Gateway,
-        (desk, office, time_office): (Desk, Office, clock::task::Office),
+        (desk, office, time_office, snmp_office): (Desk, Office, clock::task::Office, SnmpOffice),
     ) -> Result<(), String> {
         let paths = self.paths.clone();
         if let Some(orders) = self.pending_orders.take() {
@@ -272,6 +276,12 @@ impl Driver {
         let channels = Channels { post: gateway.post().clone() };
         self.tasks.spawn(alert::desk::serve(desk, gateway.watch(), channels));
         self.tasks.spawn(mail::post::serve(office, gateway.watch(), self.sender.clone()));
+        self.tasks.spawn(snmp::serve(
+            snmp_office,
+            self.answer_snmp.subscribe(),
+            gateway.watch(),
+            self.sender.clone(),
+        ));
         self.tasks.spawn(fallback::serve(gateway.watch()));
         self.tasks.spawn(web::https::serve(gateway, self.listen.subscribe(), self.sender.clone()));
         Ok(())
@@ -421,6 +431,13 @@ impl Driver {
             }
             Effect::KeepTime(wanted) => {
                 self.wanted_time.send_if_modified(|current| {
+                    let differs = *current != wanted;
+                    *current = wanted;
+                    differs
+                });
+            }
+            Effect::AnswerSnmp(wanted) => {
+                self.answer_snmp.send_if_modified(|current| {
                     let differs = *current != wanted;
                     *current = wanted;
                     differs

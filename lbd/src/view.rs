@@ -51,6 +51,9 @@ pub struct View {
     /// How the clock stands; an lbd older than this field has none.
     #[serde(default)]
     pub clock: ClockView,
+    /// How the SNMP agent stands; an lbd older than this field has none.
+    #[serde(default)]
+    pub snmp: SnmpView,
     /// In the order of the configuration.
     pub virtual_services: Vec<ServiceView>,
 }
@@ -112,6 +115,75 @@ pub struct TimeServerView {
     pub stratum: Option<u8>,
 }
 
+/// How the SNMP agent stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SnmpView {
+    /// It is to answer.
+    pub configured: bool,
+    /// Address and port; empty while it is not to answer.
+    pub place: String,
+    /// It answers.
+    pub listening: bool,
+    /// Since when it does, or does not.
+    pub since: Option<Timestamp>,
+    /// What keeps it from answering all that it should, each in a sentence.
+    pub problems: Vec<String>,
+    /// There is a community for versions 1 and 2c.
+    pub community_set: bool,
+    /// Users of version 3, in the order of the configuration.
+    pub users: Vec<SnmpUserView>,
+    /// The name of the engine of version 3, in hexadecimal digits; empty while there is none.
+    pub engine_id: String,
+    /// How often it has started.
+    pub engine_boots: u32,
+    /// What came.
+    pub counters: SnmpCounters,
+}
+
+/// A user of SNMP version 3.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SnmpUserView {
+    /// Their name.
+    pub name: String,
+    /// How messages are proved.
+    pub authentication: String,
+    /// How they are encrypted; `none` where they are not.
+    pub privacy: String,
+    /// There is a passphrase for the proof.
+    pub authentication_set: bool,
+    /// There is one for the encryption.
+    pub privacy_set: bool,
+}
+
+/// Datagrams since lbd started. Those that were refused got no answer, or one that says why, as version 3 has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SnmpCounters {
+    /// All that came.
+    pub received: u64,
+    /// Answers.
+    pub answered: u64,
+    /// What is no SNMP.
+    pub malformed: u64,
+    /// Of a version that is not enabled.
+    pub wrong_version: u64,
+    /// With a wrong community.
+    pub wrong_community: u64,
+    /// Of users that there are not.
+    pub unknown_user: u64,
+    /// Whose proof was wrong: another passphrase or algorithm.
+    pub wrong_proof: u64,
+    /// That could not be decrypted.
+    pub undecipherable: u64,
+    /// Less protected than the user has to be.
+    pub unprotected: u64,
+    /// Too old, or for an engine that started less often: managers then ask again by themselves.
+    pub outside_time_window: u64,
+    /// Of managers that did not know the engine's name yet: each begins so.
+    pub unknown_engine: u64,
+    /// Whose answer had no room.
+    pub dropped: u64,
+}
+
 /// A syslog server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SyslogServerView {
@@ -141,6 +213,26 @@ pub enum SyslogState {
     Up,
     /// It does not.
     Down,
+}
+
+impl SnmpCounters {
+    /// Each, and what it counts.
+    pub fn told(&self) -> [(&'static str, u64); 12] {
+        [
+            ("received", self.received),
+            ("answered", self.answered),
+            ("wrong community", self.wrong_community),
+            ("unknown user", self.unknown_user),
+            ("wrong passphrase or algorithm", self.wrong_proof),
+            ("not decipherable", self.undecipherable),
+            ("less protected than the user has to be", self.unprotected),
+            ("version not enabled", self.wrong_version),
+            ("no SNMP", self.malformed),
+            ("outside the time window", self.outside_time_window),
+            ("manager did not know the engine yet", self.unknown_engine),
+            ("no room for the answer", self.dropped),
+        ]
+    }
 }
 
 /// What is wrong with the appliance itself: one for each of [`View::problems`], in their order.

@@ -15,6 +15,7 @@ mod probe;
 mod server;
 mod service;
 mod settings;
+mod snmp;
 mod status;
 mod syslog;
 mod time;
@@ -82,6 +83,8 @@ enum Verb {
     Log(log::Log),
     /// Syslog servers that get the log: list, add, edit, remove
     Syslog(syslog::Syslog),
+    /// The SNMP agent: status, community, passphrase, restart
+    Snmp(snmp::Snmp),
     /// The certificate of the WebUI: show, set, confirm, revert
     Certificate(certificate::Certificate),
     /// Alerts: test
@@ -209,6 +212,7 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
         Verb::Audit(audit) => people::show_audit(&audit)?,
         Verb::Log(question) => log::show(&question)?,
         Verb::Syslog(syslog) => syslog::carry_out(&syslog)?,
+        Verb::Snmp(snmp) => snmp::carry_out(&snmp)?,
         Verb::Certificate(certificate) => certificate::carry_out(&certificate)?,
         Verb::Alert(alert) => mail::carry_out_alert(&alert)?,
         Verb::Mail(mail) => mail::carry_out_mail(&mail)?,
@@ -232,10 +236,18 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// Levels of what the crate async-snmp has to say.
+const SNMP_LOG: [&str; 2] = ["async_snmp=off", "async_snmp::agent=error"];
+
 fn daemon(run: Run) -> Result<(), String> {
     let log_level = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
         .from_env_lossy();
+    // What anybody may send must not fill the log: it is counted.
+    let log_level = SNMP_LOG
+        .iter()
+        .filter_map(|directive| directive.parse().ok())
+        .fold(log_level, tracing_subscriber::EnvFilter::add_directive);
     let journal = Journal::new();
     tracing_subscriber::registry()
         .with(log_level)

@@ -51,6 +51,9 @@ pub struct Document {
     /// See [`super::alerting::MailSettings`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mail: Option<MailDocument>,
+    /// See [`super::snmp::Snmp`]; absent where nobody is answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snmp: Option<SnmpDocument>,
     /// See [`super::HealthCheck`].
     #[serde(default)]
     pub health_check: Vec<HealthCheckDocument>,
@@ -181,6 +184,48 @@ pub struct MailDocument {
     /// What the appliance calls itself to mail servers (EHLO); its host name where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hello_name: Option<String>,
+}
+
+/// The SNMP agent. Community and passphrases are set apart from the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SnmpDocument {
+    /// True: managers are answered. They are not where nothing is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// `v1`, `v2c` and `v3`; `v2c` and `v3` where none is given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<String>,
+    /// UDP port on the management address; 161 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<i64>,
+    /// Networks or addresses from which it may be asked, at most 32; from everywhere where none is given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// Where the appliance is (sysLocation), at most 255 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// Who looks after it (sysContact), at most 255 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+    /// Users of version 3, at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user: Vec<SnmpUserDocument>,
+}
+
+/// A user of SNMP version 3. The passphrases are set apart from the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SnmpUserDocument {
+    /// Unique name, 1 to 32 characters.
+    pub name: String,
+    /// `md5`, `sha1`, `sha224`, `sha256`, `sha384` or `sha512`; `sha256` where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<String>,
+    /// `des`, `aes128`, `aes192`, `aes256` (keys extended as net-snmp does), `aes192c`, `aes256c` (as Cisco does), or `none`:
+    /// readable by whoever listens; `aes128` where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<String>,
 }
 
 /// The appliance's own network.

@@ -7,6 +7,7 @@ pub mod alerting;
 pub mod check_kind;
 pub mod difference;
 pub mod document;
+pub mod snmp;
 pub mod values;
 
 mod validate;
@@ -23,6 +24,7 @@ use std::time::Duration;
 pub use alerting::Alerting;
 pub use check_kind::{CheckKind, Tls};
 pub use document::{Document, Format};
+pub use snmp::Snmp;
 pub(crate) use validate::{address_with_prefix, ipv4_address};
 pub use validate::{check_problems, validate};
 pub use values::{AeTitle, HostName, InterfaceName, Label, Ports, Weight};
@@ -47,6 +49,8 @@ pub struct Config {
     pub syslog_servers: Vec<SyslogServer>,
     /// Who is told of what, and how.
     pub alerting: Arc<Alerting>,
+    /// The SNMP agent; `None`: nobody is answered.
+    pub snmp: Option<Snmp>,
     /// In the order of the document, which is the order of every view.
     pub services: Vec<VirtualService>,
     /// The document this was made from: what is stored and shown.

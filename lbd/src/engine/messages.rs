@@ -19,8 +19,9 @@ use crate::health::{Failure, Passed};
 use crate::log::forward::{Recipients, Trouble};
 use crate::network::topology::{Interface, Topology};
 use crate::plan::Desired;
+use crate::snmp::Wanted;
 use crate::store::{Author, Standing};
-use crate::view::{ClockView, MailView};
+use crate::view::{ClockView, MailView, SnmpView};
 
 /// An instant on both clocks: one that never jumps, for every decision, and one for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +125,8 @@ pub enum Event {
     Mail(Box<MailView>),
     /// How the clock stands.
     Clock(Box<ClockView>),
+    /// How the SNMP agent stands.
+    Snmp(Box<SnmpView>),
 }
 
 /// Something to do.
@@ -196,6 +199,8 @@ pub enum Effect {
     SendLog(Recipients),
     /// Let the clock follow these servers.
     KeepTime(clock::Wanted),
+    /// Answer managers there, or nobody.
+    AnswerSnmp(Option<Box<Wanted>>),
 }
 
 /// What came of an apply. The rules are one transaction; all else is done as far as it can be.

@@ -44,9 +44,10 @@ use crate::health::titles::{Search, candidates};
 use crate::health::{Failure, Passed};
 use crate::network::topology::Topology;
 use crate::plan::{self, Inputs, Plan};
+use crate::snmp::Wanted;
 use crate::traffic::listing::Listing;
 use crate::traffic::numbering::{Mark, Numbering};
-use crate::view::{ClockView, MailView};
+use crate::view::{ClockView, MailView, SnmpView};
 
 use announcements::Announcements;
 use change::Change;
@@ -131,6 +132,8 @@ pub struct Engine {
     mail: MailView,
     /// As the timekeeper told it last.
     clock: ClockView,
+    /// As the agent told it last.
+    snmp: SnmpView,
 }
 
 impl Engine {
@@ -171,6 +174,7 @@ impl Engine {
             host_name: start.host_name,
             mail: MailView::default(),
             clock: ClockView::default(),
+            snmp: SnmpView::default(),
             config: start.config,
         };
         let mut effects = engine.follow_config();
@@ -207,6 +211,7 @@ impl Engine {
             Event::Forwarded { server, trouble } => self.forwarding.heard(&server, trouble, now),
             Event::Mail(view) => self.mail = *view,
             Event::Clock(view) => self.clock = *view,
+            Event::Snmp(view) => self.snmp = *view,
         }
         effects.extend(self.settle(now));
         effects.extend(self.end_connections(now));
@@ -355,6 +360,7 @@ impl Engine {
             Effect::CountOften(self.counts_matter()),
             send_log,
             self.keep_time(),
+            Effect::AnswerSnmp(Wanted::of(&self.config).map(Box::new)),
         ]
     }
 

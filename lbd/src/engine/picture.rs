@@ -42,6 +42,7 @@ impl Engine {
             conditions,
             mail: self.mail.clone(),
             clock: self.clock_view(),
+            snmp: self.snmp.clone(),
             fast_path: self.fast_path(),
             checks: ChecksView {
                 different: self.checks.count(),
@@ -80,6 +81,7 @@ impl Engine {
         all.extend(self.certificate_problems());
         all.extend(self.mail_problems());
         all.extend(self.clock_problem());
+        all.extend(self.snmp.problems.iter().map(|text| other("snmp")(text.clone())));
         let management = &self.config.management;
         let interface = self.topology.interfaces.get(management.interface.as_str());
         let at_home = interface.is_some_and(|interface| {

@@ -140,7 +140,8 @@ impl World {
                 | Effect::WatchRoutes(_)
                 | Effect::Listen(_)
                 | Effect::SendLog(_)
-                | Effect::KeepTime(_) => {}
+                | Effect::KeepTime(_)
+                | Effect::AnswerSnmp(_) => {}
             }
         }
         assert!(self.applies.len() <= 1, "one apply at a time");

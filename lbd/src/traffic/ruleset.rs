@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::numbering::{Mark, Numbering, SERVICE_BITS};
 use super::shares::{slots, turns};
 use super::table::{Chain, MAPS, Map, MapKind, NUMBERING, Parts, Rule, STICKY6_PREFIX, Table};
-use crate::config::{Fallback, Management, Ports, Protocol, Scheduler, StickyPrefixes};
+use crate::config::{Fallback, Management, Ports, Protocol, Scheduler, Snmp, StickyPrefixes};
 use crate::fallback;
 use crate::network::topology::{Family, Network, VirtualAddress};
 
@@ -28,6 +28,8 @@ use crate::network::topology::{Family, Network, VirtualAddress};
 pub struct Ruleset<'a> {
     /// Where the management ports answer.
     pub management: &'a Management,
+    /// Who may ask by SNMP, if anybody may.
+    pub snmp: Option<&'a Snmp>,
     /// In any order, also those that lbd forwards.
     pub services: Vec<Service<'a>>,
     /// Names of all services and servers, also of those that take no connections now.
@@ -387,6 +389,7 @@ fn input_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
     ]);
     rules
         .push(Rule::new(format!("iifname \"{interface}\" ip daddr {address} tcp dport {https_port} accept")));
+    rules.extend(ruleset.snmp.map(|snmp| snmp_rule(ruleset.management, snmp)));
     // Nobody reaches these ports but by the redirection of a service without a server.
     rules.push(Rule::new(format!(
         "ct status dnat tcp dport {{ {}, {} }} accept",
@@ -402,6 +405,16 @@ fn input_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
         rules.push(Rule::new(format!("{to_virtual} meta l4proto udp reject with icmpx port-unreachable")));
     }
     rules
+}
+
+/// Datagrams of others never reach the agent.
+fn snmp_rule(Management { interface, address, .. }: &Management, snmp: &Snmp) -> Rule {
+    let networks: Vec<_> = snmp.sources.iter().map(ToString::to_string).collect();
+    let from = match networks.as_slice() {
+        [] => String::new(),
+        networks => format!("ip saddr {{ {} }} ", networks.join(", ")),
+    };
+    Rule::new(format!("iifname \"{interface}\" ip daddr {address} {from}udp dport {} accept", snmp.port))
 }
 
 /// Each set is only asked where there is something in it. Single ports stand in a hash, as in `services`: the kernel changes

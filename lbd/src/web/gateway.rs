@@ -16,6 +16,7 @@ use crate::engine::{Accepted, Proposal, Refusal};
 use crate::log::journal::Journal;
 use crate::mail::Post;
 use crate::persistence::lookup::Persistence;
+use crate::snmp::Snmp;
 use crate::store::{Author, Standing, StoreError, StoredVersion, VersionInfo, check_comment};
 use crate::vault::Vault;
 use crate::view::View;
@@ -80,6 +81,7 @@ pub struct Gateway {
     alarm: Alarm,
     post: Post,
     timekeeper: Timekeeper,
+    snmp: Snmp,
 }
 
 impl Gateway {
@@ -91,7 +93,7 @@ impl Gateway {
         connections: Lookup,
         access: Access,
         certificates: Certificates,
-        (journal, alarm, post, timekeeper): (Journal, Alarm, Post, Timekeeper),
+        (journal, alarm, post, timekeeper, snmp): (Journal, Alarm, Post, Timekeeper, Snmp),
     ) -> Self {
         let [turn, waiting, reads] = [1, WAITING_CHANGES, READS].map(|room| Arc::new(Semaphore::new(room)));
         let persistence = Persistence::new(connections.names(), connections.proxy().clone());
@@ -110,6 +112,7 @@ impl Gateway {
             alarm,
             post,
             timekeeper,
+            snmp,
         }
     }
 
@@ -131,6 +134,11 @@ impl Gateway {
     /// Who looks after the clock.
     pub fn timekeeper(&self) -> &Timekeeper {
         &self.timekeeper
+    }
+
+    /// The SNMP agent.
+    pub fn snmp(&self) -> &Snmp {
+        &self.snmp
     }
 
     /// The way to connections, open and closed.

@@ -28,6 +28,7 @@ pub const OPERATOR_FORMS: &[&str] = &[
     pages::PERSISTENCE_PATH,
     pages::MAIL_ORDER_PATH,
     pages::CLOCK_ORDER_PATH,
+    pages::SNMP_ORDER_PATH,
     pages::TEST_PATHS[0],
     pages::TEST_PATHS[1],
 ];

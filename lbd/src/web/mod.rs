@@ -36,6 +36,7 @@ mod room;
 pub(crate) mod secret;
 mod server_state;
 mod sessions;
+mod snmp;
 
 use axum::Router;
 use axum::extract::{self, State};

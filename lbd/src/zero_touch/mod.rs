@@ -119,6 +119,7 @@ pub fn initial_document(settings: &Settings) -> Document {
         network: Some(network),
         time,
         syslog_server: Vec::new(),
+        snmp: None,
         health_check: Vec::new(),
         virtual_service: Vec::new(),
     }

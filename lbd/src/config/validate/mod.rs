@@ -9,6 +9,7 @@ mod pins;
 mod proxy;
 mod services;
 mod snat_pool;
+mod snmp;
 mod syslog;
 mod time;
 
@@ -45,6 +46,8 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
     let layer4 = layer4(&mut check, &document.layer4.clone().unwrap_or_default());
     let syslog_servers = syslog::servers(&mut check, &document.syslog_server);
     let alerting = alerting::alerting(&mut check, &document, time.zone.clone());
+    let snmp = document.snmp.as_ref().map(|document| snmp::agent(&mut check, document));
+    let answers_snmp = document.snmp.as_ref().is_some_and(|document| document.enabled == Some(true));
     let checks = checks::health_checks(&mut check, &document.health_check);
     let services = services::services(&mut check, &document.virtual_service, &checks);
     if let (Some(management), Some(network)) = (&management, &network) {
@@ -65,6 +68,7 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
             layer4,
             syslog_servers,
             alerting: alerting.into(),
+            snmp: snmp.flatten().filter(|_| answers_snmp),
             services,
             document: document.into(),
         }),

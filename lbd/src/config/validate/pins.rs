@@ -64,7 +64,7 @@ fn client(text: &str) -> Result<Network, Fault> {
 }
 
 /// A network may begin with an address that no host has, such as 10.0.0.0.
-fn network(text: &str) -> Result<Network, Fault> {
+pub(super) fn network(text: &str) -> Result<Network, Fault> {
     let parsed = text.split_once('/').and_then(|(address, prefix)| {
         let network = Network { address: address.parse().ok()?, prefix: prefix.parse().ok()? };
         (1..=Family::of(network.address).host_prefix()).contains(&network.prefix).then_some(network)

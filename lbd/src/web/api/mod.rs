@@ -12,6 +12,7 @@ mod people;
 mod problem;
 mod resource;
 mod services;
+mod snmp;
 mod syslog;
 
 use axum::Router;
@@ -59,6 +60,7 @@ pub fn operations() -> Vec<Operation> {
         super::persistence::operations(),
         super::log::operations(),
         syslog::operations(),
+        snmp::operations(),
         openapi::operations_of(),
     ]
     .concat()

@@ -87,7 +87,8 @@ impl Appliance {
         let (requests, vault) = (mpsc::channel(1).0, Arc::new(vault));
         let (alarm, post) =
             (crate::alert::desk::open(folder.path()).0, crate::mail::post::open(folder.path()).0);
-        let helpers = (Journal::new(), alarm, post, crate::clock::task::open().0);
+        let (clock, snmp) = (crate::clock::task::open().0, crate::snmp::open(folder.path()).0);
+        let helpers = (Journal::new(), alarm, post, clock, snmp);
         let gateway = Gateway::new(pictures, requests, vault, lookup, access.clone(), certificates, helpers);
         Self { router: guarded(router(gateway), access), folder, _published: published }
     }
@@ -144,7 +145,7 @@ fn routes() -> Vec<(String, String, Least)> {
     operations.map(|one| (one.method.to_string(), filled(one.path), one.least)).collect()
 }
 
-const PAGES: [(&str, &str); 43] = [
+const PAGES: [(&str, &str); 56] = [
     ("GET", "/"),
     ("GET", "/lbadmin/"),
     ("GET", "/password"),
@@ -187,6 +188,19 @@ const PAGES: [(&str, &str); 43] = [
     ("POST", "/local/time/edit"),
     ("POST", "/local/time/set"),
     ("POST", "/local/time/synchronise"),
+    ("GET", "/local/snmp"),
+    ("GET", "/local/snmp/edit"),
+    ("POST", "/local/snmp/edit"),
+    ("POST", "/local/snmp/community"),
+    ("POST", "/local/snmp/passphrases"),
+    ("POST", "/local/snmp/order"),
+    ("GET", "/local/snmp/EVENKEEL-MIB.txt"),
+    ("GET", "/local/snmp/user"),
+    ("POST", "/local/snmp/user"),
+    ("GET", "/local/snmp/user/edit"),
+    ("POST", "/local/snmp/user/edit"),
+    ("GET", "/local/snmp/user/remove"),
+    ("POST", "/local/snmp/user/remove"),
     ("GET", "/nowhere"),
 ];
 

@@ -54,7 +54,7 @@ pub(in crate::web) const MENU: &[Section] = &[
             planned("/local/portal", "Portal Management", "Centralised management is not offered yet."),
             planned("/local/security", "Security", "The appliance is always in the mode \"secure\" for now."),
             built("/local/webui", "WebUI & Certificate"),
-            planned("/local/snmp", "SNMP Configuration", "SNMP is not offered yet."),
+            built("/local/snmp", "SNMP Configuration"),
             planned("/local/graphing", "Graphing", "Graphs over days are not recorded yet."),
             planned("/local/licence", "License Key", "This version needs no licence key."),
         ],

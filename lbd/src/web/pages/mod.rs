@@ -29,7 +29,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
 pub(super) use assets::is_asset;
-pub(super) use cluster::{CLOCK_ORDER_PATH, MAIL_ORDER_PATH, PERSISTENCE_PATH, TEST_PATHS};
+pub(super) use cluster::{CLOCK_ORDER_PATH, MAIL_ORDER_PATH, PERSISTENCE_PATH, SNMP_ORDER_PATH, TEST_PATHS};
 pub(super) use frame::Frame;
 pub(super) use message::{no_password, password_changed, refused_outside};
 pub(super) use orders::SERVER_ORDER_PATH;

@@ -22,6 +22,8 @@ mod persistence;
 mod section;
 mod servers;
 mod services;
+mod snmp;
+mod snmp_user;
 mod syslog;
 mod tables;
 mod typed;
@@ -30,6 +32,7 @@ pub(in crate::web) use checks::TEST_PATHS;
 pub(in crate::web) use clock::ORDER_PATH as CLOCK_ORDER_PATH;
 pub(in crate::web) use mail::ORDER_PATH as MAIL_ORDER_PATH;
 pub(in crate::web) use persistence::PATH as PERSISTENCE_PATH;
+pub(in crate::web) use snmp::ORDER_PATH as SNMP_ORDER_PATH;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -54,6 +57,8 @@ pub(super) fn routes() -> Router<Gateway> {
         .merge(syslog::routes())
         .merge(mail::routes())
         .merge(clock::routes())
+        .merge(snmp::routes())
+        .merge(snmp_user::routes())
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
 }
 

@@ -293,6 +293,57 @@ pub(super) const TIME: &[Section] = &[Section {
     ],
 }];
 
+const AUTHENTICATIONS: &[Choice] = &[
+    ("sha256", "SHA-256 (default)"),
+    ("sha224", "SHA-224"),
+    ("sha384", "SHA-384"),
+    ("sha512", "SHA-512"),
+    ("sha1", "SHA-1, for old managers"),
+    ("md5", "MD5, for very old managers"),
+];
+const PRIVACIES: &[Choice] = &[
+    ("aes128", "AES-128 (default)"),
+    ("aes192", "AES-192, as net-snmp has it"),
+    ("aes256", "AES-256, as net-snmp has it"),
+    ("aes192c", "AES-192, as Cisco has it"),
+    ("aes256c", "AES-256, as Cisco has it"),
+    ("des", "DES, for old managers"),
+    ("none", "None: readable by whoever listens"),
+];
+
+/// The SNMP agent.
+pub(super) const SNMP: &[Section] = &[Section {
+    title: "SNMP agent",
+    advanced: false,
+    fields: &[
+        Field::switch("enabled", "Answer managers").usual("off"),
+        Field::list("versions", "Versions")
+            .usual("v2c, v3")
+            .hint("v1, v2c and v3. Versions 1 and 2c send everything, the community too, in clear."),
+        Field::list("sources", "Managers")
+            .example("10.1.2.3, 10.1.4.0/24")
+            .blank("everybody who reaches the management address")
+            .hint("Addresses or networks that may ask."),
+        Field::number("port", "Port (UDP)", "").usual("161").hint("On the management address."),
+        Field::text("location", "Location").example("Room 3, rack 2").blank("not told"),
+        Field::text("contact", "Contact").example("pacs@hospital.example").blank("not told"),
+    ],
+}];
+
+/// A user of SNMP version 3.
+pub(super) const SNMP_USER: &[Section] = &[Section {
+    title: "User",
+    advanced: false,
+    fields: &[
+        Field::text("name", "Name")
+            .example("nms")
+            .hint("1 to 32 letters, digits and signs of []#~_*!=$%?{}@:;^; unique."),
+        Field::choice("authentication", "Authentication", AUTHENTICATIONS),
+        Field::choice("privacy", "Privacy (encryption)", PRIVACIES)
+            .hint("Who has one must encrypt. The passphrases are set apart, on the page before this one."),
+    ],
+}];
+
 /// What is asked of a server while its service is being added.
 pub(super) const SERVER_ROW: &[Field] = &[
     Field::text("label", "Label").blank("named after the service").example("DATALINK_POOL1_NODE1"),
@@ -315,22 +366,25 @@ mod tests {
     use super::*;
     use crate::config::document::{
         AlertsDocument, Document, MailDocument, PersistenceDocument, RealServerDocument,
-        ServiceAlertsDocument, SyslogServerDocument, TimeDocument, VirtualServiceDocument,
+        ServiceAlertsDocument, SnmpDocument, SnmpUserDocument, SyslogServerDocument, TimeDocument,
+        VirtualServiceDocument,
     };
     use crate::config::{Config, Format, validate};
     use crate::web::pages::cluster::field::Kind;
 
     const EXAMPLE: &str = include_str!("../../../../../examples/datalink.toml");
-    const TABLES: [(&[Section], &str); 3] = [
+    const TABLES: [(&[Section], &str); 4] = [
         (SERVICE, "/virtual_service/0"),
         (SERVER, "/virtual_service/0/real_server/0"),
         (SYSLOG_SERVER, "/syslog_server/0"),
+        (SNMP_USER, "/snmp/user/0"),
     ];
 
     /// The example with one setting of its first service or server as it is said; without it where nothing is.
     fn with(place: &str, path: &str, value: Option<Value>) -> Config {
         let mut json = serde_json::to_value(Document::parse(EXAMPLE, Format::Toml).unwrap()).unwrap();
         json["syslog_server"] = serde_json::json!([{"label": "SIEM", "address": "10.1.2.3"}]);
+        json["snmp"] = serde_json::json!({"enabled": true, "user": [{"name": "nms"}]});
         let (table, name) = path.rsplit_once('.').unwrap_or(("", path));
         let mut entry = json.pointer_mut(place).unwrap();
         if !table.is_empty() {
@@ -375,7 +429,7 @@ mod tests {
     }
 
     /// Settings that have pages of their own.
-    const ELSEWHERE: [&str; 2] = ["real_server", "pin"];
+    const ELSEWHERE: [&str; 3] = ["real_server", "pin", "user"];
 
     /// A setting that is a table may have an input for each of its parts.
     fn expect_inputs<T: schemars::JsonSchema>(sections: &'static [Section], within: &str) {
@@ -403,5 +457,7 @@ mod tests {
         expect_inputs::<AlertsDocument>(ALERTS, "");
         expect_inputs::<MailDocument>(MAIL, "");
         expect_inputs::<TimeDocument>(TIME, "");
+        expect_inputs::<SnmpDocument>(SNMP, "");
+        expect_inputs::<SnmpUserDocument>(SNMP_USER, "");
     }
 }

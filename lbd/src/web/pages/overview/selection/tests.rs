@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
-use crate::view::{AddressView, ChecksView, FastPath, TrafficView};
+use crate::view::{AddressView, ChecksView, FastPath, SnmpView, TrafficView};
 use crate::web::pages::overview::tests::server;
 
 fn service(label: &str, state: ServiceState) -> ServiceView {
@@ -43,6 +43,7 @@ fn view(services: Vec<ServiceView>) -> View {
         mail: Default::default(),
         fast_path: FastPath { available: true, detail: String::new() },
         syslog_servers: Vec::new(),
+        snmp: SnmpView::default(),
         virtual_services: services,
     }
 }
