@@ -158,3 +158,24 @@ fn ipv6_clients_of_one_network_count_as_one_and_are_pinned_as_one() {
     lab.lbd().put(&config).expect(200);
     assert_eq!(lab.client().ask(vip(&lab), 2001), first, "what persistence knew is not lost");
 }
+
+#[test]
+fn the_appliance_is_no_router_for_ipv6_either() {
+    let lab = Lab::single_arm().with_ipv6();
+    for node in ["NODE1", "NODE2"] {
+        lab.server(node).named_server(node, 2001);
+    }
+    // The server lies on a network that only the appliance could lead to.
+    let hidden: Ipv6Addr = "fd09::9".parse().expect("an address");
+    lab.server("NODE1").ip(format!("address add {hidden}/128 dev lo"));
+    lab.appliance().ip(format!("route add {hidden}/128 via {}", ipv6(lab.server("NODE1").address())));
+    lab.client().ip(format!("route add {hidden}/128 via {}", ipv6(MANAGEMENT)));
+    lab.lbd().start(&lab.config([&pool(&lab)]));
+    lab.lbd().wait_service("POOL", "up");
+    assert!(
+        lab.appliance().run(format!("ping -c 1 -W 2 {hidden}")).is_ok(),
+        "the appliance itself reaches it"
+    );
+    assert_eq!(lab.client().scan(hidden, &[2001])[&2001], "silent");
+    assert!(!lab.client().run(format!("ping -c 1 -W 1 {hidden}")).is_ok());
+}

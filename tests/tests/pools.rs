@@ -149,6 +149,25 @@ fn fifty_parallel_first_connections_stay_on_one_server() {
     assert_eq!(used.len(), 2, "different clients use both servers: {used:?}");
 }
 
+/// The same in the other topologies, for one client.
+fn first_connections_stay_together(lab: &Lab) {
+    start_named_servers(lab, 2001);
+    lab.lbd().start(&lab.config([&lab.pool()]));
+    lab.lbd().wait_service("POOL", "up");
+    let replies = lab.client().ask_together(50, lab.client().address(), lab.vip(0), 2001);
+    assert_eq!(count_by_server(&replies).into_values().collect::<Vec<_>>(), [50]);
+}
+
+#[test]
+fn fifty_parallel_first_connections_stay_together_two_arm() {
+    first_connections_stay_together(&Lab::two_arm());
+}
+
+#[test]
+fn fifty_parallel_first_connections_stay_together_over_a_router() {
+    first_connections_stay_together(&Lab::routed());
+}
+
 #[test]
 fn clients_are_shared_out_by_weight() {
     let lab = Lab::single_arm();
