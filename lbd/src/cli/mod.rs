@@ -251,7 +251,8 @@ fn daemon(run: Run) -> Result<(), String> {
     let journal = Journal::new();
     tracing_subscriber::registry()
         .with(log_level)
-        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
+        // init tells lines apart by their words; colours would stand before them.
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false))
         .with(IntoJournal(journal.clone()))
         .init();
     sys::give_memory_back();
