@@ -75,7 +75,7 @@ fn traffic_outlives_the_disk_and_the_rescue_partition_outlives_the_data() {
     });
     let refused = guest.put(&generation(&lab, 2).with_network(lab.arms(), None));
     let why = refused.expect(507).json["detail"].as_str().unwrap_or_default().to_owned();
-    assert!(why.contains("cannot store the configuration") && why.contains("in force"), "{why}");
+    assert!(why.contains("Cannot store the configuration") && why.contains("in force"), "{why}");
     assert_eq!(number_in_force(&guest), 1);
     load.wait_more(50);
     load.expect_no_failures();
