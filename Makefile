@@ -13,17 +13,26 @@ STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_get
 	--remap-path-prefix=$(CURDIR)=/evenkeel --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 # Debian 12 packages: the compiler's linker, the product's own nft, and the peers of tests and benchmark. Postfix is
 # configured by the lab, in namespaces, and chrony too: RUNLEVEL=1 keeps the machine's own from being started.
-PACKAGES := build-essential git bsdextrautils curl iproute2 procps util-linux nftables conntrack iputils-ping openssl \
+PACKAGES := build-essential git bsdextrautils curl iproute2 procps util-linux e2fsprogs nftables conntrack iputils-ping openssl \
 	python3-venv dcmtk haproxy nginx-light libnginx-mod-stream iperf3 \
 	qemu-system-x86 qemu-utils ovmf libxml2-utils chromium chromium-driver busybox-static ipvsadm sslscan \
-	rsyslog rsyslog-gnutls postfix sasl2-bin dnsmasq-base chrony zsh fish snmp snmptrapd smitools
+	rsyslog rsyslog-gnutls postfix sasl2-bin dnsmasq-base chrony zsh fish snmp snmptrapd smitools nmap
 IMAGE := $(TARGET)/release/image --packages $(TARGET)/packages --apt $(TARGET)/apt
+# A key of minisign's, NAME.key with NAME.pub beside it, makes a release: RELEASE_KEY=NAME.key. Without one a key made here
+# signs, and the image, which trusts nobody else, calls itself a development build.
+RELEASE_KEY ?=
+UPDATE_KEY := $(or $(RELEASE_KEY),$(TARGET)/development.key)
+DEVELOPMENT := $(if $(RELEASE_KEY),,--development)
+# The oldest version that can be updated to this one.
+MINIMUM_VERSION := 0.1.0
+# Gigabytes that a build has written: each write that a story waits for would wait for them too, for up to half a minute.
+SETTLE := sync
 export PATH := $(TOOLS)/bin:$(PATH):/usr/sbin:/sbin
 export EVENKEEL_LBD := $(TARGET)/debug/lbd
 export EVENKEEL_PEERS := $(PEERS)
 export EVENKEEL_OVA := $(ARTEFACT).ova
 
-.PHONY: help setup build appliance reproducible lock run lint test test-long stories guest-stories bench fuzz clean
+.PHONY: help setup build appliance update reproducible lock run lint test test-long stories guest-stories bench fuzz clean
 
 STORIES := $(wildcard tests/tests/*.rs) $(patsubst %/main.rs,%.rs,$(wildcard tests/tests/*/main.rs))
 UNIT_TESTS := $(basename $(notdir $(wildcard image/tests/*.rs ova/tests/*.rs))) \
@@ -36,10 +45,11 @@ help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | column -t -s '|'
 
 setup: $(PEERS)/ready $(AXE) ## Install what this machine lacks (Debian 12 with Rust), saying what
-	@missing=$$(for p in $(PACKAGES); do dpkg -s $$p 2>/dev/null | grep -q '^Status:.* installed' || echo $$p; done); \
-	if [ -n "$$missing" ]; then echo "setup: apt-get install" $$missing; \
-		echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections; \
-		apt-get update -qq; RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+	@# Twice: where one from another archive is there already (qemu-utils from backports), apt removes it for Debian 12's own.
+	@for turn in 1 2; do missing=$$(for p in $(PACKAGES); do dpkg -s $$p 2>/dev/null | grep -q '^Status:.* installed' || echo $$p; done); \
+	test -n "$$missing" || break; echo "setup: apt-get install" $$missing; \
+	echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections && apt-get update -qq && \
+	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing || exit 1; done
 	@for c in rustfmt clippy; do cargo $${c#rust} --version >/dev/null 2>&1 || \
 		{ echo "setup: rustup component add $$c"; rustup component add $$c; }; done
 	@cargo deny --version >/dev/null 2>&1 || \
@@ -68,14 +78,21 @@ appliance: ## Build the OVA: target/evenkeel-VERSION.ova, .ova.sha256, .sbom.jso
 		cargo build --release --target $(STATIC) -p lbd -p evenkeel-init
 	cargo build --release -p evenkeel-image -p evenkeel-ova
 	@echo "appliance: image and OVA"
+	@# The image's list of crates is made offline, and asks for those of tests too, which no build has fetched yet.
+	cargo fetch --quiet --locked --target $(STATIC)
+	$(if $(RELEASE_KEY),,$(IMAGE) key $(UPDATE_KEY))
 	$(IMAGE) build --init $(TARGET)/$(STATIC)/release/init --lbd $(TARGET)/$(STATIC)/release/lbd \
-		--version $(VERSION) --output $(ARTEFACT).raw
+		--trusted-key $(UPDATE_KEY:.key=.pub) $(DEVELOPMENT) --version $(VERSION) --output $(ARTEFACT).raw
 	$(TARGET)/release/ova pack --disk $(ARTEFACT).raw --version $(VERSION) --output $(ARTEFACT).ova
 	$(TARGET)/release/ova verify $(ARTEFACT).ova > $(ARTEFACT).verified || { cat $(ARTEFACT).verified; exit 1; }
 	@tail -n 1 $(ARTEFACT).verified
 
+update: appliance ## Build the update archive: target/evenkeel-VERSION.update, .update.sha256 (RELEASE_KEY=NAME.key: a release)
+	$(IMAGE) update --image $(ARTEFACT).raw --version $(VERSION) --minimum-version $(MINIMUM_VERSION) \
+		--key $(UPDATE_KEY) $(DEVELOPMENT)
+
 reproducible: appliance ## Build the OVA again as another user, elsewhere: the same bytes, without any privilege
-	.ci/reproducible $(ARTEFACT).ova
+	.ci/reproducible $(ARTEFACT).ova $(RELEASE_KEY)
 
 lock: ## Take the newest Debian packages into packages.lock
 	cargo build --release -p evenkeel-image
@@ -99,16 +116,20 @@ stories:
 	$(CARGO_TEST) --lib --bins $(addprefix --test ,$(UNIT_TESTS))
 	@echo "test: stories in network namespaces"
 	cargo build --workspace --bin lbd
+	$(CARGO_TEST) $(call targets,$(filter-out tests/tests/guest_%,$(STORIES))) --no-run
+	$(SETTLE)
 	$(CARGO_TEST) $(call targets,$(filter-out tests/tests/guest_%,$(STORIES))) -- --test-threads 4
 
-guest-stories: appliance
+guest-stories: update
 	@echo "test: stories with the appliance as a virtual machine"
+	$(CARGO_TEST) $(call targets,$(filter tests/tests/guest_%,$(STORIES))) --no-run
+	$(SETTLE)
 	$(CARGO_TEST) $(call targets,$(filter tests/tests/guest_%,$(STORIES))) -- --test-threads 2
 
+# The lbd that is measured is the one in the image.
 bench: setup appliance ## Compare with a direct route, IPVS, HAProxy and nginx (ONLY="--runs 3 memory echo": some of it)
-	cargo build --release -p lbd
 	cargo build --release -p evenkeel-tests --bins
-	EVENKEEL_LBD=$(TARGET)/release/lbd $(TARGET)/release/bench $(ONLY)
+	EVENKEEL_LBD=$(TARGET)/$(STATIC)/release/lbd $(TARGET)/release/bench $(ONLY)
 
 fuzz: ## Run every fuzz target for FUZZ_SECONDS (60) seconds
 	@cargo fuzz --version >/dev/null 2>&1 || \

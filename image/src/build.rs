@@ -16,7 +16,9 @@ use crate::toolchain::{self, Toolchain, ToolchainError};
 use crate::tree::{Clash, Tree};
 use crate::uki::{self, UkiError};
 use crate::unpacked::{Missing, Packages, kernel};
+use crate::update;
 use crate::version::Version;
+use evenkeel_update::fault::Fault;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
@@ -33,6 +35,10 @@ pub struct Inputs {
     pub cmdline: String,
     /// The workspace's `Cargo.lock`.
     pub cargo_lock: PathBuf,
+    /// The public key (minisign's) whose updates the image takes.
+    pub trusted_key: PathBuf,
+    /// It is no release: the key is a developer's.
+    pub is_development: bool,
     /// The disk file to write; the other files take its name.
     pub output: PathBuf,
     /// Lock and packages.
@@ -66,6 +72,8 @@ pub fn run(inputs: &Inputs, say: &mut dyn FnMut(String)) -> Result<(), BuildErro
     drop(archive);
     let uki = unified(inputs, &packages, &initrd)?;
     write(&inputs.output.with_extension("efi"), &uki, say)?;
+    let base = update::base(&tree, kernel(&packages)?.1);
+    write(&inputs.output.with_extension("base.json"), &base, say)?;
     write(
         &inputs.output.with_extension("sbom.json"),
         sbom::document(&inputs.version, &packages, &crates, &toolchain).as_bytes(),
@@ -102,8 +110,12 @@ fn root(
         let content = fs::read(file).map_err(BuildError::io("reading", file))?;
         rootfs::own_program(&mut tree, path, &format!("crate:{owner}"), &content)?;
     }
+    let key = fs::read(&inputs.trusted_key).map_err(BuildError::io("reading", &inputs.trusted_key))?;
+    update::check_key(&key).map_err(|error| BuildError::Key { path: inputs.trusted_key.clone(), error })?;
+    rootfs::trust(&mut tree, &key, inputs.is_development)?;
     licences::debian(&mut tree, packages)?;
     licences::toolchain(&mut tree, toolchain)?;
+    licences::embedded(&mut tree)?;
     licences::sources(&mut tree, packages, toolchain)?;
     let with_texts = |one: &Crate| Ok((one.clone(), crates::licence_texts(&one.folder)?));
     let with_texts: Vec<_> = all.iter().map(with_texts).collect::<Result<_, CratesError>>()?;
@@ -190,6 +202,13 @@ pub enum BuildError {
         /// The name.
         path: PathBuf,
     },
+    /// The trusted key is none.
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: Fault,
+    },
     /// A file cannot be read or written.
     Io {
         /// What was being done.
@@ -249,6 +268,9 @@ impl fmt::Display for BuildError {
             Self::Disk(error) => error.fmt(f),
             Self::Name { path } => {
                 write!(f, "writing {}: give the disk file a name that ends in .raw", path.display())
+            }
+            Self::Key { path, error } => {
+                write!(f, "reading the trusted key {}: {error}; `image key` makes a pair", path.display())
             }
             Self::Io { doing, path, error } => write!(f, "{doing} {}: {error}", path.display()),
         }

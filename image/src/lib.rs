@@ -9,9 +9,10 @@
 //! init, lbd ──────────────┼─> rootfs (Tree) -> initramfs ─┐
 //! licences, os-release ───┘        │            kernel ───┼─> uki ─> esp (fat32) ─> disk
 //!                                  └─> file list, sbom    stub
+//! uki, sbom, notes, release key ─> update archive
 //! ```
 //! Pure: everything but `apt`, `cache`, `crates`, `toolchain` (they ask programs or read folders) and `build` (which
-//! reads the inputs and writes the results).
+//! reads the inputs and writes the results), `update` (makes keys and signs).
 
 pub mod apt;
 pub mod apt_text;
@@ -21,11 +22,11 @@ pub mod crates;
 pub mod deb;
 pub mod disk;
 pub mod elf;
+pub mod embedded;
 pub mod esp;
 pub mod fat32;
 pub mod fat_entry;
 pub mod guid;
-pub mod hash;
 pub mod initramfs;
 pub mod licences;
 pub mod lock;
@@ -40,4 +41,6 @@ pub mod toolchain;
 pub mod tree;
 pub mod uki;
 pub mod unpacked;
-pub mod version;
+pub mod update;
+
+pub use evenkeel_update::{hash, version};

@@ -2,6 +2,7 @@
 
 use crate::crates::Crate;
 use crate::deb::Node;
+use crate::embedded::EMBEDDED;
 use crate::hash::Sha;
 use crate::packages::SUITE;
 use crate::rootfs::{RootfsError, owner};
@@ -50,6 +51,13 @@ pub fn toolchain(tree: &mut Tree, toolchain: &Toolchain) -> Result<(), Clash> {
         tree.file(&format!("{FOLDER}/linked/rust/{name}"), 0o644, OWN, text.as_str())?;
     }
     Ok(())
+}
+
+/// Adds the texts of what lbd carries for browsers.
+pub fn embedded(tree: &mut Tree) -> Result<(), Clash> {
+    EMBEDDED
+        .iter()
+        .try_for_each(|one| tree.file(&format!("{FOLDER}/browser/{}.txt", one.name), 0o644, OWN, one.text))
 }
 
 /// Adds the source offer.

@@ -1,8 +1,9 @@
-//! `image lock`, `image fetch`, `image build`: see `image --help`.
+//! `image lock`, `image fetch`, `image build`, `image key`, `image update`: see `image --help`.
 
 use clap::{Args, Parser, Subcommand};
 use evenkeel_image::build::{self, CMDLINE, Inputs};
 use evenkeel_image::cache::{self, Places};
+use evenkeel_image::update;
 use evenkeel_image::version::Version;
 use std::error::Error;
 use std::path::PathBuf;
@@ -42,6 +43,35 @@ enum Action {
     Fetch,
     /// Builds the image from the locked packages (fetching them first if need be).
     Build(BuildArguments),
+    /// Makes a key pair of minisign's without a passphrase, NAME.key and NAME.pub, unless it is there.
+    Key {
+        /// NAME.key
+        key: PathBuf,
+    },
+    /// Packs and signs the update archive, NAME.update and NAME.update.sha256.
+    Update(UpdateArguments),
+}
+
+#[derive(Args)]
+struct UpdateArguments {
+    /// The disk file that `build` wrote, NAME.raw; the archive takes what is beside it.
+    #[arg(long)]
+    image: PathBuf,
+    /// The image's version.
+    #[arg(long = "version")]
+    image_version: Version,
+    /// The oldest version that can be updated to this one.
+    #[arg(long)]
+    minimum_version: Version,
+    /// The file whose first section tells what is new.
+    #[arg(long, default_value = "CHANGELOG.md")]
+    notes: PathBuf,
+    /// The secret key of minisign's that signs; a passphrase is read from EVENKEEL_KEY_PASSPHRASE.
+    #[arg(long)]
+    key: PathBuf,
+    /// It is no release.
+    #[arg(long)]
+    development: bool,
 }
 
 #[derive(Args)]
@@ -64,6 +94,12 @@ struct BuildArguments {
     /// The workspace's Cargo.lock.
     #[arg(long, default_value = "Cargo.lock")]
     cargo_lock: PathBuf,
+    /// The public key of minisign's whose updates the image takes.
+    #[arg(long)]
+    trusted_key: PathBuf,
+    /// It is no release.
+    #[arg(long)]
+    development: bool,
 }
 
 fn main() -> ExitCode {
@@ -86,7 +122,24 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             fetch(&places)?;
             Ok(build::run(&inputs(build, places), &mut |line| println!("{line}"))?)
         }
+        Action::Key { key } => Ok(update::make_key(&key)?),
+        Action::Update(arguments) => pack(arguments),
     }
+}
+
+fn pack(arguments: UpdateArguments) -> Result<(), Box<dyn Error>> {
+    let UpdateArguments { image, image_version, minimum_version, notes, key, development } = arguments;
+    let inputs = update::Inputs {
+        image,
+        version: image_version,
+        minimum_version,
+        notes,
+        key,
+        passphrase: std::env::var("EVENKEEL_KEY_PASSPHRASE").ok(),
+        is_development: development,
+    };
+    println!("wrote     {}", update::pack(&inputs)?.display());
+    Ok(())
 }
 
 fn renew(places: &Places) -> Result<(), Box<dyn Error>> {
@@ -112,6 +165,8 @@ fn inputs(build: BuildArguments, places: Places) -> Inputs {
         version: build.image_version,
         cmdline: build.cmdline,
         cargo_lock: build.cargo_lock,
+        trusted_key: build.trusted_key,
+        is_development: build.development,
         output: build.output,
         places,
     }

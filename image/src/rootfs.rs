@@ -8,6 +8,7 @@ use crate::packages::{FILES, LIBRARY_FOLDER, LOADER, PROGRAMS};
 use crate::tree::{Clash, OWN, Tree};
 use crate::unpacked::{Missing, Packages, kernel};
 use crate::version::Version;
+use evenkeel_update::{DEVELOPMENT_MARK, TRUSTED_KEY};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Read;
@@ -33,6 +34,16 @@ pub fn assemble(packages: &Packages, version: &Version) -> Result<Tree, RootfsEr
 pub fn own_program(tree: &mut Tree, path: &str, owner: &str, content: &[u8]) -> Result<(), RootfsError> {
     elf::require_static(content).map_err(|error| RootfsError::Elf { path: path.to_owned(), error })?;
     Ok(tree.file(path, 0o755, owner, content)?)
+}
+
+/// Whose updates the image takes: this key's (minisign) and nobody else's. A development build says what it is.
+pub fn trust(tree: &mut Tree, key: &[u8], is_development: bool) -> Result<(), Clash> {
+    let place = |path: &'static str| path.trim_start_matches('/');
+    tree.file(place(TRUSTED_KEY), 0o644, OWN, key)?;
+    if is_development {
+        tree.file(place(DEVELOPMENT_MARK), 0o644, OWN, "It trusts the updates of one developer.\n")?;
+    }
+    Ok(())
 }
 
 /// The text of `/etc/os-release` (`os-release(5)`), also the UKI's `.osrel`.

@@ -2,6 +2,7 @@
 //! the same image has the same SBOM.
 
 use crate::crates::{Crate, ROOTS};
+use crate::embedded::{EMBEDDED, Embedded};
 use crate::guid::derived_text;
 use crate::hash::Sha;
 use crate::packages::SUITE;
@@ -27,6 +28,7 @@ pub fn document(version: &Version, packages: &Packages, crates: &[Crate], toolch
         .collect();
     components.extend(crates.iter().map(crate_component));
     components.extend(toolchain.linked.iter().map(linked_component));
+    components.extend(EMBEDDED.iter().map(embedded_component));
     components.push(standard_component(&toolchain.standard.version));
     let content = Value::from(components.clone()).to_string();
     let document = json!({
@@ -59,6 +61,14 @@ fn linked_component(one: &Linked) -> Value {
     let purl = format!("pkg:deb/debian/{}@{}?arch=amd64", encode(&one.name), encode(&one.version));
     let mut value = component("library", &one.name, &one.version, &purl, None);
     value["description"] = "linked statically into /init and /bin/lbd".into();
+    value
+}
+
+fn embedded_component(one: &Embedded) -> Value {
+    let purl = format!("pkg:npm/{}@{}", encode(one.name), encode(one.version));
+    let mut value = component("library", one.name, one.version, &purl, None);
+    value["licenses"] = json!([{ "expression": one.licence }]);
+    value["description"] = "compiled into /bin/lbd, which serves it to browsers".into();
     value
 }
 
@@ -122,7 +132,8 @@ mod tests {
         assert_eq!(bom["components"][1]["purl"], "pkg:cargo/serde@1.0.0");
         assert_eq!(bom["components"][1]["licenses"][0]["expression"], "MIT OR Apache-2.0");
         assert_eq!(bom["components"][2]["purl"], "pkg:deb/debian/libc6-dev@2.36-9?arch=amd64");
-        assert_eq!(bom["components"][3]["purl"], "pkg:generic/rust-std@1.95.0");
+        let purls: Vec<_> = (3..=5).map(|at| bom["components"][at]["purl"].as_str().unwrap()).collect();
+        assert_eq!(purls, ["pkg:npm/htmx.org@4.0.1", "pkg:npm/uplot@1.6.32", "pkg:generic/rust-std@1.95.0"]);
     }
 
     #[test]

@@ -103,6 +103,7 @@ fn prepare(folder: &Path) {
     }
     write("Cargo.lock", lock.as_bytes());
     write("init.elf", &elf());
+    evenkeel_image::update::make_key(&folder.join("update.key")).unwrap();
 }
 
 /// Runs `image build` there under this umask, time zone and locale.
@@ -117,7 +118,16 @@ fn build(folder: &Path, init: &str, umask: &str, zone: &str, locale: &str) -> Ou
             "--version",
             "1.0",
         ])
-        .args(["--lbd", "init.elf", "--output", "out/evenkeel-1.0.raw", "--init", init])
+        .args([
+            "--trusted-key",
+            "update.pub",
+            "--lbd",
+            "init.elf",
+            "--output",
+            "out/evenkeel-1.0.raw",
+            "--init",
+            init,
+        ])
         .env("TZ", zone)
         .env("LC_ALL", locale)
         .current_dir(folder)
@@ -143,6 +153,8 @@ fn same_inputs_give_the_same_bytes_in_any_surroundings() {
     let deeper = other.path().join("a folder/with another name");
     prepare(one.path());
     prepare(&deeper);
+    // The key is an input, and each folder has one of its own.
+    fs::copy(one.path().join("update.pub"), deeper.join("update.pub")).unwrap();
     for (folder, umask, zone, locale) in
         [(one.path(), "022", "UTC", "C"), (deeper.as_path(), "077", "Pacific/Kiritimati", "tr_TR.UTF-8")]
     {

@@ -1,7 +1,7 @@
 //! lbd's user.
 
 use crate::places::{LBD_USER, LBD_USER_ID, PASSWD};
-use nix::unistd::{Gid, Uid};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use std::path::Path;
 
 /// Numbers of a user.
@@ -20,6 +20,15 @@ impl Account {
         let text = std::fs::read_to_string(PASSWD).unwrap_or_default();
         let (user, group) = find(&text, LBD_USER).unwrap_or((LBD_USER_ID, LBD_USER_ID));
         Self { user: Uid::from_raw(user), group: Gid::from_raw(group) }
+    }
+
+    /// This process becomes this account's for good, without a capability, and gets no rights from what it runs.
+    pub fn become_it(&self) -> nix::Result<()> {
+        setgroups(&[])?;
+        setresgid(self.group, self.group, self.group)?;
+        // Capabilities go with the last of root's numbers (capabilities(7)).
+        setresuid(self.user, self.user, self.user)?;
+        nix::sys::prctl::set_no_new_privs()
     }
 
     /// Makes `path` this account's.

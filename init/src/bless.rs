@@ -1,12 +1,11 @@
 //! Ends the trial of a counted boot: by renaming its UKI when it is healthy, by a restart when it stays unhealthy.
 
 use crate::counting::{self, Counted, blessed};
+use crate::esp::{self, Access};
 use crate::failure::{Doing, Failure};
 use crate::log::{self, Level};
-use crate::mounts::{self, HARMLESS};
-use crate::places::{EFI_VARIABLES, MOMENTARY};
+use crate::places::EFI_VARIABLES;
 use crate::shutdown::{self, How};
-use nix::mount::{MntFlags, umount2};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -16,14 +15,11 @@ use std::time::Duration;
 /// processor a boot takes 20 s; a disk check may take a minute or two.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// lbd answers for so long before its system is called good.
+/// lbd answers for so long, and has proven itself, before its system is called good.
 const HEALTHY: Duration = Duration::from_secs(10);
 
 /// After a bless that failed.
 const AGAIN: Duration = Duration::from_secs(60);
-
-/// Nobody but root has any business there.
-const ESP_OPTIONS: &str = "umask=0077";
 
 /// Reads whether this boot is on trial.
 pub fn counted() -> Option<Counted> {
@@ -63,8 +59,8 @@ impl Trial {
         &self.counted
     }
 
-    /// `healthy_for`: how long lbd has answered. Blesses in a thread of its own, because a failing disk can hold up
-    /// a mount for ever. A healthy system that cannot be blessed goes on: traffic counts more.
+    /// `healthy_for`: how long lbd has answered, nothing before it has proven itself. Blesses in a thread of its own,
+    /// because a failing disk can hold up a mount for ever. A healthy system that cannot be blessed goes on: traffic counts more.
     pub fn go_on(
         &mut self,
         now: Duration,
@@ -98,7 +94,7 @@ fn limit() -> Sender<()> {
                 Level::Error,
                 format!("this system is on trial and not healthy after {seconds} s: restarting"),
             );
-            shutdown::at_once(How::Restart);
+            shutdown::at_once(How::Restart, None);
         }
     });
     passed
@@ -107,22 +103,12 @@ fn limit() -> Sender<()> {
 fn attempt(counted: Counted, esp: Option<PathBuf>) -> Receiver<Result<(), Failure>> {
     let (answer, outcome) = channel();
     std::thread::spawn(move || {
-        let result = match esp {
-            Some(esp) => on_esp(&esp, &counted),
-            None => Err(Failure::new("blessing this system", "the disk has no EFI System Partition")),
-        };
+        let result =
+            esp::with(esp.as_deref(), Access::Write, |root| rename(&root.join(&counted.folder), &counted));
         // The loop may have moved on to a shutdown.
         let _ = answer.send(result);
     });
     outcome
-}
-
-fn on_esp(esp: &Path, counted: &Counted) -> Result<(), Failure> {
-    let flags = HARMLESS | nix::mount::MsFlags::MS_NOATIME;
-    mounts::one(&esp.to_string_lossy(), "vfat", MOMENTARY, flags, ESP_OPTIONS)?;
-    let renamed = rename(&Path::new(MOMENTARY).join(&counted.folder), counted);
-    let unmounted = umount2(MOMENTARY, MntFlags::empty()).doing(|| format!("unmounting {}", esp.display()));
-    renamed.and(unmounted)
 }
 
 /// Renames, and removes what is left of other countings of the same system. Blessed already is fine.

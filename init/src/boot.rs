@@ -8,7 +8,7 @@ use crate::machine::Machine;
 use crate::modules::{Modules, list};
 use crate::places::INIT;
 use crate::uevent::Uevents;
-use crate::{adapters, disk, mounts, properties};
+use crate::{adapters, disk, hardening, mounts, properties};
 use std::fs;
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ const PHASES: &[(&str, Phase)] = &[
     ("network adapters", |_| adapters::name_all()),
     ("loopback", |_| adapters::bring_up_loopback()),
     ("OVF environment", properties::fetch),
+    ("kernel hardening", |_| hardening::harden()),
 ];
 
 /// Boots.

@@ -3,6 +3,7 @@
 use crate::account::Account;
 use crate::failure::{Doing, Failure};
 use crate::shutdown::How;
+use crate::update::Order;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
@@ -19,13 +20,38 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Connections at a time; a further one waits in the kernel's queue.
 pub const MOST: usize = 8;
 
+/// What lbd's user may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// The machine is to end.
+    End(How),
+    /// lbd is to end, and to be started again. The kernel goes on forwarding meanwhile.
+    RestartLbd,
+    /// lbd has proven that this system does its work.
+    Proven,
+    /// About updates; answered when it is done.
+    Update(Order),
+}
+
+const COMMANDS: [(&str, Command); 8] = [
+    ("reboot", Command::End(How::Restart)),
+    ("poweroff", Command::End(How::PowerOff)),
+    ("factory-reset", Command::End(How::FactoryReset)),
+    ("restart-lbd", Command::RestartLbd),
+    ("proven", Command::Proven),
+    ("systems", Command::Update(Order::Tell)),
+    ("install", Command::Update(Order::Install)),
+    ("back", Command::Update(Order::GoBack)),
+];
+
 /// Reads a command; the error is for whoever sent it.
-pub fn parse(line: &str) -> Result<How, String> {
-    match line.trim_end_matches(['\r', '\n']) {
-        "reboot" => Ok(How::Restart),
-        "poweroff" => Ok(How::PowerOff),
-        _ => Err("the commands are: reboot, poweroff".into()),
-    }
+pub fn parse(line: &str) -> Result<Command, String> {
+    let word = line.trim_end_matches(['\r', '\n']);
+    let known = COMMANDS.iter().find(|(name, _)| *name == word);
+    known.map(|(_, command)| *command).ok_or_else(|| {
+        let names: Vec<_> = COMMANDS.iter().map(|(name, _)| *name).collect();
+        format!("the commands are: {}", names.join(", "))
+    })
 }
 
 /// The socket.
@@ -73,8 +99,8 @@ pub struct Client {
 pub enum Said {
     /// Nothing whole yet.
     Nothing,
-    /// A command, already answered.
-    Command(How),
+    /// A command; all but those about updates are answered already.
+    Command(Command),
     /// It has gone, was refused, or took too long: forget it.
     Done,
 }
@@ -98,10 +124,22 @@ impl Client {
             return if now >= self.deadline { Said::Done } else { Said::Nothing };
         }
         let command = parse(&String::from_utf8_lossy(&self.line));
+        if let Ok(command @ Command::Update(_)) = command {
+            return Said::Command(command);
+        }
         let answer = command.as_ref().map_or_else(|why| format!("error {why}\n"), |_| "ok\n".to_owned());
         // Whoever asked may have gone; the command counts all the same.
         let _ = self.stream.write_all(answer.as_bytes());
         command.map_or(Said::Done, Said::Command)
+    }
+
+    /// Answers later, from any thread. Whoever asked may have gone.
+    pub fn later(&self) -> impl FnOnce(String) + Send + use<> {
+        let stream = self.stream.try_clone();
+        move |line| {
+            // A line fits into the socket's buffer.
+            let _ = stream.and_then(|mut stream| stream.write_all(line.as_bytes()));
+        }
     }
 }
 
@@ -139,8 +177,19 @@ mod tests {
         peer.write_all(b"power").unwrap();
         assert_eq!(client.listen(Duration::ZERO), Said::Nothing);
         peer.write_all(b"off\n").unwrap();
-        assert_eq!(client.listen(Duration::ZERO), Said::Command(How::PowerOff));
+        assert_eq!(client.listen(Duration::ZERO), Said::Command(Command::End(How::PowerOff)));
         assert_eq!(answer(peer), "ok\n");
+    }
+
+    #[test]
+    fn an_order_about_updates_is_answered_when_it_is_done() {
+        let (_folder, mut peer, mut client) = pair();
+        peer.write_all(b"install\n").unwrap();
+        assert_eq!(client.listen(Duration::ZERO), Said::Command(Command::Update(Order::Install)));
+        let later = client.later();
+        drop(client);
+        std::thread::spawn(|| later("ok 1.1\n".into()));
+        assert_eq!(answer(peer), "ok 1.1\n");
     }
 
     #[test]
@@ -149,7 +198,10 @@ mod tests {
             let (_folder, mut peer, mut client) = pair();
             peer.write_all(words).unwrap();
             while client.listen(Duration::ZERO) == Said::Nothing {}
-            assert_eq!(answer(peer), "error the commands are: reboot, poweroff\n");
+            assert_eq!(
+                answer(peer),
+                "error the commands are: reboot, poweroff, factory-reset, restart-lbd, proven, systems, install, back\n"
+            );
         }
     }
 
@@ -162,9 +214,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_the_two_words_are_commands(line in "[a-z \n]{0,12}") {
+        fn only_whole_words_are_commands(line in "(reboot|factory-reset|restart-lbd|back)?[a-z \n-]{0,3}") {
             let word = line.trim_end_matches('\n');
-            prop_assert_eq!(parse(&line).is_ok(), word == "reboot" || word == "poweroff");
+            prop_assert_eq!(parse(&line).is_ok(), COMMANDS.iter().any(|(known, _)| *known == word));
         }
     }
 }

@@ -36,15 +36,31 @@ pub fn parse_variable(bytes: &[u8]) -> Option<Counted> {
 
 /// `x+3.efi`, `x+2-1.efi` -> `x.efi`; none without a counter.
 pub fn blessed(name: &str) -> Option<String> {
+    split(name).map(|(blessed, _)| blessed)
+}
+
+/// The tries of a counted file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tries {
+    /// Left.
+    pub left: u32,
+    /// Failed.
+    pub failed: u32,
+}
+
+/// Name without the counter, and the counter; none without one.
+pub fn split(name: &str) -> Option<(String, Tries)> {
     let (stem, extension) = name.rsplit_once('.')?;
     let (stem, counter) = stem.rsplit_once('+')?;
-    let is_number =
-        |text: &str| (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_counter = match counter.split_once('-') {
-        Some((left, done)) => is_number(left) && is_number(done),
-        None => is_number(counter),
+    let number = |text: &str| {
+        let is_number = (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|_| is_number)
     };
-    (is_counter && !stem.is_empty()).then(|| format!("{stem}.{extension}"))
+    let (left, failed) = match counter.split_once('-') {
+        Some((left, failed)) => (number(left)?, number(failed)?),
+        None => (number(counter)?, 0),
+    };
+    (!stem.is_empty()).then(|| (format!("{stem}.{extension}"), Tries { left, failed }))
 }
 
 #[cfg(test)]

@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! boot   a named list of phases; one that fails is logged, and the boot goes on
-//! serve  one loop: signals, devices that appear, lbd, its health, commands, power button, watchdog
+//! serve  one loop: signals, devices that appear, lbd, its health, consoles, commands, power button, watchdog
 //! shutdown  lbd ends, data is written, the machine restarts or powers off
 //! ```
 //! What decides is pure and has its tests beside it: `modules::{alias, table}`, `adapters::{order, names}`,
-//! `disk::{content, check}`, `daemon::{back_off, keeper}`, `counting`, `uevent`, `button`, `log`. The rest does.
+//! `disk::{content, check}`, `daemon::{back_off, keeper}`, `terminals`, `guest_services`, `counting`, `update::slots`, `uevent`, `button`,
+//! `log`. The rest does.
 //!
-//! Threads: the loop is one. Three things that can wait for a disk for ever have a thread of their own: the
-//! bless, the end of a counted boot that stays unhealthy, and the last sync of a shutdown. None of them shares
-//! state with the loop; they answer on a channel or restart the machine.
+//! Threads: the loop is one. Four things that can wait for a disk for ever have a thread of their own: the
+//! bless, an order that concerns updates (one at a time), the end of a counted boot that stays unhealthy, and the last
+//! sync of a shutdown. None of them shares state with the loop; they answer on a channel or a socket, or restart the
+//! machine.
 
 pub mod account;
 pub mod adapters;
@@ -21,7 +23,10 @@ pub mod control;
 pub mod counting;
 pub mod daemon;
 pub mod disk;
+pub mod esp;
 pub mod failure;
+pub mod guest_services;
+pub mod hardening;
 pub mod log;
 pub mod machine;
 pub mod modules;
@@ -34,5 +39,7 @@ pub mod properties;
 pub mod serve;
 pub mod shutdown;
 pub mod signals;
+pub mod terminals;
 pub mod uevent;
+pub mod update;
 pub mod watchdog;

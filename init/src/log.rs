@@ -24,8 +24,13 @@ const FACILITY: u8 = 3 << 3;
 /// Longer records are refused by the kernel (`PRINTKRB_RECORD_MAX`, 1024); the rest is for the prefix.
 const RECORD: usize = 900;
 
-/// Records up to this level (exclusive) are printed on the consoles: notices, and the kernel's too.
-const CONSOLE_LEVEL: &str = "6";
+/// Records up to this level (exclusive) are printed on the consoles, the kernel's too: notices while the machine starts
+/// and ends; errors while people may be typing there.
+const NOTICES: u8 = 6;
+const ERRORS: u8 = 4;
+
+/// The levels (`Documentation/admin-guide/sysctl/kernel.rst`): the first is the consoles'.
+const PRINTK: &str = "/proc/sys/kernel/printk";
 
 /// Writes one record of init's own.
 pub fn say(level: Level, text: impl Display) {
@@ -47,10 +52,26 @@ pub fn write(level: Level, who: &str, text: &str) {
 pub fn open_the_gates() {
     // A kernel without these files prints less; nothing else changes.
     let _ = std::fs::write("/proc/sys/kernel/printk_devkmsg", "on");
-    let current = std::fs::read_to_string("/proc/sys/kernel/printk").unwrap_or_default();
-    let console = current.split_whitespace().next().and_then(|level| level.parse::<u8>().ok());
-    if console.is_some_and(|level| level < 6) {
-        let _ = std::fs::write("/proc/sys/kernel/printk", CONSOLE_LEVEL);
+    if console_level().is_some_and(|level| level < NOTICES) {
+        show_notices();
+    }
+}
+
+fn console_level() -> Option<u8> {
+    let levels = std::fs::read_to_string(PRINTK).ok()?;
+    levels.split_whitespace().next()?.parse().ok()
+}
+
+/// Notices are printed on the consoles again: the machine ends.
+pub fn show_notices() {
+    let _ = std::fs::write(PRINTK, NOTICES.to_string());
+}
+
+/// Nothing but errors is printed on the consoles any more. Where the kernel's command line asks for everything
+/// (`debug`), that stays.
+pub fn show_errors_only() {
+    if console_level().is_some_and(|level| level <= NOTICES) {
+        let _ = std::fs::write(PRINTK, ERRORS.to_string());
     }
 }
 
@@ -67,14 +88,11 @@ fn record(level: Level, who: &str, text: &str) -> Vec<u8> {
     record.into_bytes()
 }
 
-/// The level of a line that lbd wrote: the second word of its log lines, or what its end looks like. Its banner, which
-/// has the third word to itself (`lbd/src/run.rs`), is for the console.
+/// The level of a line that lbd wrote: the second word of its log lines, or what its end looks like.
 pub fn level_of(line: &str) -> Level {
-    let mut words = line.split_whitespace().skip(1);
-    match words.next() {
+    match line.split_whitespace().nth(1) {
         Some("ERROR") => Level::Error,
         Some("WARN") => Level::Warning,
-        Some("INFO") if words.next() == Some("lbd::banner:") => Level::Notice,
         _ if line.starts_with("lbd: ") || line.contains("panicked at") => Level::Error,
         _ => Level::Info,
     }
@@ -101,8 +119,6 @@ mod tests {
             ("2026-11-23T07:00:00.1Z ERROR lbd::run: x", Level::Error),
             ("2026-11-23T07:00:00.1Z  WARN lbd::run: x", Level::Warning),
             ("2026-11-23T07:00:00.1Z  INFO lbd::run: ERROR", Level::Info),
-            ("2026-11-23T07:00:00.1Z  INFO lbd::banner: WebUI: https://192.168.2.21:9443/", Level::Notice),
-            ("2026-11-23T07:00:00.1Z  INFO lbd::run: lbd::banner:", Level::Info),
             ("lbd: cannot listen", Level::Error),
             ("thread 'main' (1) panicked at x.rs:1:1:", Level::Error),
             ("", Level::Info),

@@ -1,6 +1,7 @@
-//! `/init`: the first process. Twice it is another one: when the kernel runs it as `init -q -- <name>`, its loader
-//! of modules (`Documentation/admin-guide/sysctl/kernel.rst`, "modprobe"); and as `init --start <program> ...` the
-//! first moment of lbd.
+//! `/init`: the first process. Four times it is another one: when the kernel runs it as `init -q -- <name>`, its
+//! loader of modules (`Documentation/admin-guide/sysctl/kernel.rst`, "modprobe"); as `init --start <program> ...` the
+//! first moment of lbd; as `init --terminal <name>` that of a console; and as
+//! `init --guest-services` that of VMware's guest services.
 
 use evenkeel_init::boot;
 use evenkeel_init::daemon::process;
@@ -10,7 +11,8 @@ use evenkeel_init::machine::Machine;
 use evenkeel_init::serve::Server;
 use evenkeel_init::shutdown::{self, How};
 use evenkeel_init::signals::{self, Signals};
-use evenkeel_init::{bless, modules};
+use evenkeel_init::terminals::Start;
+use evenkeel_init::{bless, guest_services, modules, terminals};
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -45,7 +47,7 @@ fn live() {
     boot::run(&mut machine);
     let mut server = Server::new(machine);
     let how = server.run(&signals);
-    shutdown::in_order(how, server.lbd(), &signals);
+    shutdown::in_order(how, server.lbd(), server.disk(), &signals);
 }
 
 /// After a defect, or when the kernel refused to end the machine. A system on trial gives up; any other stays up,
@@ -54,7 +56,7 @@ fn survive() {
     log::say(Level::Error, "init does nothing any more; restart the machine");
     if bless::counted().is_some() {
         std::thread::sleep(TO_READ);
-        shutdown::at_once(How::Restart);
+        shutdown::at_once(How::Restart, None);
     }
     loop {
         signals::reap();
@@ -68,6 +70,9 @@ fn other_process() -> ExitCode {
     let result = match words[..] {
         ["-q", "--", name] => modules::as_modprobe(name),
         [process::START, ..] => Err(process::become_program(&arguments[1..])),
+        [guest_services::GUEST_SERVICES] => Err(guest_services::become_services()),
+        [terminals::TERMINAL, name] => Err(terminals::become_console(name, Start::Again)),
+        [terminals::TERMINAL, name, terminals::FIRST] => Err(terminals::become_console(name, Start::First)),
         _ => {
             Err(Failure::new("running init by hand", "it is the appliance's first process and nothing else"))
         }

@@ -27,6 +27,12 @@ pub const DATA: &str = "/data";
 /// Where a file system is mounted for a moment: the ESP, a disc with properties (`image/src/rootfs.rs`).
 pub const MOMENTARY: &str = "/mnt";
 
+/// Where the systems are on the ESP (`image/src/esp.rs`).
+pub const SYSTEMS: &str = "EFI/Linux";
+
+/// Which system this is (`image/src/rootfs.rs`).
+pub const OS_RELEASE: &str = "/etc/os-release";
+
 /// lbd's state directory.
 pub const LBD_STATE: &str = "/data/lbd";
 
@@ -44,6 +50,9 @@ pub const LBD_SOCKET: &str = "/run/evenkeel/lbd.sock";
 
 /// init's own control socket.
 pub const INIT_SOCKET: &str = "/run/evenkeel/init.sock";
+
+/// What VMware's guest services say of themselves (`lbd/src/appliance.rs`).
+pub const GUEST_SERVICES_WORD: &str = "/run/evenkeel/guest-services.json";
 
 /// One file a notice: one sentence for the administrator, shown by lbd in every view.
 pub const NOTICES: &str = "/run/evenkeel/notices";

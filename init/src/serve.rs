@@ -2,13 +2,14 @@
 //!
 //! Each round, in this order: wait for something to read or the next deadline; take signals first, so that an end
 //! of lbd is known before anybody asks about it; then device events, lbd's output and answer, commands, the power
-//! button; then let the keeper and the trial decide; then look at the disk; last, feed the watchdog: a round that
-//! hangs anywhere starves it.
+//! button; then let the keeper and the trial decide, and start consoles and VMware's
+//! guest services; then look at the disk; last, feed the
+//! watchdog: a round that hangs anywhere starves it.
 
 use crate::adapters;
 use crate::bless::Progress;
 use crate::button::Button;
-use crate::control::{self, Client, Control, Said};
+use crate::control::{self, Client, Command, Control, Said};
 use crate::daemon::health::Question;
 use crate::daemon::keeper::{Keeper, Order};
 use crate::daemon::output::Output;
@@ -16,16 +17,19 @@ use crate::daemon::process::Process;
 use crate::disk::Data;
 use crate::disk::table::Disk;
 use crate::failure::Failure;
+use crate::guest_services::{self, GuestServices, Next};
 use crate::log::{self, Level};
 use crate::machine::Machine;
 use crate::notices;
 use crate::places::{INIT_SOCKET, LBD_SOCKET};
 use crate::shutdown::How;
-use crate::signals::{self, Signals};
+use crate::signals::{self, Ended, Signals};
+use crate::terminals::{self, Terminal};
+use crate::update;
 use crate::watchdog::{MEAL, Watchdog};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How often the mounted disk is looked at.
@@ -42,10 +46,16 @@ pub struct Server {
     control: Option<Control>,
     clients: Vec<Client>,
     buttons: Vec<Button>,
+    terminals: Vec<Terminal>,
+    guest_services: GuestServices,
     watchdog: Option<Watchdog>,
     next_meal: Duration,
     next_look: Duration,
     announced: bool,
+    /// This lbd has proven that the system does its work.
+    proven: bool,
+    /// Whether a system was given up has been looked for.
+    looked_for_failed: bool,
 }
 
 impl Server {
@@ -62,10 +72,14 @@ impl Server {
             control,
             clients: Vec::new(),
             buttons: Button::all(),
+            terminals: Terminal::all(),
+            guest_services: guest_services(),
             watchdog,
             next_meal: Duration::ZERO,
             next_look: LOOK,
             announced: false,
+            proven: false,
+            looked_for_failed: false,
         }
     }
 
@@ -81,6 +95,8 @@ impl Server {
             self.outputs.retain_mut(Output::pass_on);
             self.take_answer();
             self.keep_lbd();
+            self.keep_consoles();
+            self.keep_guest_services();
             self.go_on_with_trial();
             self.look_at_disk();
             self.feed_watchdog();
@@ -91,6 +107,11 @@ impl Server {
     /// The lbd that runs, if one does.
     pub fn lbd(&self) -> Option<&Process> {
         self.lbd.as_ref()
+    }
+
+    /// The disk with our partitions.
+    pub fn disk(&self) -> Option<&Disk> {
+        self.machine.disk.as_ref()
     }
 
     fn wait(&self, signals: &Signals) {
@@ -114,7 +135,9 @@ impl Server {
             .as_ref()
             .map(Question::deadline)
             .into_iter()
-            .chain(self.clients.iter().map(Client::deadline));
+            .chain(self.clients.iter().map(Client::deadline))
+            .chain(self.terminals.iter().filter_map(Terminal::next_deadline))
+            .chain(self.guest_services.next_deadline());
         let next = deadlines.into_iter().flatten().chain(more).min().unwrap_or_default();
         let left = next.saturating_sub(self.machine.now()) + Duration::from_millis(1);
         PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
@@ -142,8 +165,66 @@ impl Server {
                 self.question = None;
                 let wait = self.keeper.ended(self.machine.now());
                 let wait = wait.as_millis();
+                // Until it answers again.
+                log::show_notices();
                 log::say(Level::Error, format!("lbd has ended ({}); it starts again in {wait} ms", ended.1));
             }
+            self.reap_console(&ended);
+            self.reap_guest_services(&ended);
+        }
+    }
+
+    /// Consoles end when people press certain keys: no more than a line for the log.
+    fn reap_console(&mut self, ended: &Ended) {
+        let now = self.machine.now();
+        for terminal in &mut self.terminals {
+            if let Some(wait) = terminal.ended(ended.0, now) {
+                let (name, wait) = (terminal.name(), wait.as_millis());
+                log::say(
+                    Level::Info,
+                    format!("the console of {name} has ended ({}); again in {wait} ms", ended.1),
+                );
+            }
+        }
+    }
+
+    fn keep_consoles(&mut self) {
+        let now = self.machine.now();
+        for terminal in self.terminals.iter_mut().filter(|terminal| terminal.is_due(now)) {
+            match terminals::start(terminal.name(), terminal.next_start()) {
+                Ok(pid) => terminal.started(pid, now),
+                Err(failure) => {
+                    let wait = terminal.not_started(now).as_millis();
+                    log::say(Level::Error, format!("{failure}; the next attempt is in {wait} ms"));
+                }
+            }
+        }
+    }
+
+    fn keep_guest_services(&mut self) {
+        let now = self.machine.now();
+        if self.guest_services.next_deadline().is_none_or(|until| until > now) {
+            return;
+        }
+        match guest_services::start() {
+            Ok((pid, output)) => {
+                self.outputs.push(output);
+                self.guest_services.started(pid, now);
+            }
+            Err(failure) => {
+                let next = self.guest_services.not_started(now);
+                log::say(Level::Error, format!("{failure}; {}", after(next)));
+            }
+        }
+    }
+
+    fn reap_guest_services(&mut self, ended: &Ended) {
+        if let Some(next) = self.guest_services.ended(ended.0, self.machine.now()) {
+            guest_services::withdraw_word();
+            log::say(
+                Level::Warning,
+                format!("VMware's guest services have ended ({}); {}", ended.1, after(next)),
+            );
         }
     }
 
@@ -155,22 +236,41 @@ impl Server {
                 None => break,
             }
         }
-        let mut command = None;
+        let mut commands = Vec::new();
         self.clients.retain_mut(|client| match client.listen(now) {
             Said::Nothing => true,
-            Said::Command(how) => {
-                command = Some(how);
+            Said::Command(command) => {
+                commands.push((command, client.later()));
                 false
             }
             Said::Done => false,
         });
-        command
+        let mut end = None;
+        for (command, answer) in commands {
+            match command {
+                Command::End(how) => end = Some(how),
+                Command::RestartLbd => {
+                    log::say(Level::Notice, "lbd is to end and to start again");
+                    if let Some(lbd) = &self.lbd {
+                        lbd.terminate();
+                    }
+                }
+                Command::Proven => self.proven = true,
+                Command::Update(order) => update::carry_out(order, self.esp(), answer),
+            }
+        }
+        end
+    }
+
+    fn esp(&self) -> Option<PathBuf> {
+        self.machine.disk.as_ref().and_then(Disk::esp)
     }
 
     fn take_buttons(&mut self) -> Option<How> {
         let mut pressed = false;
         self.buttons.retain_mut(|button| button.pressed().inspect(|now| pressed |= *now).is_some());
         if pressed {
+            log::show_notices();
             log::say(Level::Notice, "the power button was pressed");
         }
         pressed.then_some(How::PowerOff)
@@ -200,7 +300,13 @@ impl Server {
         match outcome {
             Ok(()) if !self.announced => {
                 self.announced = true;
+                self.terminals.iter_mut().for_each(Terminal::lbd_answers);
                 log::say(Level::Notice, format!("lbd answers, {} ms after init's start", now.as_millis()));
+                // From now on somebody may be typing.
+                log::show_errors_only();
+                if !std::mem::replace(&mut self.looked_for_failed, true) {
+                    update::look_for_failed(self.esp());
+                }
             }
             // Before its first answer an lbd is only starting.
             Err(failure) if self.keeper.is_up() => log::say(Level::Warning, failure),
@@ -234,6 +340,7 @@ impl Server {
             Ok((process, outputs)) => {
                 log::say(Level::Info, format!("lbd runs as process {}", process.pid()));
                 self.announced = false;
+                self.proven = false;
                 self.lbd = Some(process);
                 self.outputs.extend(outputs);
                 self.keeper.started(now);
@@ -246,8 +353,8 @@ impl Server {
     }
 
     fn go_on_with_trial(&mut self) {
-        let (now, healthy_for, disk) =
-            (self.machine.now(), self.keeper.healthy_for(), self.machine.disk.as_ref());
+        let (now, disk) = (self.machine.now(), self.machine.disk.as_ref());
+        let healthy_for = if self.proven { self.keeper.healthy_for() } else { Duration::ZERO };
         let Some(trial) = &mut self.machine.trial else { return };
         match trial.go_on(now, healthy_for, || disk.and_then(Disk::esp)) {
             Progress::Going => {}
@@ -287,6 +394,27 @@ impl Server {
         self.next_meal = self.machine.now() + MEAL;
         if let Some(Err(failure)) = self.watchdog.as_mut().map(Watchdog::feed) {
             log::say(Level::Error, failure);
+        }
+    }
+}
+
+/// The processor says by itself whether it is VMware's: nobody else has the channel.
+fn guest_services() -> GuestServices {
+    let is_vmware = vmw_backdoor::is_vmware_cpu();
+    let found =
+        if is_vmware { "VMware's guest services are started" } else { "not on VMware: no guest services" };
+    log::say(Level::Info, found);
+    GuestServices::new(is_vmware)
+}
+
+fn after(next: Next) -> String {
+    match next {
+        Next::Again(wait) => format!("again in {} ms", wait.as_millis()),
+        Next::GivenUp => {
+            "given up until the next boot: vSphere shows no address and cannot shut this machine down \
+                          in order. Does the virtual machine restrict the backdoor \
+                          (monitor_control.restrict_backdoor)?"
+                .to_owned()
         }
     }
 }

@@ -1,6 +1,12 @@
 //! The end: lbd first, then everything else, then the data partition, then the machine.
+//!
+//! ```text
+//! lbd --SIGTERM, 5 s--> everybody else --SIGKILL--> data partition unmounted, erased for a factory reset --> reboot(2)
+//! ```
 
 use crate::daemon::process::Process;
+use crate::disk::reset;
+use crate::disk::table::Disk;
 use crate::log::{self, Level};
 use crate::places::DATA;
 use crate::signals::{self, Signals};
@@ -27,6 +33,8 @@ pub enum How {
     Restart,
     /// It stays off.
     PowerOff,
+    /// It starts again, and finds its disk as a new one.
+    FactoryReset,
 }
 
 impl How {
@@ -41,7 +49,8 @@ impl How {
 }
 
 /// Ends everything in order. Returns only if the kernel refuses.
-pub fn in_order(how: How, lbd: Option<&Process>, signals: &Signals) {
+pub fn in_order(how: How, lbd: Option<&Process>, disk: Option<&Disk>, signals: &Signals) {
+    log::show_notices();
     log::say(Level::Notice, format!("ending everything: {how:?}"));
     if let Some(lbd) = lbd {
         lbd.terminate();
@@ -53,7 +62,7 @@ pub fn in_order(how: How, lbd: Option<&Process>, signals: &Signals) {
     // Everybody but init itself; nobody may be left.
     let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
     signals::reap();
-    at_once(how);
+    at_once(how, disk);
 }
 
 /// Waits for the end of `pid`, [`LBD`] at most.
@@ -71,19 +80,24 @@ fn has_ended(pid: Pid, signals: &Signals) -> bool {
 }
 
 /// Writes what can be written within [`DISK`], and lets the kernel do the rest.
-pub fn at_once(how: How) {
+pub fn at_once(how: How, disk: Option<&Disk>) {
     let (done, wait) = channel();
+    let reset = (how == How::FactoryReset).then(|| disk.cloned());
     std::thread::spawn(move || {
         nix::unistd::sync();
-        let _ = done.send(unmount_data());
+        if let Err(error) = unmount_data() {
+            log::say(Level::Error, format!("unmounting {DATA}: {error}"));
+        }
+        if let Some(Err(failure)) = reset.map(|disk| reset::forget_everything(disk.as_ref())) {
+            log::say(Level::Error, format!("{failure}; the appliance starts again with what it had"));
+        }
+        let _ = done.send(());
     });
-    match wait.recv_timeout(DISK) {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => log::say(Level::Error, format!("unmounting {DATA}: {error}")),
-        Err(_) => log::say(Level::Error, "the disk did not take everything in time"),
+    if wait.recv_timeout(DISK).is_err() {
+        log::say(Level::Error, "the disk did not take everything in time");
     }
     let mode = match how {
-        How::Restart => RebootMode::RB_AUTOBOOT,
+        How::Restart | How::FactoryReset => RebootMode::RB_AUTOBOOT,
         How::PowerOff => RebootMode::RB_POWER_OFF,
     };
     // Returns only with an error.

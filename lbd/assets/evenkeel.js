@@ -21,6 +21,12 @@ for (const input of document.querySelectorAll("input[type=file][data-into]")) {
   });
 }
 
+// Paper is the browser's business.
+for (const button of document.querySelectorAll("button[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
 // The part of the page that changes by itself is fetched anew when the appliance says that something changed.
 (() => {
   const live = () => document.getElementById("live");
@@ -41,6 +47,12 @@ for (const input of document.querySelectorAll("input[type=file][data-into]")) {
     }
   };
 
+  // What the reader chose: filter, order, which services are open.
+  const choice = () => {
+    const form = document.getElementById("view");
+    return form ? "?" + new URLSearchParams(new FormData(form)) : "";
+  };
+
   const refresh = async () => {
     if (busy) {
       wanted = true;
@@ -49,9 +61,8 @@ for (const input of document.querySelectorAll("input[type=file][data-into]")) {
     busy = true;
     wanted = false;
     try {
-      const form = document.getElementById("view");
-      const query = form ? "?" + new URLSearchParams(new FormData(form)) : "";
-      const answer = await fetch(live().dataset.live + query, {
+      const asked = choice();
+      const answer = await fetch(live().dataset.live + asked, {
         headers: { "HX-Request": "true", "Evenkeel-Unattended": "true" },
       });
       if (answer.status === 401 || answer.status === 403) {
@@ -60,7 +71,12 @@ for (const input of document.querySelectorAll("input[type=file][data-into]")) {
       }
       if (answer.ok) {
         const text = await answer.text();
-        await htmx.swap({ target: live(), text, swap: "outerMorph" });
+        // Who chose something else meanwhile sees it already: an answer to the old choice would take it back.
+        if (asked === choice()) {
+          await htmx.swap({ target: live(), text, swap: "outerMorph" });
+        } else {
+          wanted = true;
+        }
         say("The page follows by itself.");
       }
     } catch (error) {

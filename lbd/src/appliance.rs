@@ -2,16 +2,18 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use nix::sys::statvfs::statvfs;
 
 use crate::begin::Paths;
 use crate::engine::Findings;
+use crate::history::recorder::History;
 use crate::log::journal::Journal;
+use crate::network::figures;
 use crate::vault::Vault;
-use crate::view::ConditionKind;
+use crate::view::{ConditionKind, GuestServicesView};
 use crate::web::certificate;
 
 /// Bounds for what is read: notices are single sentences.
@@ -21,18 +23,26 @@ const LONGEST_NOTICE: u64 = 1024;
 /// Always the same name, so that a killed lbd leaves one file at most.
 const PROBE: &str = ".probe";
 
+/// Where VMware's guest services leave word of themselves: beside lbd's socket. init removes it when they end.
+pub fn word_of_guest_services(control_socket: &Path) -> PathBuf {
+    control_socket.with_file_name("guest-services.json")
+}
+
 /// Blocks as long as the disk does. Brings the rescue copy up to date on the way.
-pub fn look(paths: &Paths, vault: &Vault, journal: &Journal) -> Findings {
+pub fn look(paths: &Paths, vault: &Vault, journal: &Journal, history: &History) -> Findings {
     Findings {
         notices: paths.notices.as_deref().map(read_notices).unwrap_or_default(),
         disk_failure: write_something(&paths.state_directory).err().map(|error| error.to_string()),
         rescue_failure: vault.mirror().err(),
         log_trouble: journal.trouble(),
+        history_trouble: history.trouble(),
         certificate_fault: certificate::fault(&paths.state_directory, Timestamp::now()),
         scarce: [disk_room(&paths.state_directory), memory_room(Path::new("/proc/meminfo"))]
             .into_iter()
             .flatten()
             .collect(),
+        interfaces: figures::read(),
+        guest_services: read_word(&word_of_guest_services(&paths.control_socket)),
     }
 }
 
@@ -96,7 +106,7 @@ fn read_notices(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
     paths.sort();
-    let text = |path: &std::path::PathBuf| {
+    let text = |path: &PathBuf| {
         let mut text = String::new();
         fs::File::open(path).ok()?.take(LONGEST_NOTICE).read_to_string(&mut text).ok()?;
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
@@ -104,9 +114,27 @@ fn read_notices(folder: &Path) -> Vec<String> {
     paths.iter().take(MOST_NOTICES).filter_map(text).collect()
 }
 
+fn read_word(file: &Path) -> Option<GuestServicesView> {
+    let mut text = String::new();
+    fs::File::open(file).ok()?.take(LONGEST_NOTICE).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn guest_services_leave_word_of_themselves_or_do_not_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let word = word_of_guest_services(&folder.path().join("lbd.sock"));
+        assert_eq!(read_word(&word), None);
+        fs::write(&word, r#"{"running":true,"since":"2026-11-27T01:00:00Z","reason":"vSphere is served"}"#)
+            .unwrap();
+        assert!(read_word(&word).unwrap().running);
+        fs::write(&word, "x".repeat(5000)).unwrap();
+        assert_eq!(read_word(&word), None);
+    }
 
     #[test]
     fn memory_that_runs_out_is_told() {
@@ -131,14 +159,14 @@ mod tests {
         fs::write(folder.path().join("disk.txt"), "The disk is missing.\n").unwrap();
         let notices = Some(folder.path().to_owned());
         let mut paths = Paths { state_directory: state.clone(), notices, ..Paths::default() };
-        let found = look(&paths, &vault, &Journal::new());
-        // How full the machine of the test is, is its own business.
-        let found = Findings { scarce: Vec::new(), ..found };
+        let found = look(&paths, &vault, &Journal::new(), &History::below(&state));
+        // How full the machine of the test is, and what it is connected to, is its own business.
+        let found = Findings { scarce: Vec::new(), interfaces: Default::default(), ..found };
         assert_eq!(found, Findings { notices: vec!["The disk is missing.".into()], ..Findings::default() });
         let left: Vec<_> = fs::read_dir(&state).unwrap().flatten().map(|entry| entry.file_name()).collect();
         assert_eq!(left.len(), 2, "lock and store; the look leaves nothing behind: {left:?}");
         paths = Paths { state_directory: folder.path().join("gone"), ..Paths::default() };
-        let found = look(&paths, &vault, &Journal::new());
+        let found = look(&paths, &vault, &Journal::new(), &History::below(&state));
         assert!(found.disk_failure.is_some() && found.notices.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! What the console says when lbd has started: what this is, and where to go from here.
+//! What the log says when lbd has started: what this is, and where to go from here.
 
 use crate::config::Config;
 use crate::web::users::FIRST_USER;
@@ -13,8 +13,7 @@ pub fn lines(config: &Config, password_is_set: bool, is_appliance: bool) -> Vec<
         false => {
             lines.push(format!("WebUI: {address}, locked: no password is set"));
             lines.push(match is_appliance {
-                true => "Deploy the appliance anew with the property one_time_password or password_hash."
-                    .to_owned(),
+                true => "Log in at the appliance's console as setup, with the password setup.".to_owned(),
                 false => "Set one with `lbd set-password`.".to_owned(),
             });
         }
@@ -33,7 +32,7 @@ mod tests {
         let config = validate(initial_document(&Settings::default())).unwrap();
         let text = lines(&config, false, true).join("\n");
         assert!(text.contains("https://192.168.2.21:9443/") && text.contains("no password"), "{text}");
-        assert!(text.contains("one_time_password") && !text.contains("lbd set-password"), "{text}");
+        assert!(text.contains("as setup") && !text.contains("lbd set-password"), "{text}");
         assert!(lines(&config, false, false).join("\n").contains("lbd set-password"));
         assert!(!lines(&config, true, true).join("\n").contains("locked"));
     }

@@ -61,11 +61,14 @@ pub async fn start(paths: &Paths, vault: &Vault, netlink: &Netlink) -> Result<St
         problems.push(format!("There is no rescue copy of the configuration: {why}."));
     }
     let destinations = destinations(&config);
+    // Together: each waits for the kernel, and traffic that lbd answers itself waits for all of them.
+    let (listing, fast_path, topology) =
+        tokio::join!(nft::list(), nft::fast_path_error(), netlink.topology(&destinations));
     Ok(Start {
         version,
-        listing: nft::list().await.map_err(|error| format!("reading the kernel's rules: {error}"))?,
-        topology: netlink.topology(&destinations).await.map_err(|error| error.to_string())?,
-        fast_path_missing: nft::fast_path_error().await.map(|error| error.to_string()),
+        listing: listing.map_err(|error| format!("reading the kernel's rules: {error}"))?,
+        topology: topology.map_err(|error| error.to_string())?,
+        fast_path_missing: fast_path.map(|error| error.to_string()),
         problems,
         host_name: host_name(),
         config,

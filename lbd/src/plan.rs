@@ -1,14 +1,17 @@
 //! What must stand in the kernel: a pure function of configuration, health and network.
 
+mod network;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::{Config, InterfaceName, RealServer, SnatSource, VirtualService};
+use crate::config::{Config, RealServer, SnatSource, VirtualService};
 use crate::network::places::Places;
 use crate::network::topology::{Egress, Family, Network, Topology, VirtualAddress};
 use crate::proxy::{Services, service as proxy};
 use crate::traffic::numbering::{Mark, Numbering};
+use crate::traffic::openings::openings;
 use crate::traffic::ruleset::{self, Ruleset};
 use crate::traffic::sysctl;
 use crate::traffic::table::Parts;
@@ -102,43 +105,19 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let proxied = known.iter().filter(|(service, ..)| service.is_proxied());
     let proxied = proxied.map(|(service, plan, rules)| proxy_service(inputs, service, plan, rules));
     let proxied = proxied.map(|service| (service.mark, Arc::new(service))).collect();
+    let places = network::places(inputs, addresses.collect());
     let rules = Ruleset {
-        management: &inputs.config.management,
-        snmp: inputs.config.snmp.as_ref(),
+        answers: network::answers(inputs, &places),
+        openings: openings(inputs.config),
+        fallback_page_port: inputs.config.layer4.fallback_page_port,
         services: known.into_iter().map(|(.., rules)| rules).collect(),
         numbering: inputs.numbering,
         fast_path: fast_path(inputs, &services),
     };
     let interfaces = inputs.topology.interfaces.keys().map(String::as_str);
-    let desired = Desired {
-        table: ruleset::table(&rules),
-        proxied,
-        places: places(inputs, addresses.collect()),
-        settings: sysctl::settings(interfaces),
-    };
+    let desired =
+        Desired { table: ruleset::table(&rules), proxied, places, settings: sysctl::settings(interfaces) };
     Plan { desired: desired.into(), services }
-}
-
-/// Interfaces that are not there yet are left out; they get theirs when they come.
-fn places(inputs: &Inputs<'_>, virtual_addresses: BTreeSet<VirtualAddress>) -> Places {
-    let Some(network) = &inputs.config.network else {
-        return Places { virtual_addresses, ..Places::default() };
-    };
-    let there = |name: &str| inputs.topology.interfaces.contains_key(name);
-    let interfaces = || network.interfaces.iter().filter(|(name, _)| there(name.as_str()));
-    let addresses = |(name, all): (&InterfaceName, &BTreeSet<Network>)| {
-        let name = name.to_string();
-        all.iter().map(move |network| (name.clone(), *network)).collect::<Vec<_>>()
-    };
-    let gateways = [network.default_gateway.map(IpAddr::V4), network.default_gateway_ipv6.map(IpAddr::V6)];
-    let reachable =
-        |gateway: &IpAddr| interfaces().any(|(_, all)| all.iter().any(|network| network.contains(*gateway)));
-    Places {
-        virtual_addresses,
-        switched_on: interfaces().map(|(name, _)| name.to_string()).collect(),
-        own_addresses: interfaces().flat_map(addresses).collect(),
-        default_gateways: gateways.into_iter().flatten().filter(reachable).collect(),
-    }
 }
 
 fn place(inputs: &Inputs<'_>, service: &VirtualService) -> ServicePlan {
@@ -283,6 +262,7 @@ fn rules<'a>(
         pool: plan.pool.clone(),
         pins: pins(inputs, service),
         fallback: service.fallback,
+        fallback_page_port: inputs.config.layer4.fallback_page_port,
         servers: in_service.collect(),
         fallback_server: fallback_server(inputs, service, plan),
         full: full.collect(),

@@ -18,13 +18,13 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::alert;
 use crate::alert::desk::{Channels, Desk};
-use crate::alert::{self, Alarm};
 use crate::appliance;
 use crate::audit::Audit;
 use crate::banner;
 use crate::begin::{self, Origin, Paths};
-use crate::clock::{self, task::Timekeeper};
+use crate::clock;
 use crate::conntrack::lookup::Lookup;
 use crate::conntrack::names::Names;
 use crate::conntrack::{recorder, tasks as conntrack};
@@ -32,23 +32,25 @@ use crate::dataplane::Dataplane;
 use crate::engine::{Accepted, Effect, Ending, Engine, Event, Now, Refusal, RequestId, Target};
 use crate::fallback;
 use crate::health;
+use crate::history::recorder::{self as history, History};
 use crate::log::forward::{Recipients, forward};
 use crate::log::journal::Journal;
 use crate::log::kernel;
+use crate::mail;
 use crate::mail::post::Office;
-use crate::mail::{self, Post};
 use crate::network::announce;
 use crate::network::netlink::{Netlink, NetlinkError, TopologyWatch};
 use crate::plan::Desired;
 use crate::privileges;
 use crate::proxy::Proxy;
-use crate::snmp::{self, Office as SnmpOffice, Snmp, Wanted};
+use crate::snmp::{self, Office as SnmpOffice, Wanted};
 use crate::store::Stamp;
 use crate::traffic::nft;
+use crate::update::{self, Places, Updates};
 use crate::vault::Vault;
 use crate::web::access::Access;
 use crate::web::certificate::Certificates;
-use crate::web::{self, Gateway, Published, Request, Wish};
+use crate::web::{self, Gateway, Helpers, Published, Request, Wish};
 
 /// Events that may wait; their senders wait when there are more.
 const EVENT_QUEUE: usize = 1024;
@@ -76,8 +78,7 @@ pub async fn run(paths: Paths, journal: Journal) -> Result<(), String> {
     let password_is_set = vault.passwords().stored().is_ok_and(|stored| stored.is_some());
     let is_appliance = matches!(paths.origin, Origin::Appliance { .. });
     for line in banner::lines(&start.config, password_is_set, is_appliance) {
-        // init shows lines of this target on the console (`init/src/log.rs`).
-        tracing::info!(target: "lbd::banner", "{line}");
+        tracing::info!("{line}");
     }
     let listing = start.listing.clone();
     let clock = Clock::start();
@@ -89,7 +90,10 @@ pub async fn run(paths: Paths, journal: Journal) -> Result<(), String> {
     access.alert_through(alarm.clone());
     let (timekeeper, time_office) = clock::task::open();
     let (snmp, snmp_office) = snmp::open(&paths.state_directory);
-    let helpers = (journal.clone(), alarm, post, timekeeper, snmp);
+    let history = History::below(&paths.state_directory);
+    let places = is_appliance.then(Places::of_the_appliance);
+    let updates = Updates::below(&paths.state_directory, places);
+    let helpers = (journal.clone(), alarm, post, timekeeper, snmp, history, updates);
     let (gateway, sides) = gateway(&engine, vault.clone(), &paths, access, helpers);
     let dataplane = Dataplane::new(netlink, sides.proxy.clone(), listing);
     let mut driver = Driver::new(engine, clock, vault, sides, paths, journal);
@@ -132,6 +136,7 @@ struct Sides {
     requests: mpsc::Receiver<Request>,
     names: watch::Sender<Names>,
     proxy: Proxy,
+    history: History,
 }
 
 fn gateway(
@@ -139,7 +144,7 @@ fn gateway(
     vault: Arc<Vault>,
     paths: &Paths,
     access: Access,
-    helpers: (Journal, Alarm, Post, Timekeeper, Snmp),
+    helpers: Helpers,
 ) -> (Gateway, Sides) {
     let names = watch::Sender::default();
     let (published, watch) = watch::channel(Arc::new(picture(engine)));
@@ -147,7 +152,7 @@ fn gateway(
     let lookup = Lookup::new(names.subscribe(), closed_connections(paths), proxy.clone());
     let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
     let certificates = Certificates::below(&paths.state_directory);
-    let sides = Sides { published, requests, names, proxy };
+    let sides = Sides { published, requests, names, proxy, history: helpers.5.clone() };
     (Gateway::new(watch, sender, vault, lookup, access, certificates, helpers), sides)
 }
 
@@ -187,6 +192,8 @@ struct Driver {
     /// Whether connections are counted in a hurry.
     hurry: watch::Sender<bool>,
     listen: watch::Sender<Option<SocketAddr>>,
+    listen_in_clear: watch::Sender<Option<SocketAddr>>,
+    fallback_page_port: watch::Sender<u16>,
     recipients: watch::Sender<Recipients>,
     wanted_time: watch::Sender<clock::Wanted>,
     answer_snmp: watch::Sender<Option<Box<Wanted>>>,
@@ -231,6 +238,8 @@ impl Driver {
             destinations: watch::Sender::default(),
             hurry: watch::Sender::default(),
             listen: watch::Sender::default(),
+            listen_in_clear: watch::Sender::default(),
+            fallback_page_port: watch::Sender::default(),
             recipients: watch::Sender::default(),
             wanted_time: watch::Sender::default(),
             answer_snmp: watch::Sender::default(),
@@ -273,7 +282,7 @@ impl Driver {
         self.tasks.spawn(clock::task::serve(time_office, wanted_time, time_settings, self.sender.clone()));
         self.tasks.spawn(web::local::serve(gateway.clone(), paths.control_socket));
         self.tasks.spawn(forward(self.recipients.subscribe(), self.journal.clone(), self.sender.clone()));
-        let channels = Channels { post: gateway.post().clone() };
+        let channels = Channels { post: gateway.post().clone(), snmp: gateway.snmp().clone() };
         self.tasks.spawn(alert::desk::serve(desk, gateway.watch(), channels));
         self.tasks.spawn(mail::post::serve(office, gateway.watch(), self.sender.clone()));
         self.tasks.spawn(snmp::serve(
@@ -282,7 +291,13 @@ impl Driver {
             gateway.watch(),
             self.sender.clone(),
         ));
-        self.tasks.spawn(fallback::serve(gateway.watch()));
+        let restarts = gateway.restarts().fallback();
+        self.tasks.spawn(fallback::serve(gateway.watch(), self.fallback_page_port.subscribe(), restarts));
+        self.tasks.spawn(update::task::serve(gateway.updates().clone(), gateway.watch()));
+        let recording = history::start(gateway.past().clone(), gateway.watch());
+        recording.map_err(|error| format!("starting the history: {error}"))?;
+        let in_clear = self.listen_in_clear.subscribe();
+        self.tasks.spawn(web::http::serve(gateway.clone(), in_clear, self.sender.clone()));
         self.tasks.spawn(web::https::serve(gateway, self.listen.subscribe(), self.sender.clone()));
         Ok(())
     }
@@ -413,8 +428,9 @@ impl Driver {
             }),
             Effect::LookAtAppliance => {
                 let (paths, vault, journal) = (self.paths.clone(), self.vault.clone(), self.journal.clone());
+                let history = self.sides.history.clone();
                 self.spawn_event(async move {
-                    let look = move || appliance::look(&paths, &vault, &journal);
+                    let look = move || appliance::look(&paths, &vault, &journal, &history);
                     let looked = tokio::task::spawn_blocking(look).await;
                     looked.ok().map(Event::Looked)
                 });
@@ -442,6 +458,16 @@ impl Driver {
                     *current = wanted;
                     differs
                 });
+            }
+            Effect::ListenInClear(address) => {
+                self.listen_in_clear.send_if_modified(|current| {
+                    let differs = *current != address;
+                    *current = address;
+                    differs
+                });
+            }
+            Effect::AnswerFallback(port) => {
+                self.fallback_page_port.send_if_modified(|current| std::mem::replace(current, port) != port);
             }
             Effect::Listen(address) => {
                 // Only another address is a reason to open the port anew.

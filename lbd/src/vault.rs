@@ -7,6 +7,7 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use crate::backup::secrets::SecretPlaces;
 use crate::config::{Config, Document, Format, validate};
 use crate::rescue::Rescue;
 use crate::rescue::slot::Saved;
@@ -18,6 +19,7 @@ use crate::web::users::UserFile;
 pub struct Vault {
     store: Store,
     passwords: UserFile,
+    secrets: SecretPlaces,
     rescue: Option<Mutex<Rescue>>,
     /// The text that was stored last, for the copy.
     current: Mutex<Option<String>>,
@@ -53,7 +55,8 @@ impl Vault {
             }
         };
         let passwords = UserFile::below(state_directory);
-        Ok((Self { store, passwords, rescue, current: Mutex::default(), _lock: lock }, problems))
+        let secrets = SecretPlaces::below(state_directory);
+        Ok((Self { store, passwords, secrets, rescue, current: Mutex::default(), _lock: lock }, problems))
     }
 
     /// The newest usable version of the store.
@@ -81,6 +84,11 @@ impl Vault {
     /// Where the password is kept.
     pub fn passwords(&self) -> &UserFile {
         &self.passwords
+    }
+
+    /// Where everything is kept that a configuration must not hold.
+    pub fn secrets(&self) -> &SecretPlaces {
+        &self.secrets
     }
 
     /// Stores a new version durably and returns its number. The copy follows by [`Self::mirror`], unless the

@@ -54,8 +54,103 @@ pub struct View {
     /// How the SNMP agent stands; an lbd older than this field has none.
     #[serde(default)]
     pub snmp: SnmpView,
+    /// What of the appliance itself is open, as the packet filter has it; an lbd older than this field has none.
+    #[serde(default)]
+    pub openings: Vec<OpeningView>,
+    /// By name; an lbd older than this field has none.
+    #[serde(default)]
+    pub interfaces: Vec<InterfaceView>,
+    /// VMware's guest services; `None` on every other hypervisor, and while they have not begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest_services: Option<GuestServicesView>,
     /// In the order of the configuration.
     pub virtual_services: Vec<ServiceView>,
+}
+
+/// How VMware's guest services stand: what vSphere shows of this machine, and may ask of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GuestServicesView {
+    /// vSphere is served.
+    pub running: bool,
+    /// Since when it is, or is not.
+    pub since: Timestamp,
+    /// In words, without a full stop.
+    pub reason: String,
+}
+
+/// A port of the appliance itself that answers, and to whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OpeningView {
+    /// What answers, for people.
+    pub service: String,
+    /// `tcp` or `udp`.
+    pub transport: String,
+    /// The management address.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// The interface over which one must come.
+    pub interface: String,
+    /// Networks from which it is reached; empty: from everywhere.
+    pub sources: Vec<String>,
+}
+
+/// A network interface as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InterfaceView {
+    /// As the kernel calls it.
+    pub name: String,
+    /// In words: an adapter, a bond and its mode, or a VLAN and what it lies on.
+    pub made_of: String,
+    /// The bond to which it belongs.
+    pub member_of: Option<String>,
+    /// It may carry packets.
+    pub switched_on: bool,
+    /// It is switched on, and its cable leads somewhere.
+    pub has_link: bool,
+    /// Its own addresses with their prefix; virtual addresses are not among them.
+    pub addresses: Vec<String>,
+    /// How many virtual addresses live there.
+    pub virtual_address_count: usize,
+    /// Bytes of the largest packet.
+    pub mtu: u32,
+    /// Ethernet address.
+    pub hardware_address: Option<String>,
+    /// `None` where the adapter does not say.
+    pub megabits_per_second: Option<u64>,
+    /// `full` or `half`, where the adapter says so.
+    pub duplex: Option<String>,
+    /// The kernel's driver.
+    pub driver: Option<String>,
+    /// Since the start of the machine; counted every 15 seconds.
+    pub received: Passed,
+    /// The same in the other direction.
+    pub sent: Passed,
+}
+
+impl InterfaceView {
+    /// For people.
+    pub fn speed_words(&self) -> String {
+        let Some(megabits) = self.megabits_per_second else { return "unknown".to_owned() };
+        let duplex = self.duplex.as_ref().map(|duplex| format!(", {duplex} duplex")).unwrap_or_default();
+        match megabits {
+            1000.. if megabits % 1000 == 0 => format!("{} Gbit/s{duplex}", megabits / 1000),
+            _ => format!("{megabits} Mbit/s{duplex}"),
+        }
+    }
+}
+
+/// What passed an interface in one direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Passed {
+    /// Of packets with their headers.
+    pub bytes: u64,
+    /// Whole ones.
+    pub packets: u64,
+    /// Damaged ones.
+    pub errors: u64,
+    /// Ones for which there was no room, or no use.
+    pub dropped: u64,
 }
 
 /// How the clock of the appliance stands.
@@ -138,6 +233,34 @@ pub struct SnmpView {
     pub engine_boots: u32,
     /// What came.
     pub counters: SnmpCounters,
+    /// Who is told by traps, in the order of the configuration.
+    #[serde(default)]
+    pub traps: Vec<SnmpTrapView>,
+}
+
+/// A manager that is told of alerts by traps.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SnmpTrapView {
+    /// Its name.
+    pub label: String,
+    /// Address and port.
+    pub place: String,
+    /// `v1`, `v2c` or `v3`.
+    pub version: String,
+    /// As whom it is told, in version 3; empty in others.
+    pub user: String,
+    /// It confirms what it is told.
+    pub inform: bool,
+    /// Alerts that were sent since its settings are as they are; informs that were confirmed.
+    pub sent: u64,
+    /// Those that were not.
+    pub failed: u64,
+    /// Those that had no room in its queue.
+    pub lost: u64,
+    /// When the last one was sent.
+    pub last_sent: Option<Timestamp>,
+    /// Why the latest was not; none where it was.
+    pub last_error: Option<String>,
 }
 
 /// A user of SNMP version 3.

@@ -15,7 +15,8 @@ MODES = "pong | after-close | endless:BYTE | drip:BYTE | huge-pdu | mid-pdu | si
 
 
 def log(event, **fields):
-    print(json.dumps({"event": event, **fields}), flush=True)
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
 
 
 def answer(connection, mode):

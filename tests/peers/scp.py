@@ -20,7 +20,9 @@ MODES = """good | reject:RESULT,SOURCE,REASON | abort | close | hang-associate |
 
 
 def log(event, **fields):
-    print(json.dumps({"event": event, **fields}), flush=True)
+    # In one piece: each association has a thread of its own, and print writes the end of the line apart.
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
 
 
 def forever():

@@ -11,12 +11,14 @@ import argparse
 import json
 import socket
 import ssl
+import sys
 import threading
 import time
 
 
 def log(event, **fields):
-    print(json.dumps({"event": event, **fields}), flush=True)
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
 
 
 class Gone(Exception):

@@ -15,6 +15,9 @@ use crate::wait;
 /// For anything that should be immediate; generous, because the machine may be busy.
 pub const SOON: Duration = Duration::from_secs(15);
 
+/// For a file of forty megabytes into an emulated machine: 10 s where the machine is idle.
+const UPLOAD: Duration = Duration::from_secs(300);
+
 /// How the API is reached, and how long it may take to show something.
 #[derive(Debug)]
 pub struct Api {
@@ -137,6 +140,22 @@ impl Api {
         }
     }
 
+    /// Sends a form with these fields and files, `name=text` or `name=@path`, as a browser without scripts does.
+    ///
+    /// # Panics
+    /// Over a control socket, which knows no forms.
+    pub fn send_form(&self, path: &str, fields: &[String]) -> Answer {
+        let Way::Https { from, url, cookie, .. } = &self.way else { panic!("forms are sent over HTTPS") };
+        // Whoever is not logged in is asked to.
+        self.status();
+        let known = cookie.lock().expect("not poisoned").clone().expect("just logged in");
+        let mut command = insecure(from);
+        command.args(["--header", &format!("Cookie: {known}"), "--header", "Sec-Fetch-Site: same-origin"]);
+        fields.iter().for_each(|field| _ = command.args(["--form", field]));
+        command.args(["--silent", "--show-error", "--write-out", "\n%{http_code}", &format!("{url}{path}")]);
+        answer(&process::run_within(command, "", UPLOAD))
+    }
+
     /// Waits until `condition` holds; says the status when it does not in time.
     pub fn wait_status(&self, what: &str, condition: impl Fn(&Self) -> bool) -> Duration {
         let start = std::time::Instant::now();
@@ -219,7 +238,10 @@ fn curl(mut command: Command, method: &str, url: &str, body: Option<&str>) -> An
         let media = if body.starts_with('{') { "json" } else { "toml" };
         command.args(["--header", &format!("Content-Type: application/{media}"), "--data-binary", "@-"]);
     }
-    let output = process::run_with_input(command, body.unwrap_or_default());
+    answer(&process::run_with_input(command, body.unwrap_or_default()))
+}
+
+fn answer(output: &process::Output) -> Answer {
     let (text, status) = output.stdout.rsplit_once('\n').expect("curl writes the status last");
     Answer {
         status: status.parse().expect("a number"),

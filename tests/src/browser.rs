@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 pub use self::keyboard::Key;
 pub use self::story::{ADMINISTRATOR, PASSWORD};
@@ -19,6 +20,7 @@ use self::webdriver::Session;
 use crate::host::Host;
 use crate::peers::root;
 use crate::process::Process;
+use crate::wait;
 
 /// For anything that a page should show at once, on a machine that is busy.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -41,18 +43,21 @@ pub struct Browser {
     session: Session,
     base: String,
     _driver: Arc<Process>,
+    /// In memory: Chromium syncs its profile to the disk when it starts, which on a busy disk takes a minute.
+    _profile: TempDir,
 }
 
 impl Browser {
     /// Starts it on `host`, to look at the WebUI at `base`, for example `https://192.168.10.10:9443`.
     pub fn start(host: &Host, base: &str) -> Self {
+        wait_addresses(host);
         let mut command = host.command("chromedriver");
         command.args([&format!("--port={DRIVER_PORT}"), "--allowed-ips=127.0.0.1", "--log-level=WARNING"]);
         let driver = host.start(command, "chromedriver");
         driver.wait_listening(DRIVER_PORT);
-        let profile = host.new_folder("profile");
-        let session = Session::open(host.namespace(), DRIVER_PORT, &capabilities(&profile));
-        let browser = Self { session, base: base.to_owned(), _driver: driver };
+        let profile = tempfile::tempdir_in("/dev/shm").expect("memory for a profile");
+        let session = Session::open(host.namespace(), DRIVER_PORT, &capabilities(profile.path()));
+        let browser = Self { session, base: base.to_owned(), _driver: driver, _profile: profile };
         browser.resize(1440, 900);
         browser
     }
@@ -133,6 +138,14 @@ impl Browser {
         let faults = found.as_array().expect("a list of violations");
         faults.iter().map(|fault| fault.as_str().unwrap_or_default().to_owned()).collect()
     }
+}
+
+/// Waits until the host has its addresses for good: Chromium drops what it loads, with ERR_NETWORK_CHANGED, when one that
+/// was being probed (RFC 4862 section 5.4) becomes usable, a second or two after its interface.
+fn wait_addresses(host: &Host) {
+    wait::until(PATIENCE, "the host's addresses to be probed", || {
+        host.run("ip -6 address show tentative").expect_ok().is_empty()
+    });
 }
 
 /// Whatever would look around, ask home or make noise is switched off.

@@ -141,7 +141,7 @@ impl Lbd {
     }
 
     /// Every file that it has stored, with its content, in the order of names; not the control socket, nor what grows
-    /// by itself: the record of closed connections, the audit log and the log.
+    /// by itself: the record of closed connections, the audit log, the log and the history.
     pub fn stored_files(&self) -> Vec<(String, Vec<u8>)> {
         let mut files = Vec::new();
         let mut folders = vec![self.state.clone()];
@@ -150,8 +150,9 @@ impl Lbd {
             {
                 let kind = entry.file_type().expect("type of an entry");
                 // Clients go away and people log in at any time.
-                let is_record =
-                    ["closed-connections", "audit", "log"].iter().any(|name| entry.file_name() == *name);
+                let is_record = ["closed-connections", "audit", "log", "history"]
+                    .iter()
+                    .any(|name| entry.file_name() == *name);
                 if kind.is_dir() && !is_record {
                     folders.push(entry.path());
                 } else if kind.is_file() {

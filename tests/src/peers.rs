@@ -108,7 +108,10 @@ impl Host {
         let folder = self.new_path("received");
         std::fs::create_dir(&folder).expect("lab folder");
         let mut command = self.command("storescp");
-        command.args(["+B", "-aet", ae_title, "-od"]).arg(&folder).arg(port.to_string());
+        command
+            .args(["+B", "--disable-host-lookup", "-aet", ae_title, "-od"])
+            .arg(&folder)
+            .arg(port.to_string());
         let process = self.start(command, "storescp");
         process.wait_listening(port);
         Scp { process, folder }

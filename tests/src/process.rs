@@ -177,7 +177,12 @@ impl Output {
 }
 
 /// Runs `command` with `input` to its end, for a minute at most.
-pub fn run_with_input(mut command: Command, input: &str) -> Output {
+pub fn run_with_input(command: Command, input: &str) -> Output {
+    run_within(command, input, COMMAND_DEADLINE)
+}
+
+/// Runs `command` with `input` to its end, for so long at most.
+pub fn run_within(mut command: Command, input: &str, deadline: Duration) -> Output {
     let description = format!("{command:?}");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("starting {description}: {error}"));
@@ -191,9 +196,9 @@ pub fn run_with_input(mut command: Command, input: &str) -> Output {
         let _ = std::io::Write::write_all(&mut stdin, input.as_bytes());
     });
     std::thread::spawn(move || sender.send(child.wait_with_output()));
-    let Ok(output) = receiver.recv_timeout(COMMAND_DEADLINE) else {
+    let Ok(output) = receiver.recv_timeout(deadline) else {
         let _ = kill(pid, Signal::SIGKILL);
-        panic!("not finished after {COMMAND_DEADLINE:?}: {description}");
+        panic!("not finished after {deadline:?}: {description}");
     };
     let output = output.expect("output of a child");
     Output {

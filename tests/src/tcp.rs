@@ -229,6 +229,11 @@ fn reply(line: &str) -> Reply {
     Reply { server: server.into(), seen: seen.into() }
 }
 
+/// The path of the helper program, for command lines.
+pub fn peer_program() -> String {
+    helper().display().to_string()
+}
+
 /// The helper program, which cargo builds together with the stories: beside them or one folder up.
 fn helper() -> PathBuf {
     let own = std::env::current_exe().expect("own path");

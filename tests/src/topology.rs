@@ -5,12 +5,14 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::config::{Config, Pool};
 use crate::host::Host;
 use crate::lbd::Lbd;
 use crate::namespace::{LabName, Namespace, cable};
+use crate::process;
 use crate::vm;
 
 /// The appliance's address towards the servers, where it is managed.
@@ -71,6 +73,33 @@ impl Lab {
         self.switches[0].ip(format!("link set {name} master br0"));
         vm::network::join(&host, "eth0");
         self.hosts.insert(name.to_owned(), Arc::new(host));
+    }
+
+    /// The virtual machine's second adapter leads into the same network as its first: for a bond.
+    pub fn single_arm_with_two_cables() -> Self {
+        let mut lab = Self::single_arm_with_guest();
+        cable((lab.appliance().namespace(), "eth1"), (&lab.switches[0], "appliance1"));
+        lab.switches[0].ip("link set appliance1 master br0");
+        vm::network::join(lab.appliance(), "eth1");
+        lab.arms.push(("eth1".to_owned(), host_address(lab.client_network, 11)));
+        lab
+    }
+
+    /// Lets every cable and switch carry packets of so many bytes.
+    pub fn set_mtu(&self, bytes: u32) {
+        let everywhere = self.hosts.values().map(|host| host.namespace()).chain(&self.switches);
+        for namespace in everywhere {
+            let listing = process::run(ip_links(namespace));
+            let listed: Value = serde_json::from_str(listing.expect_ok()).expect("ip prints JSON");
+            let names = listed.as_array().into_iter().flatten().filter_map(|link| link["ifname"].as_str());
+            // A bridge takes the least of its ports, which come first in the second round.
+            let names: Vec<_> = names.filter(|name| *name != "lo").collect();
+            for name in names.iter().chain(&names) {
+                let mut command = namespace.command("ip");
+                command.args(["link", "set", name, "mtu", &bytes.to_string()]);
+                process::run(command);
+            }
+        }
     }
 
     /// Clients on 172.16.1.0/24 (appliance's `eth1`), servers on 192.168.10.0/24 (`eth0`).
@@ -262,6 +291,12 @@ pub fn ipv6(address: Ipv4Addr) -> Ipv6Addr {
     let digits = |byte: u8| u16::from_str_radix(&byte.to_string(), 16).expect("decimal digits");
     let [a, b, c, last] = address.octets().map(digits);
     Ipv6Addr::new(0xfd00, a, b, c, 0, 0, 0, last)
+}
+
+fn ip_links(namespace: &Namespace) -> std::process::Command {
+    let mut command = namespace.command("ip");
+    command.args(["-j", "link", "show"]);
+    command
 }
 
 fn host_address([a, b, c]: [u8; 3], last: u8) -> Ipv4Addr {

@@ -18,10 +18,18 @@ const SERVICES: u8 = 4;
 /// What an administrator asks for.
 #[derive(Debug, Clone)]
 enum Wish {
-    Weight { service: String, server: &'static str, weight: u64 },
+    Weight {
+        service: String,
+        server: &'static str,
+        weight: u64,
+    },
     Add(u8),
     Remove(String),
-    GoBack(u64),
+    /// With what that version was: other changes may push it out of the history, which keeps 50, before it is looked at.
+    GoBack {
+        version: u64,
+        document: Value,
+    },
     Whole(Value),
 }
 
@@ -59,7 +67,10 @@ impl Wish {
             }
             4..6 => Self::Add(number),
             6..8 => Self::Remove(name(number)),
-            8 => Self::GoBack(versions[random.usize(0..versions.len())]),
+            8 => {
+                let version = versions[random.usize(0..versions.len())];
+                Self::GoBack { version, document: stored(lab, version) }
+            }
             _ => {
                 let mut whole = in_force.clone();
                 let list = whole["virtual_service"].as_array_mut().expect("a list");
@@ -91,7 +102,9 @@ impl Wish {
             }
             Self::Add(number) => request("POST", "services", Some(service(lab, *number))),
             Self::Remove(service) => request("DELETE", &format!("services/{service}"), None),
-            Self::GoBack(version) => request("POST", &format!("config/versions/{version}/restore"), None),
+            Self::GoBack { version, .. } => {
+                request("POST", &format!("config/versions/{version}/restore"), None)
+            }
             Self::Whole(document) => request("PUT", "config", Some(document.clone())),
         };
         match answer.status {
@@ -103,7 +116,7 @@ impl Wish {
     }
 
     /// What the configuration is after this wish; `None` where it cannot be granted.
-    fn applied(&self, lab: &Lab, before: &Value, version: impl Fn(u64) -> Value) -> Option<Value> {
+    fn applied(&self, lab: &Lab, before: &Value) -> Option<Value> {
         let mut after = before.clone();
         let list = after["virtual_service"].as_array_mut()?;
         let place = |list: &[Value], label: &str| list.iter().position(|entry| entry["label"] == label);
@@ -122,8 +135,7 @@ impl Wish {
                 let index = place(list, service)?;
                 list.remove(index);
             }
-            Self::GoBack(number) => after = version(*number),
-            Self::Whole(document) => after = document.clone(),
+            Self::GoBack { document, .. } | Self::Whole(document) => after = document.clone(),
         }
         Some(after)
     }
@@ -165,22 +177,16 @@ fn round(lab: &Lab, random: &mut Rng) -> Vec<Granted> {
 fn expect_explained(lab: &Lab, first: u64, granted: &[Granted]) {
     let last = lab.lbd().status()["configuration_version"].as_u64().expect("a number");
     assert_eq!(versions(lab).first(), Some(&last), "the newest of the history is in force");
-    let document = |version: u64| stored(lab, version);
     for version in first + 1..=last {
-        let (before, after) = (document(version - 1), document(version));
+        let (before, after) = (stored(lab, version - 1), stored(lab, version));
         let told: Vec<_> = granted.iter().filter(|granted| granted.version == version).collect();
-        let makes =
-            |granted: &&&Granted| granted.wish.applied(lab, &before, document).as_ref() == Some(&after);
+        let makes = |granted: &&&Granted| granted.wish.applied(lab, &before).as_ref() == Some(&after);
         assert!(
             told.iter().any(|granted| makes(&granted)),
             "version {version} is nobody's: {told:#?}\n{before:#}\n{after:#}"
         );
         for other in told.iter().filter(|granted| !makes(granted)) {
-            assert_eq!(
-                other.wish.applied(lab, &after, document).as_ref(),
-                Some(&after),
-                "{other:?} was lost"
-            );
+            assert_eq!(other.wish.applied(lab, &after).as_ref(), Some(&after), "{other:?} was lost");
         }
     }
 }

@@ -104,6 +104,18 @@ fn a_drained_server_keeps_its_connections_and_a_removed_one_does_not() {
 }
 
 #[test]
+fn it_is_told_when_a_drained_server_has_no_connection_left() {
+    let lab = Lab::single_arm();
+    let holding = Holding::start(&lab, "reset");
+    let drained = with_server(&lab, holding.name, Some("weight = 100\nstate = \"drain\""));
+    lab.lbd().put(&drained).expect(200);
+    lab.lbd().wait_reason("POOL", holding.name, "takes no new connections; those that it has go on");
+    assert_eq!(lab.lbd().server("POOL", holding.name)["connections_now"], 1);
+    drop(holding.held);
+    lab.lbd().wait_reason("POOL", holding.name, "takes no new connections; no connection is left");
+}
+
+#[test]
 fn a_client_of_a_halted_server_is_reset_within_a_second_and_finds_another() {
     let lab = Lab::single_arm();
     let holding = Holding::start(&lab, "keep");

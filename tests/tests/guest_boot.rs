@@ -14,6 +14,9 @@ const DEFAULT: &str = "https://192.168.2.21:9443";
 /// What init says when everything is prepared, once per boot.
 const BOOTED: &str = "init: booted in";
 
+/// What init says when the kernel has taken every setting that hardens it.
+const HARDENED: &str = "kernel hardening: 19 of 19 settings";
+
 fn problems(guest: &Guest) -> String {
     guest.status()["problems"].to_string()
 }
@@ -77,13 +80,20 @@ fn settings_of_the_deployment_are_in_force_and_outlive_their_source() {
     assert!(problems(&guest).contains("nonsense"), "what cannot be used is told: {}", problems(&guest));
     assert!(!problems(&guest).contains("route"), "{}", problems(&guest));
     assert_eq!(guest.status()["host_name"], "lb-radiology");
+    assert!(guest.status().get("guest_services").is_none(), "{:#}", guest.status());
     assert!(guest.machine().shut_down(PATIENCE).success());
 
     guest.boot_again();
     assert_eq!(guest.config()["network"], network, "the disc with the settings is gone");
     // What the kernel and init said at both boots is in the log, each line once.
-    for (source, text) in [("kernel", "Linux version"), ("init", "booted in"), ("init", "ending everything")]
-    {
+    for (source, text) in [
+        ("kernel", "Linux version"),
+        ("init", "booted in"),
+        ("init", HARDENED),
+        // QEMU has VMware's port, and nothing behind it: it is not asked.
+        ("init", "not on VMware: no guest services"),
+        ("init", "ending everything"),
+    ] {
         let path = format!("/api/v1/log?source={source}&text={}", text.replace(' ', "%20"));
         let lines = guest.request("GET", &path, None).expect(200).json["lines"].clone();
         let expected = if text == "ending everything" { 1 } else { 2 };

@@ -98,6 +98,26 @@ fn others_read_the_finished_ova_as_we_do() {
     }
 }
 
+/// Taken apart by `tar`, as anybody can.
+#[test]
+fn the_update_archive_holds_the_system_of_the_ova() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let archive = artefacts::update();
+    let mut tar = Command::new("tar");
+    tar.arg("-C").arg(folder.path()).arg("-xf").arg(&archive);
+    process::run(tar).expect_ok();
+    for (name, original) in [("evenkeel.efi", artefacts::uki()), ("sbom.json", artefacts::sbom())] {
+        let taken = std::fs::read(folder.path().join(name)).expect("in the archive");
+        assert!(taken == std::fs::read(&original).expect("readable"), "{name} is not {}", original.display());
+    }
+    let mut check = Command::new("sha256sum");
+    check
+        .current_dir(archive.parent().expect("a folder"))
+        .arg("-c")
+        .arg(archive.with_added_extension("sha256"));
+    process::run(check).expect_ok();
+}
+
 #[test]
 fn every_owner_is_in_the_bill_of_materials_with_its_licence() {
     let sbom = std::fs::read_to_string(artefacts::sbom()).expect("readable");

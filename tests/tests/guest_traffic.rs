@@ -91,7 +91,7 @@ fn adapters_at_shuffled_addresses_have_their_names_two_arm() {
     {
         lab.host(host).run(format!("ping -c 1 -W 20 {address}")).expect_ok();
         let neighbour = lab.host(host).run(format!("ip neighbour show {address}"));
-        let mac = Hardware::mac(number);
+        let mac = Hardware::mac(0, number);
         assert!(neighbour.expect_ok().contains(&mac), "eth{number} should be {mac}: {}", neighbour.stdout);
     }
 }

@@ -1,9 +1,9 @@
 //! Two systems on one disk: a new one that dies is given up, a new one that works is kept.
 
-use lab::Lab;
 use lab::vm::guest::BOOT;
 use lab::vm::partition::{install_uki, ukis};
 use lab::vm::{Guest, Hardware, LossyDisk, Uki};
+use lab::{Lab, wait};
 
 const OLD: &str = concat!("evenkeel_", env!("CARGO_PKG_VERSION"), ".efi");
 /// Newer, and as long as the version under test.
@@ -36,7 +36,12 @@ fn a_system_that_works_blesses_itself_and_leaves_nothing_stale() {
     install_uki(disk.file(), &format!("evenkeel_{NEW}+3.efi"), new.bytes());
     let guest = Guest::with_hardware(&lab, Hardware::with_disk(disk.drive()));
     guest.boot(&lab.config([&lab.pool()]));
-    guest.machine().wait_serial("this system is good", BOOT);
+    let good = "/api/v1/log?source=init&text=this%20system%20is%20good";
+    wait::until(BOOT, "the new system to be kept", || {
+        guest.machine().expect_running();
+        let lines = guest.request("GET", good, None).json["lines"].clone();
+        lines.as_array().is_some_and(|lines| !lines.is_empty())
+    });
     assert!(guest.machine().shut_down(lab::vm::guest::PATIENCE).success());
     assert_eq!(ukis(disk.file()), [OLD.to_owned(), format!("evenkeel_{NEW}.efi")]);
 }

@@ -108,6 +108,21 @@ fn a_server_returns_only_after_rise_passed_checks() {
     assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE1");
 }
 
+#[test]
+fn a_first_failure_is_followed_up_in_the_fast_interval() {
+    const INTERVAL: Duration = Duration::from_secs(5);
+    let lab = Lab::single_arm();
+    let server = lab.server("NODE1").named_server("NODE1", 2001);
+    let fast = lab.pool().checked_by("type = \"tcp\"\nfast_interval_seconds = 1");
+    lab.lbd().start(&lab.config([&fast.weights(&[100]).check_every(5, 1).rise_fall(1, 4)]));
+    lab.lbd().wait_service("POOL", "up");
+    let killed = Instant::now();
+    server.kill();
+    lab.lbd().wait_server("POOL", "NODE1", "down");
+    // At the usual pace four failures lie three intervals apart.
+    assert!(killed.elapsed() < 3 * INTERVAL, "down only after {:?}", killed.elapsed());
+}
+
 /// Starts lbd with a C-ECHO check of NODE1 only.
 fn start_echo_check(lab: &Lab) {
     lab.lbd().start(&lab.config([&lab.pool().weights(&[100]).echo_check("DW_SCP")]));

@@ -224,6 +224,22 @@ fn ports_are_kept_in_ranges_and_translated_where_configured() {
 }
 
 #[test]
+fn one_service_answers_at_several_addresses_as_one() {
+    let lab = Lab::single_arm();
+    let nodes = ["NODE1", "NODE2"].map(|node| lab.server(node).named_server(node, 2001));
+    let addresses = [lab.vip(0), lab.vip(1)];
+    lab.lbd().start(&lab.config([&lab.pool().at(&addresses.map(Into::into))]));
+    lab.lbd().wait_service("POOL", "up");
+    let servers = || addresses.map(|address| lab.client().ask(address, 2001).server);
+    let [one, other] = servers();
+    assert_eq!(one, other, "a client keeps its server at whichever address");
+    let used = usize::from(one != "NODE1");
+    nodes[used].kill();
+    lab.lbd().wait_service("POOL", "degraded");
+    assert_eq!(servers(), [["NODE2", "NODE1"][used]; 2]);
+}
+
+#[test]
 fn the_source_address_is_the_one_configured() {
     let lab = Lab::single_arm();
     start_named_servers(&lab, 2001);

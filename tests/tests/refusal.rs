@@ -245,12 +245,27 @@ fn special_cases() -> Vec<(Config, &'static str, &'static str)> {
     let elsewhere = good.replacing(VIP2, "addresses = [\"192.168.10.100\"]\ninterface = \"eth1\"");
     let serverless = "\n[[virtual_service]]\nlabel = \"EMPTY\"\naddresses = [\"192.168.10.103\"]\nports = \"1\"\n\
                       health_check = \"DICOM-C_Echo-Check-VIP1\"\n[[virtual_service]]\nlabel = \"DATALINK_POOL2\"";
+    let network = "\n[network]\ndefault_gateway = \"192.168.10.1\"\n[[network.interface]]\nname = \"eth0\"\naddresses = \
+                   [\"192.168.10.10/24\"]\n";
+    let network = |more: &str| good.followed_by(&format!("{network}{more}"));
+    let bond =
+        "[[network.bond]]\nname = \"bond0\"\nmode = \"active-backup\"\nmembers = [\"eth0\", \"eth1\"]\n";
+    let vlan = "[[network.vlan]]\nname = \"eth0.100\"\nlink = \"eth0\"\nid = 5000\n";
+    let route = |destination: &str, gateway: &str| {
+        network(&format!("[[network.route]]\ndestination = \"{destination}\"\ngateway = \"{gateway}\"\n"))
+    };
     let serverless = good.replacing("\n[[virtual_service]]\nlabel = \"DATALINK_POOL2\"", serverless);
     vec![
         (overlap, "virtual_service[1].ports", "another port or another address"),
         (weightless, "virtual_service[0].real_server[0].weight", "weight of 1 or more"),
         (elsewhere, "virtual_service[1].interface", "the same interface"),
         (serverless, "virtual_service[1].real_server", "give 1 to"),
+        (network("mtu = 9300\n"), "network.interface[0].mtu", "give 68 to 9216"),
+        (network("gateway = \"172.16.1.1\"\n"), "network.interface[0].gateway", "a router in a network"),
+        (network(bond), "network.interface[0].name", "write them for bond0"),
+        (network(vlan), "network.vlan[0].id", "1 to 4094"),
+        (route("10.0.0.5/8", "192.168.10.1"), "network.route[0].destination", "write 10.0.0.0/8"),
+        (route("10.0.0.0/8", "192.168.11.1"), "network.route[0].gateway", "a router in one of these"),
     ]
 }
 

@@ -1,9 +1,10 @@
 //! The SNMP agent, asked by net-snmp's own commands.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lab::topology::MANAGEMENT;
-use lab::{Config, Lab, Output, wait};
+use lab::{Config, Lab, Output, Process, wait};
 use serde_json::Value;
 
 const COMMUNITY: &str = "dose:watch^2026";
@@ -73,6 +74,11 @@ fn versions_1_and_2c_are_answered_to_who_knows_the_community_and_to_nobody_else(
     }
     wait::until(SEEN, "both wrong communities to be counted", || managed.counter("wrong_community") == 2);
     assert_eq!(managed.counter("malformed"), 0);
+    // A client that has nothing in common with net-snmp, nor with the agent's library.
+    let system = "1.3.6.1.2.1.1.6.0";
+    let peer = lab::tcp::peer_program();
+    let asked = managed.lab.client().run(format!("{peer} snmp-get {MANAGEMENT}:161 {COMMUNITY} {system}"));
+    assert_eq!(asked.expect_ok().trim(), "\"Room 3, rack 2\"");
     // What the community is nobody learns.
     let told = managed.lab.lbd().request("GET", "/api/v1/snmp", None).expect(200).text;
     assert!(!told.contains(COMMUNITY) && told.contains("\"community_set\":true"), "{told}");
@@ -199,6 +205,24 @@ fn the_tables_of_lvs_show_services_and_servers() {
     ] {
         assert!(walked.contains(line), "{line} in\n{walked}");
     }
+    // By the names of the published module, each as what that says it is.
+    let modules = lab::peers::root().join("tests/peers/mibs");
+    let line = format!(
+        "snmpwalk -M {} -m LVS-MIB -v 2c -c {COMMUNITY} {PATIENT} {MANAGEMENT} LVS-MIB::lvs",
+        modules.display()
+    );
+    let named = managed.lab.client().run(line);
+    let named = named.expect_ok();
+    for line in [
+        "LVS-MIB::lvsServiceProto.1 = INTEGER: tcp(6)",
+        "LVS-MIB::lvsServicePort.1 = INTEGER: 2001",
+        "LVS-MIB::lvsRealServerAddr.1.1 = IpAddress: 192.168.10.110",
+        "LVS-MIB::lvsRealServerFlags.1.1 = INTEGER: masq(0)",
+        "LVS-MIB::lvsRealRateOutBPS.3.1 = Gauge32: 0",
+    ] {
+        assert!(named.contains(line), "{line} in\n{named}");
+    }
+    assert!(!named.contains("Wrong Type"), "{named}");
     let all = managed.walk(".1.3.6.1");
     for name in [
         ".1.3.6.1.2.1.25.3.3.1.2.196608",
@@ -208,4 +232,221 @@ fn the_tables_of_lvs_show_services_and_servers() {
     ] {
         assert!(all.contains(name), "{name} in\n{all}");
     }
+}
+
+/// Users to whom traps go, each algorithm once: its names here and in net-snmp's words.
+const TRAP_USERS: [[&str; 5]; 8] = [
+    ["old", "sha1", "SHA", "des", "DES"],
+    ["nms", "sha256", "SHA-256", "aes128", "AES"],
+    ["plain", "md5", "MD5", "none", ""],
+    ["u224", "sha224", "SHA-224", "aes192", "AES-192"],
+    ["u384", "sha384", "SHA-384", "aes256", "AES-256"],
+    ["u512", "sha512", "SHA-512", "aes128", "AES"],
+    ["cisco192", "sha256", "SHA-256", "aes192c", "AES-192-C"],
+    ["cisco256", "sha512", "SHA-512", "aes256c", "AES-256-C"],
+];
+
+fn trap_users() -> String {
+    let user = |[name, proof, _, privacy, _]: &[&str; 5]| {
+        format!("[[snmp.user]]\nname = \"{name}\"\nauthentication = \"{proof}\"\nprivacy = \"{privacy}\"\n")
+    };
+    TRAP_USERS.iter().map(user).collect()
+}
+
+/// snmptrapd on a host of the lab, which knows the appliance's users.
+fn snmptrapd(managed: &Managed, engine: &str) -> Arc<Process> {
+    let host = managed.lab.client();
+    let folder = host.new_folder("snmptrapd");
+    let file = folder.join("snmptrapd.conf");
+    // It knows each user at the appliance's engine, for traps, and at its own, for informs.
+    let user = |[name, _, proof, _, privacy]: &[&str; 5]| {
+        let privacy = match *privacy {
+            "" => String::new(),
+            privacy => format!("{privacy} privacy?{name}"),
+        };
+        let create =
+            |engine: &str| format!("createUser {engine} {name} {proof} authentic!{name} {privacy}\n");
+        let level = if privacy.is_empty() { "auth" } else { "priv" };
+        create(&format!("-e 0x{engine}")) + &create("") + &format!("authUser log {name} {level}\n")
+    };
+    let text: String = TRAP_USERS.iter().map(user).collect();
+    std::fs::write(&file, format!("authCommunity log {COMMUNITY}\n{text}")).expect("lab folder");
+    let mut command = host.command("snmptrapd");
+    command.env("SNMP_PERSISTENT_DIR", &folder).env("MIBS", "");
+    command
+        .args(["-f", "-Lo", "-On", "-C", "-c"])
+        .arg(&file)
+        .arg("-p")
+        .arg(folder.join("pid"))
+        .arg("udp:162");
+    let process = host.start(command, "snmptrapd");
+    wait::until(SEEN, "snmptrapd to listen", || process.log().contains("NET-SNMP version"));
+    process
+}
+
+/// Gives each user its passphrases; snmptrapd on a host of the lab knows them too.
+fn with_passphrases(managed: &Managed) -> Arc<Process> {
+    for [user, _, _, privacy, _] in TRAP_USERS {
+        let set = |purpose: &str, passphrase: &str| {
+            managed.command_with(&format!("snmp passphrase {user} {purpose}"), passphrase).expect_ok();
+        };
+        set("authentication", &format!("authentic!{user}"));
+        if privacy != "none" {
+            set("privacy", &format!("privacy?{user}"));
+        }
+    }
+    let engine = || managed.snmp()["engine_id"].as_str().filter(|id| !id.is_empty()).map(str::to_owned);
+    let (engine, _) = wait::until_some(SEEN, "the engine of version 3", engine);
+    snmptrapd(managed, &engine)
+}
+
+#[test]
+fn managers_are_told_in_version_3_with_every_algorithm() {
+    let lab = Lab::single_arm();
+    let client = lab.client().address();
+    let trap = |[name, ..]: &[&str; 5]| {
+        format!(
+            "[[snmp.trap]]\nlabel = \"{name}\"\naddress = \"{client}\"\nversion = \"v3\"\nuser = \"{name}\"\n"
+        )
+    };
+    let traps: String = TRAP_USERS.iter().map(trap).collect();
+    let quiet = "\n[alerts]\nhold_down_seconds = 3600\n[snmp]\n";
+    lab.lbd().start(&Config::datalink().followed_by(quiet).followed_by(&trap_users()).followed_by(&traps));
+    let managed = Managed { lab };
+    let snmptrapd = with_passphrases(&managed);
+    managed.command_with("snmp test", "").expect_ok();
+    let told = || snmptrapd.log().matches("This is a test of the alerts").count();
+    wait::until(SEEN, format!("a trap of each user; snmptrapd: {}", snmptrapd.log()), || {
+        told() == TRAP_USERS.len()
+    });
+}
+
+#[test]
+fn managers_are_told_of_alerts_by_traps_and_informs_of_every_version() {
+    let lab = Lab::single_arm();
+    let client = lab.client().address();
+    let ways = [
+        ("V1", "v1", ""),
+        ("V2C", "v2c", ""),
+        ("INFORM", "v2c", "inform = true\n"),
+        ("V3", "v3", "user = \"nms\"\n"),
+        ("INFORM3", "v3", "user = \"nms\"\ninform = true\n"),
+        ("DES3", "v3", "user = \"old\"\n"),
+    ];
+    let trap = |(label, version, more): &(&str, &str, &str)| {
+        format!("[[snmp.trap]]\nlabel = \"{label}\"\naddress = \"{client}\"\nversion = \"{version}\"\n{more}")
+    };
+    let dead = format!(
+        "[[snmp.trap]]\nlabel = \"DEAD\"\naddress = \"{}\"\ninform = true\n",
+        lab.server("NODE2").address()
+    );
+    let traps: String = ways.iter().map(trap).collect();
+    // Nothing but the test is to be told.
+    let quiet = "[alerts]\nhold_down_seconds = 3600\n";
+    let config = Config::datalink()
+        .followed_by("\n")
+        .followed_by(quiet)
+        .followed_by("\n[snmp]\n")
+        .followed_by(&trap_users())
+        .followed_by(&traps)
+        .followed_by(&dead);
+    lab.lbd().start(&config);
+    let managed = Managed { lab };
+    managed.command_with("snmp community", COMMUNITY).expect_ok();
+    let snmptrapd = with_passphrases(&managed);
+    managed.command_with("snmp test", "").expect_ok();
+    let told = || snmptrapd.log().matches("This is a test of the alerts").count();
+    wait::until(SEEN, "each trap and inform", || told() == ways.len());
+    let of = |label: &str| {
+        let all = managed.snmp()["traps"].as_array().cloned().unwrap_or_default();
+        all.into_iter().find(|trap| trap["label"] == label).unwrap_or_default()
+    };
+    wait::until(SEEN, "what came of it to be told", || {
+        ways.iter().all(|(label, ..)| of(label)["sent"] == 1) && of("DEAD")["failed"] == 1
+    });
+    assert!(of("DEAD")["last_error"].is_string() && of("INFORM")["last_error"].is_null());
+    let log = snmptrapd.log();
+    assert!(log.contains("8072.9999.9999.6694.0.3") || log.contains("Enterprise Specific Trap (3)"), "{log}");
+    assert_eq!(managed.snmp()["configured"], false, "nobody is answered because somebody is told");
+    // One is under way to nobody, one waits behind it; neither a passphrase nor another address makes that one go.
+    for _ in 0..2 {
+        managed.command_with("snmp test", "").expect_ok();
+    }
+    managed.command_with("snmp passphrase nms privacy", "privacy?nms").expect_ok();
+    let nobody = format!("{}\"\ninform", managed.lab.server("NODE2").address());
+    let config = config.replacing(&nobody, &format!("{client}\"\ninform"));
+    managed.lab.lbd().put(&config).expect(200);
+    wait::until(SEEN, "what waited for the dead one", || of("DEAD")["sent"] == 1);
+}
+
+#[test]
+fn mutated_datagrams_neither_end_nor_grow_it() {
+    let user = "[[snmp.user]]\nname = \"nms\"\n";
+    let managed = Managed::start(&Config::datalink().followed_by(ALL_VERSIONS).followed_by(user));
+    managed.command_with("snmp passphrase nms authentication", "authentic!nms").expect_ok();
+    managed.command_with("snmp passphrase nms privacy", "privacy?nms").expect_ok();
+    let client = managed.lab.client();
+    let (peer, file) = (lab::tcp::peer_program(), client.new_path("session.txt"));
+    let mut recorder = client.command(&peer);
+    recorder.args(["snmp-record", "1161", &format!("{MANAGEMENT}:161")]).arg(&file);
+    let recorder = client.start(recorder, "recorder");
+    wait::until(SEEN, "the recorder", || file.exists());
+    let version3 = "-v 3 -u nms -l authPriv -a SHA-256 -A authentic!nms -x AES -X privacy?nms";
+    for (program, how, names) in [
+        ("snmpget", "-v 2c", ".1.3.6.1.2.1.1.5.0 .1.3.6.1.2.1.1.3.0"),
+        ("snmpgetnext", "-v 1", ".1.3.6.1.2.1.1"),
+        ("snmpbulkwalk", "-v 2c", ".1.3.6.1.4.1.8225.4711"),
+        ("snmpset", "-v 2c", ".1.3.6.1.2.1.1.5.0 s other"),
+        ("snmpbulkwalk", version3, ".1.3.6.1.2.1.2"),
+    ] {
+        client.run(format!(
+            "{program} -m : -On {how} -c {COMMUNITY} {PATIENT} {}:1161 {names}",
+            client.address()
+        ));
+    }
+    recorder.kill();
+    let recorded = std::fs::read_to_string(&file).expect("a recorded session");
+    assert!(recorded.lines().count() > 10, "{recorded}");
+    let (rounds, seed) = (lab::random::rounds(1_000, 100_000), lab::random::seed("mutated datagrams"));
+    let send = |count: u64, seed: u64| {
+        let line = format!("{peer} snmp-mutations {MANAGEMENT}:161 {} {count} {seed}", file.display());
+        let mut words = line.split(' ');
+        let mut command = client.command(words.next().expect("a program"));
+        command.args(words);
+        let sending = client.start(command, "mutations");
+        let status = sending.wait_exit(Duration::from_secs(30 + count / 100));
+        assert!(status.success(), "{}", sending.log());
+    };
+    // What lbd takes for the first managers it keeps.
+    send(rounds / 5, seed);
+    let (process, before) = (managed.lab.lbd().process(), resident(managed.lab.lbd().process().pid()));
+    send(rounds, seed.wrapping_add(1));
+    let grown = resident(process.pid()).saturating_sub(before);
+    assert!(grown < 8_000, "{grown} kB more after {rounds} datagrams");
+    assert!(!process.log().contains("panicked"), "{}", process.log());
+    assert!(managed.walk(".1.3.6.1.2.1.1").contains("Evenkeel"));
+    wait::until(SEEN, "what came to be counted", || {
+        managed.counter("malformed") > 0 && managed.counter("wrong_community") > 0
+    });
+}
+
+/// `VmRSS` in kB.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a live process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+#[test]
+fn the_module_of_our_own_has_no_mistakes_and_the_appliance_gives_it_out() {
+    let lab = Lab::single_arm();
+    lab.lbd().start(&Config::datalink());
+    let module = lab.lbd().request("GET", "/local/snmp/EVENKEEL-MIB.txt", None).expect(200).text;
+    let folder = lab.client().new_folder("mibs");
+    let file = folder.join("EVENKEEL-MIB");
+    std::fs::write(&file, &module).expect("lab folder");
+    let standard = lab::peers::root().join("tests/peers/mibs");
+    let lint = format!("env SMIPATH={} smilint -l 6 -s {}", standard.display(), file.display());
+    let checked = lab.client().run(lint);
+    assert!(checked.is_ok() && checked.stdout.is_empty() && checked.stderr.is_empty(), "{checked:?}");
 }

@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod content;
+pub mod reset;
 pub mod table;
 
 use crate::account::Account;

@@ -11,6 +11,7 @@ use alias::{Aliases, canonical};
 use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
 use std::collections::BTreeSet;
+use std::ffi::CStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use table::{Dependencies, name_of};
@@ -126,13 +127,22 @@ fn aliases_below(folder: &Path) -> BTreeSet<String> {
 /// True if it was loaded now, false if it was there. Its file is a plain `.ko`: the kernel unpacks nothing.
 fn insert(path: &Path) -> Result<bool, String> {
     let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let parameters = if is_adapter(&path.to_string_lossy()) { c"" } else { c"async_probe" };
-    match finit_module(&file, parameters, ModuleInitFlags::empty()) {
+    match finit_module(&file, parameters(&path.to_string_lossy()), ModuleInitFlags::empty()) {
         Ok(()) => Ok(true),
         Err(Errno::EEXIST) => Ok(false),
         // Two modules can drive a device that only one of them finds.
         Err(Errno::ENODEV) => Ok(false),
         Err(error) => Err(format!("{}: {error}", path.display())),
+    }
+}
+
+/// What a module is told.
+fn parameters(path: &str) -> &'static CStr {
+    match path {
+        // Else it makes a bond0 of its own, in the way of the one for which it is loaded.
+        _ if name_of(path).as_deref() == Some("bonding") => c"max_bonds=0",
+        _ if is_adapter(path) => c"",
+        _ => c"async_probe",
     }
 }
 

@@ -15,11 +15,13 @@ use tokio::time::Instant;
 
 use super::episode::Rhythm;
 use super::policy::{Effect, Memory, Policy, Settings};
-use super::topic::{Bulletin, Severity, Topic, Trouble};
+use super::topic::{Bulletin, Kind, Notice, Severity, Topic, Trouble};
 use super::{mailing, sightings, words};
 use crate::config::Alerting;
+use crate::disk_writer::DiskWriter;
 use crate::engine::Now;
 use crate::mail::Post;
+use crate::snmp::Snmp;
 use crate::web::Published;
 
 /// Incidents and wishes that may wait.
@@ -37,7 +39,7 @@ pub struct Alarm {
 #[derive(Debug)]
 enum Wish {
     Happened(Topic, Trouble),
-    Test { service: Option<String>, by: String, done: oneshot::Sender<Vec<String>> },
+    Now { topic: Topic, trouble: Trouble, done: oneshot::Sender<Vec<String>> },
 }
 
 /// What the task of the desk begins with.
@@ -65,8 +67,14 @@ impl Alarm {
     /// Tells all channels that somebody tries the way, as if it were about this service. Returns the names of the mails
     /// that are under way; none where nobody is to get any.
     pub async fn test(&self, service: Option<String>, by: String) -> Vec<String> {
+        self.happened_now(Topic::Test { service }, trial(&by)).await
+    }
+
+    /// Tells all channels of something that happened: at once, alone, and however often it did before. Returns the names
+    /// of the mails that are under way.
+    pub async fn happened_now(&self, topic: Topic, trouble: Trouble) -> Vec<String> {
         let (done, is_done) = oneshot::channel();
-        let sent = self.wishes.send(Wish::Test { service, by, done }).await;
+        let sent = self.wishes.send(Wish::Now { topic, trouble, done }).await;
         if sent.is_ok() { is_done.await.unwrap_or_default() } else { Vec::new() }
     }
 }
@@ -76,14 +84,17 @@ impl Alarm {
 pub struct Channels {
     /// Mail.
     pub post: Post,
+    /// Traps: handed on, and then as safe as a datagram is.
+    pub snmp: Snmp,
 }
 
 impl Channels {
     /// Returns once every channel has it safely. Returns the names of the mails.
     async fn take(&self, bulletin: &Bulletin, picture: &Published) -> Vec<String> {
         for notice in &bulletin.notices {
-            tracing::warn!(target: "lbd::alert", why = %notice.trouble.why, "{}", words::line(notice));
+            log(notice);
         }
+        self.snmp.tell(bulletin);
         let management = &picture.document.management;
         let port = management.https_port.unwrap_or(9443);
         let url = format!("https://{}:{port}/", management.address);
@@ -93,6 +104,18 @@ impl Channels {
             self.post.take(letters).await;
         }
         names
+    }
+}
+
+/// As grave as it is: who forwards errors alone hears of a service without servers, and of no recovery.
+fn log(notice: &Notice) {
+    let (why, line) = (&notice.trouble.why, words::line(notice));
+    match (notice.kind, notice.trouble.severity) {
+        (Kind::Ended | Kind::Withdrawn, _) | (_, Severity::Information) => {
+            tracing::info!(target: "lbd::alert", %why, "{line}");
+        }
+        (_, Severity::Warning) => tracing::warn!(target: "lbd::alert", %why, "{line}"),
+        (_, Severity::Critical) => tracing::error!(target: "lbd::alert", %why, "{line}"),
     }
 }
 
@@ -114,7 +137,13 @@ pub async fn serve(desk: Desk, mut pictures: watch::Receiver<Arc<Published>>, ch
     let memory = tokio::task::spawn_blocking(move || read(&reading)).await.unwrap_or_default();
     let first = pictures.borrow_and_update().clone();
     let (mut policy, effects) = Policy::new(settings(&first.alerting), memory, now());
-    let mut clerk = Clerk { file, channels, picture: first };
+    let keeping =
+        DiskWriter::start("alerts", |_, newest| newest, move |memory: Memory| write(&file, &memory));
+    let disk = match keeping {
+        Ok(disk) => disk,
+        Err(error) => return format!("starting the thread that keeps what was told: {error}"),
+    };
+    let mut clerk = Clerk { disk, channels, picture: first };
     clerk.perform(&mut policy, effects).await;
     let mut is_first = true;
     loop {
@@ -134,8 +163,8 @@ pub async fn serve(desk: Desk, mut pictures: watch::Receiver<Arc<Published>>, ch
             () = sleep_until(due) => policy.advance(now()),
             wish = wishes.recv() => match wish {
                 Some(Wish::Happened(topic, trouble)) => policy.happened(topic, trouble, now()),
-                Some(Wish::Test { service, by, done }) => {
-                    let (number, effects) = policy.test(Topic::Test { service }, trial(&by), now());
+                Some(Wish::Now { topic, trouble, done }) => {
+                    let (number, effects) = policy.happened_now(topic, trouble, now());
                     let names = clerk.perform(&mut policy, effects).await;
                     // Whoever asked may have gone.
                     let _ = done.send(names.into_iter().filter(|(of, _)| *of == number).flat_map(|(_, names)| names).collect());
@@ -169,7 +198,7 @@ fn trial(by: &str) -> Trouble {
 }
 
 struct Clerk {
-    file: PathBuf,
+    disk: DiskWriter<Memory>,
     channels: Channels,
     picture: Arc<Published>,
 }
@@ -200,11 +229,9 @@ impl Clerk {
         names
     }
 
-    /// A disk that takes nothing costs the memory over a restart, not the alerts.
+    /// A disk that takes nothing, or hangs, costs the memory over a restart, not the alerts.
     async fn keep(&self, memory: Memory) {
-        let file = self.file.clone();
-        let written = tokio::task::spawn_blocking(move || write(&file, &memory)).await;
-        if let Err(error) = written.map_err(io::Error::other).flatten() {
+        if let Err(error) = self.disk.write(memory).await {
             tracing::warn!(%error, "the disk does not keep what was told; after a restart it may be told again");
         }
     }

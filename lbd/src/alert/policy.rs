@@ -160,8 +160,8 @@ impl Policy {
         self.advance(now)
     }
 
-    /// Tells at once, and alone, that somebody tries the way of the alerts. Returns the number of the bulletin too.
-    pub fn test(&mut self, topic: Topic, trouble: Trouble, now: Now) -> (u64, Vec<Effect>) {
+    /// Tells of something that happened at once, alone, and however often. Returns the number of the bulletin too.
+    pub fn happened_now(&mut self, topic: Topic, trouble: Trouble, now: Now) -> (u64, Vec<Effect>) {
         let at = At::from(now);
         let notice = Episode::begin(trouble, at).notice(&topic, Kind::Happened, at);
         let bulletin = self.publish(vec![notice], at);

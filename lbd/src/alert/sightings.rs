@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::topic::{Absence, Place, Severity, Topic, Trouble};
-use crate::view::{Condition, ConditionKind, ServerState, ServerView, ServiceState, ServiceView, View};
+use crate::view::{
+    ClockState, Condition, ConditionKind, ServerState, ServerView, ServiceState, ServiceView, View,
+};
 
 /// Everything that is in trouble.
 pub fn troubles(view: &View) -> BTreeMap<Topic, Trouble> {
@@ -36,7 +38,8 @@ pub fn absence(view: &View, topic: &Topic) -> Absence {
     let label = topic.service();
     let service = view.virtual_services.iter().find(|service| Some(service.label.as_str()) == label);
     match (topic, service) {
-        // Problems of the appliance itself are either told or not there.
+        (Topic::Clock, _) => clock_absence(view.clock.state),
+        // Other problems of the appliance itself are either told or not there.
         (_, None) if label.is_none() => Absence::Well(String::new()),
         (_, None) => removed(),
         (Topic::Server { server, .. } | Topic::SnatPorts { server, .. }, Some(service)) => {
@@ -50,6 +53,15 @@ pub fn absence(view: &View, topic: &Topic) -> Absence {
             ServiceState::Checking => Absence::Unknown,
             _ => Absence::Well(carried(service)),
         },
+    }
+}
+
+/// Servers that are being asked again say nothing yet, and with none there is nothing to be synchronised with.
+fn clock_absence(state: ClockState) -> Absence {
+    match state {
+        ClockState::Synchronised | ClockState::Measured => Absence::Well(String::new()),
+        ClockState::Starting | ClockState::Unsynchronised => Absence::Unknown,
+        ClockState::Free => Absence::Withdrawn("no NTP server is configured".into()),
     }
 }
 
@@ -197,7 +209,7 @@ fn join(address: IpAddr, ports: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::time::Duration;
 
     use jiff::Timestamp;
@@ -211,7 +223,7 @@ mod tests {
     const EXAMPLE: &str = include_str!("../../../examples/datalink.toml");
 
     /// The example, whose first service has two servers; everything is up.
-    fn view() -> View {
+    pub(crate) fn view() -> View {
         let start = Start {
             config: validate(Document::parse(EXAMPLE, Format::Toml).unwrap()).unwrap(),
             version: 1,
@@ -294,6 +306,14 @@ mod tests {
         let words = [name.as_str(), &state, &over, &why];
         let clock = "The clock of the appliance";
         assert_eq!(words, [clock, "is not synchronised", "is synchronised again", "The clock is 1 h slow"]);
+        view.conditions.clear();
+        let mut after = |state| {
+            view.clock.state = state;
+            absence(&view, &Topic::Clock)
+        };
+        assert_eq!(after(ClockState::Starting), Absence::Unknown, "after a restart of lbd, say");
+        assert_eq!(after(ClockState::Synchronised), Absence::Well(String::new()));
+        assert!(matches!(after(ClockState::Free), Absence::Withdrawn(_)));
     }
 
     #[test]

@@ -304,7 +304,8 @@ fn incidents_are_told_once_and_their_repetitions_counted() {
 #[test]
 fn a_test_is_told_at_once() {
     let mut world = World::new(None);
-    let (number, effects) = world.policy.test(Topic::Test { service: None }, trouble(), world.clock());
+    let (number, effects) =
+        world.policy.happened_now(Topic::Test { service: None }, trouble(), world.clock());
     world.perform(effects);
     assert_eq!((world.told[0].0, world.told[0].1.number), (0, number));
 }

@@ -61,6 +61,8 @@ pub enum Topic {
     Update,
     /// Somebody was locked out after wrong passwords.
     LockOut,
+    /// Somebody recovers or resets the appliance at its own terminals.
+    Recovery,
     /// Somebody tries the way of the alerts.
     Test {
         /// As if it were about this service; the global addresses where it is none.

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, HeaderValue, IF_MATCH};
+use hyper::header::{
+    AUTHORIZATION, CONTENT_TYPE, COOKIE, ETAG, HOST, HeaderName, HeaderValue, IF_MATCH, RETRY_AFTER,
+    SET_COOKIE,
+};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -22,6 +25,8 @@ use crate::config::Problem;
 
 /// A change waits for the kernel and the disk.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// For an update over a slow line.
+const PATIENCE: Duration = Duration::from_secs(900);
 /// For the connection itself, over whatever is between.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The status of 2,000 services of 10 servers has about 15 MB.
@@ -32,9 +37,11 @@ const LARGEST_ANSWER: usize = 64 << 20;
 pub(super) struct Call {
     method: Method,
     path: String,
-    body: String,
+    body: Bytes,
     kind: Option<&'static str>,
+    timeout: Duration,
     if_match: Option<String>,
+    cookie: Option<String>,
 }
 
 /// What came back.
@@ -44,6 +51,10 @@ pub(super) struct Answer {
     pub(super) text: String,
     /// The version of the configuration that it shows.
     pub(super) tag: Option<String>,
+    /// The cookie of a session that it opened.
+    pub(super) cookie: Option<String>,
+    /// Seconds after which it may be asked again.
+    pub(super) retry_after: Option<u64>,
 }
 
 impl Answer {
@@ -55,17 +66,27 @@ impl Answer {
 
 impl Call {
     pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), body: String::new(), kind: None, if_match: None }
+        let (kind, if_match, cookie) = (None, None, None);
+        Self { method, path: path.into(), body: Bytes::new(), kind, timeout: TIMEOUT, if_match, cookie }
     }
 
     pub(super) fn json(self, body: &impl serde::Serialize) -> Self {
         // Plain values with text keys: there is always a JSON text of them.
-        let body = serde_json::to_string(body).unwrap_or_default();
+        let body = serde_json::to_string(body).unwrap_or_default().into();
         Self { body, kind: Some("application/json"), ..self }
     }
 
     pub(super) fn toml(self, body: String) -> Self {
-        Self { body, kind: Some("application/toml"), ..self }
+        Self { body: body.into(), kind: Some("application/toml"), ..self }
+    }
+
+    pub(super) fn bytes(self, body: Vec<u8>) -> Self {
+        Self { body: body.into(), kind: Some("application/octet-stream"), ..self }
+    }
+
+    /// What is sent, or done, may take its time.
+    pub(super) fn patiently(self) -> Self {
+        Self { timeout: PATIENCE, ..self }
     }
 
     /// Only if the configuration is still the one that an answer had shown.
@@ -73,20 +94,31 @@ impl Call {
         Self { if_match: tag, ..self }
     }
 
+    /// As who has this session.
+    pub(super) fn with_session(self, cookie: Option<&str>) -> Self {
+        Self { cookie: cookie.map(str::to_owned), ..self }
+    }
+
     pub(super) fn send(self, way: &Way) -> Result<Answer, CommandError> {
+        let (status, answer) = self.exchange(way)?;
+        if status.is_success() { Ok(answer) } else { Err(refusal(status, &answer.text).into()) }
+    }
+
+    /// The same, where a refusal is an answer too.
+    pub(super) fn exchange(self, way: &Way) -> Result<(StatusCode, Answer), CommandError> {
         let destination = way.destination()?;
+        let timeout = self.timeout;
         let request = self.request(&destination)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
-        let exchange = async { tokio::time::timeout(TIMEOUT, exchange(&destination, request)).await };
+        let exchange = async { tokio::time::timeout(timeout, exchange(&destination, request)).await };
         let late = |_| {
             CommandError::unreached(format!(
                 "lbd did not answer within {} s; try again, and look at its log if it stays so",
-                TIMEOUT.as_secs()
+                timeout.as_secs()
             ))
         };
-        let (status, answer) = runtime.block_on(exchange).map_err(late)??;
-        if status.is_success() { Ok(answer) } else { Err(refusal(status, &answer.text).into()) }
+        runtime.block_on(exchange).map_err(late)?
     }
 
     fn request(self, destination: &Destination<'_>) -> Result<Request<Full<Bytes>>, String> {
@@ -104,6 +136,9 @@ impl Call {
         }
         if let Some(tag) = self.if_match {
             request = request.header(IF_MATCH, tag);
+        }
+        if let Some(cookie) = self.cookie {
+            request = request.header(COOKIE, cookie);
         }
         request.body(Full::from(self.body)).map_err(|error| error.to_string())
     }
@@ -170,12 +205,17 @@ async fn talk(
     tokio::spawn(connection);
     let answer = sender.send_request(request).await.map_err(talking)?;
     let status = answer.status();
-    let tag = answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+    let header = |name: HeaderName| {
+        answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    };
+    let (tag, set_cookie, retry_after) = (header(ETAG), header(SET_COOKIE), header(RETRY_AFTER));
+    let cookie = set_cookie.and_then(|cookie| cookie.split(';').next().map(str::to_owned));
+    let retry_after = retry_after.and_then(|seconds| seconds.parse().ok());
     let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await;
     let body = body
         .map_err(|error| format!("lbd's answer broke off: {error}; see whether it was done, then try again"))?
         .to_bytes();
-    Ok((status, Answer { text: String::from_utf8_lossy(&body).into_owned(), tag }))
+    Ok((status, Answer { text: String::from_utf8_lossy(&body).into_owned(), tag, cookie, retry_after }))
 }
 
 #[derive(Deserialize)]
@@ -189,7 +229,7 @@ struct ProblemDocument {
 }
 
 /// A line for what happened, and one for each field and each change of others.
-fn refusal(status: StatusCode, body: &str) -> String {
+pub(super) fn refusal(status: StatusCode, body: &str) -> String {
     match serde_json::from_str::<ProblemDocument>(body) {
         Ok(problem) => {
             let fields = problem.problems.iter().map(|problem| format!("\n  {problem}"));

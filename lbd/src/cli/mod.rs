@@ -1,17 +1,24 @@
 //! The command line: the verbs of the API, over the socket on the same machine or over HTTPS with a token.
 
+mod backup;
 mod certificate;
 mod check;
 mod client;
 mod config;
 mod connections;
+mod console;
 mod failure;
+mod first_process;
+mod guest_services;
 mod log;
 mod mail;
+mod network;
 mod people;
 mod persistence;
 mod print;
 mod probe;
+mod report;
+mod security;
 mod server;
 mod service;
 mod settings;
@@ -19,7 +26,9 @@ mod snmp;
 mod status;
 mod syslog;
 mod time;
+mod tool;
 mod trust;
+mod update;
 mod way;
 
 use std::path::{Path, PathBuf};
@@ -73,6 +82,10 @@ enum Verb {
     Check(check::Check),
     /// The configuration as a whole: show, diff, history, back, confirm, revert, apply
     Config(config::Config),
+    /// Write everything that makes this appliance into one file
+    Backup(backup::Backup),
+    /// Show what a backup would change, and restore it
+    Restore(backup::Restore),
     /// Users: list, add, edit, remove
     User(people::User),
     /// API tokens: list, create, revoke
@@ -81,10 +94,16 @@ enum Verb {
     Audit(people::Audit),
     /// What lbd, init and the kernel have to say
     Log(log::Log),
+    /// How available services and servers were: availability
+    Report(report::Report),
     /// Syslog servers that get the log: list, add, edit, remove
     Syslog(syslog::Syslog),
-    /// The SNMP agent: status, community, passphrase, restart
+    /// The SNMP agent and traps: status, community, passphrase, restart, test
     Snmp(snmp::Snmp),
+    /// Who may manage the appliance: show, open, set
+    Security(security::Security),
+    /// Where the appliance's own services answer: show, set, restart
+    Socket(security::Socket),
     /// The certificate of the WebUI: show, set, confirm, revert
     Certificate(certificate::Certificate),
     /// Alerts: test
@@ -97,8 +116,19 @@ enum Verb {
     Persistence(persistence::Persistence),
     /// Make a health check by hand and show each of its steps
     Probe(probe::Probe),
+    /// Look for a fault in the network: ping, connect, dns, neighbours
+    Tool(tool::ToolCommand),
+    /// The interfaces: link, addresses, speed
+    Network(network::Network),
     /// The clock: status, synchronise, set
     Time(time::Time),
+    /// Software updates: status, install, restart, rollback
+    Update(update::Update),
+    /// Log-in, wizard and menu at this terminal, as on the appliance's console
+    Console(console::Console),
+    /// Serves vSphere: addresses, heartbeat, "Shut Down Guest"
+    #[command(hide = true)]
+    GuestServices(guest_services::GuestServices),
     /// Becomes the time daemon
     #[command(name = clock::daemon::SUBCOMMAND, hide = true)]
     TimeDaemon {
@@ -207,19 +237,29 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
         Verb::Server(server) => server::carry_out(&server)?,
         Verb::Check(check) => check::carry_out(&check)?,
         Verb::Config(config) => config::carry_out(&config)?,
+        Verb::Backup(backup) => backup::back_up(&backup)?,
+        Verb::Restore(restore) => backup::restore(&restore)?,
         Verb::User(user) => people::carry_out_user(&user)?,
         Verb::Token(token) => people::carry_out_token(&token)?,
         Verb::Audit(audit) => people::show_audit(&audit)?,
         Verb::Log(question) => log::show(&question)?,
+        Verb::Report(report) => report::show(&report)?,
         Verb::Syslog(syslog) => syslog::carry_out(&syslog)?,
         Verb::Snmp(snmp) => snmp::carry_out(&snmp)?,
+        Verb::Security(security) => security::carry_out(&security)?,
+        Verb::Socket(socket) => security::carry_out_socket(&socket)?,
         Verb::Certificate(certificate) => certificate::carry_out(&certificate)?,
         Verb::Alert(alert) => mail::carry_out_alert(&alert)?,
         Verb::Mail(mail) => mail::carry_out_mail(&mail)?,
         Verb::Probe(probe) => probe::carry_out(probe)?,
+        Verb::Tool(tool) => tool::carry_out(&tool)?,
         Verb::Connections(question) => connections::show(&question)?,
         Verb::Persistence(persistence) => persistence::carry_out(&persistence)?,
+        Verb::Network(network) => network::carry_out(&network)?,
         Verb::Time(time) => time::carry_out(&time)?,
+        Verb::Update(update) => update::carry_out(&update)?,
+        Verb::Console(console) => console::carry_out(console)?,
+        Verb::GuestServices(services) => guest_services::carry_out(services)?,
         // It reads its argument by itself.
         Verb::TimeDaemon { config: _ } => ntpd::daemon_main().map_err(|error| error.to_string())?,
         Verb::SetClock { time } => clock::setting::set_here(time)?,

@@ -8,7 +8,7 @@ use super::client::Call;
 use super::failure::CommandError;
 use super::people;
 use super::print::{Common, encoded, table};
-use crate::view::{SnmpUserView, SnmpView};
+use crate::view::{SnmpTrapView, SnmpUserView, SnmpView};
 
 const PATH: &str = "/api/v1/snmp";
 
@@ -46,6 +46,8 @@ enum Verb {
     },
     /// Start the agent anew
     Restart,
+    /// Send a test alert to everybody who is told of alerts, by mail too
+    Test,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -84,6 +86,10 @@ pub(super) fn carry_out(Snmp { verb, common }: &Snmp) -> Result<(), CommandError
             Call::new(Method::PUT, path).json(&body).send(&common.way)?;
             println!("The passphrase is set.");
         }
+        Verb::Test => {
+            Call::new(Method::POST, "/api/v1/alerts/test").json(&json!({})).send(&common.way)?;
+            println!("A test alert is under way; lbd snmp status and lbd mail queue tell what came of it.");
+        }
         Verb::Restart => {
             Call::new(Method::POST, format!("{PATH}/restart")).send(&common.way)?;
             println!("The agent is started anew.");
@@ -94,7 +100,7 @@ pub(super) fn carry_out(Snmp { verb, common }: &Snmp) -> Result<(), CommandError
 
 fn status(snmp: &SnmpView) -> String {
     let mut text = match (snmp.configured, snmp.listening) {
-        (false, _) => return "SNMP is off: the configuration has no enabled = true in [snmp].\n".to_owned(),
+        (false, _) => "Managers are not answered: [snmp] does not say enabled = true.\n".to_owned(),
         (true, true) => format!("SNMP answers at {}, UDP.\n", snmp.place),
         (true, false) => format!("SNMP does not answer at {}.\n", snmp.place),
     };
@@ -106,6 +112,10 @@ fn status(snmp: &SnmpView) -> String {
     if !snmp.users.is_empty() {
         let rows: Vec<_> = snmp.users.iter().map(user).collect();
         text += &table(["USER", "AUTHENTICATION", "PRIVACY"], &rows);
+    }
+    if !snmp.traps.is_empty() {
+        let rows: Vec<_> = snmp.traps.iter().map(trap).collect();
+        text += &table(["TRAPS TO", "PLACE", "BY", "SENT", "NOT SENT", "LAST ERROR"], &rows);
     }
     let rows: Vec<_> = snmp.counters.told().map(|(what, count)| [what.to_owned(), count.to_string()]).into();
     text + &table(["DATAGRAMS", "SINCE THE START"], &rows)
@@ -119,4 +129,16 @@ fn user(user: &SnmpUserView) -> [String; 3] {
     };
     let authentication = told(&user.authentication, user.authentication_set);
     [user.name.clone(), authentication, told(&user.privacy, user.privacy_set)]
+}
+
+fn trap(trap: &SnmpTrapView) -> [String; 6] {
+    let what = if trap.inform { "informs" } else { "traps" };
+    [
+        trap.label.clone(),
+        trap.place.clone(),
+        format!("{what}, {}", trap.version),
+        trap.sent.to_string(),
+        (trap.failed + trap.lost).to_string(),
+        trap.last_error.clone().unwrap_or_default(),
+    ]
 }

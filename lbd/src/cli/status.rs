@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use jiff::Timestamp;
 
-use crate::view::{FallbackServerView, ServerState, ServerView, ServiceState, TrafficView, View};
+use crate::console::facts::service_word;
+use crate::view::{FallbackServerView, ServerState, ServerView, TrafficView, View};
 use crate::web::pages::ago;
 
 /// One paragraph a service, one line a server.
@@ -21,6 +22,10 @@ pub fn text(view: &View, now: Timestamp) -> String {
         view.configuration_version,
         ago(view.started, now)
     );
+    if let Some(services) = &view.guest_services {
+        let since = ago(services.since, now);
+        let _ = writeln!(text, "VMware guest services: {} (for {since})", services.reason);
+    }
     for problem in &view.problems {
         let _ = writeln!(text, "! {problem}");
     }
@@ -103,16 +108,6 @@ fn traffic_words(traffic: &TrafficView) -> String {
         rate(traffic.bytes_in_per_second, 0),
         rate(traffic.bytes_out_per_second, 0)
     )
-}
-
-fn service_word(state: ServiceState) -> &'static str {
-    match state {
-        ServiceState::Up => "UP",
-        ServiceState::Checking => "CHECKING",
-        ServiceState::Degraded => "DEGRADED",
-        ServiceState::Down => "DOWN",
-        ServiceState::Off => "off",
-    }
 }
 
 fn server_word(state: ServerState) -> &'static str {

@@ -67,6 +67,11 @@ pub(super) struct Https {
 }
 
 impl Way {
+    /// Over this socket.
+    pub(super) fn on_socket(control_socket: PathBuf) -> Self {
+        Self { control_socket, url: None, token_file: None, fingerprint: None, ca: None }
+    }
+
     /// Reads what the options name. The error is for people.
     pub(super) fn destination(&self) -> Result<Destination<'_>, String> {
         let (Some(url), Some(file)) = (&self.url, &self.token_file) else {

@@ -45,7 +45,9 @@ struct Place {
 
 impl Place {
     fn below(&self, key: &str) -> Self {
-        let (name, unit) = key.strip_suffix("_seconds").map_or((key, ""), |name| (name, " s"));
+        let units = [("_seconds", " s"), ("_milliseconds", " ms")];
+        let named = units.into_iter().find_map(|(suffix, unit)| Some((key.strip_suffix(suffix)?, unit)));
+        let (name, unit) = named.unwrap_or((key, ""));
         let name = name.replace('_', " ");
         let field = if self.field.is_empty() { name } else { format!("{} {name}", self.field) };
         Self { field, unit, ..self.clone() }
@@ -187,9 +189,9 @@ fn labelled(list: &[Value]) -> Option<Vec<&str>> {
     sorted.windows(2).all(|pair| pair[0] != pair[1]).then_some(labels)
 }
 
-/// What an entry is called by; a pin by its client.
+/// What an entry is called by; a pin by its client, a route by its destination.
 fn label(value: &Value) -> Option<&str> {
-    ["label", "name", "client"].into_iter().find_map(|key| value.get(key))?.as_str()
+    ["label", "name", "client", "destination"].into_iter().find_map(|key| value.get(key))?.as_str()
 }
 
 fn shown(value: &Value, unit: &str) -> String {

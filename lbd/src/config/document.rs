@@ -42,6 +42,9 @@ pub struct Document {
     /// See [`super::Layer4`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer4: Option<Layer4Document>,
+    /// See [`super::Security`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security: Option<SecurityDocument>,
     /// See [`super::SyslogServer`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub syslog_server: Vec<SyslogServerDocument>,
@@ -87,6 +90,39 @@ pub struct Layer4Document {
     /// is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snat_ports_warning_percent: Option<i64>,
+    /// TCP port on which lbd answers with the fallback page; 9081 where none is given. Clients never see it: the kernel
+    /// redirects them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_page_port: Option<i64>,
+}
+
+/// Who may manage the appliance, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecurityDocument {
+    /// `secure` (also where nothing is given): HTTPS only, and API tokens; or `custom`: as the settings below say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// In the mode `custom`: false: nobody gets in with an API token. Tokens count where nothing is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_tokens: Option<bool>,
+    /// In the mode `custom`: true: the WebUI answers over HTTP too, where everybody on the way reads passwords. It does not where
+    /// nothing is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<bool>,
+    /// TCP port of the WebUI over HTTP; 9080 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_port: Option<i64>,
+    /// Networks or addresses from which WebUI and API may be reached, at most 32; from everywhere where none is given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub web_sources: Vec<String>,
+}
+
+impl SecurityDocument {
+    /// Whether API tokens count, of a section that passed every rule.
+    pub fn takes_tokens(&self) -> bool {
+        self.api_tokens != Some(false)
+    }
 }
 
 /// A server that gets the log by syslog (RFC 5424).
@@ -211,6 +247,32 @@ pub struct SnmpDocument {
     /// Users of version 3, at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub user: Vec<SnmpUserDocument>,
+    /// Who is told of alerts by traps, at most 8; also while managers are not answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trap: Vec<SnmpTrapDocument>,
+}
+
+/// A manager that is told of alerts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SnmpTrapDocument {
+    /// Unique name.
+    pub label: String,
+    /// IPv4 or IPv6 address.
+    pub address: String,
+    /// UDP port; 162 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<i64>,
+    /// `v1`, `v2c` or `v3`; `v2c` where none is given. Versions 1 and 2c use the community of the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// With `v3`: one of the users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// True: informs, which the manager confirms and which are sent again until it does (not with `v1`). Traps where nothing
+    /// is given: nobody knows whether they arrive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inform: Option<bool>,
 }
 
 /// A user of SNMP version 3. The passphrases are set apart from the configuration.
@@ -244,6 +306,9 @@ pub struct NetworkDocument {
     /// IPv4 addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dns_servers: Vec<String>,
+    /// Domain in which names without a dot are looked up, for example `hospital.example`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search_domain: Option<String>,
     /// The earlier place of `ntp_servers` in `[time]`, to which they are moved when a document is read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(skip)]
@@ -251,6 +316,15 @@ pub struct NetworkDocument {
     /// The interfaces that lbd configures.
     #[serde(default)]
     pub interface: Vec<InterfaceDocument>,
+    /// Adapters that act as one, at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bond: Vec<BondDocument>,
+    /// VLANs (IEEE 802.1Q), at most 256.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vlan: Vec<VlanDocument>,
+    /// Static routes, at most 256.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub route: Vec<RouteDocument>,
 }
 
 /// Date and time of the appliance.
@@ -266,15 +340,69 @@ pub struct TimeDocument {
     pub ntp_servers: Vec<String>,
 }
 
-/// The addresses of an interface.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// An adapter, bond or VLAN with its addresses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InterfaceDocument {
-    /// Interface name.
+    /// Name of an adapter, of a bond or of a VLAN.
     pub name: String,
-    /// Address and prefix, for example `192.168.2.21/24`.
+    /// IPv4 and IPv6 addresses with prefix, for example `192.168.2.21/24`.
     #[serde(default)]
     pub addresses: Vec<String>,
+    /// Bytes of the largest packet: 68 to 9216, with IPv6 addresses at least 1280; 1500 where none is given. The members
+    /// of a bond have that of the bond.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<i64>,
+    /// IPv4 router of this interface: answers to what came to an address on this interface leave by it, whatever
+    /// `default_gateway` says, which must be given too. At most 15 interfaces have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+    /// The same for IPv6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_ipv6: Option<String>,
+}
+
+/// Adapters that act as one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BondDocument {
+    /// Unique name of at most 15 characters, for example `bond0`.
+    pub name: String,
+    /// `active-backup`, `802.3ad`, `balance-rr`, `balance-xor`, `broadcast`, `balance-tlb` or `balance-alb`.
+    pub mode: String,
+    /// Adapters, 1 to 8; each belongs to one bond, and has no addresses of its own.
+    pub members: Vec<String>,
+    /// Milliseconds between two looks at the members' links: 10 to 10000; 100 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub miimon_milliseconds: Option<i64>,
+    /// With `802.3ad`: how often the switch is asked to speak: `slow` (30 s; also where none is given) or `fast` (1 s).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacp_rate: Option<String>,
+}
+
+/// A VLAN (IEEE 802.1Q).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VlanDocument {
+    /// Unique name of at most 15 characters, for example `bond0.100`.
+    pub name: String,
+    /// The adapter or bond on which it lies.
+    pub link: String,
+    /// 1 to 4094; once on each link.
+    pub id: i64,
+}
+
+/// The way to a network that is not near.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RouteDocument {
+    /// IPv4 or IPv6 network, for example `10.0.0.0/8`; each once.
+    pub destination: String,
+    /// Router in a network of an interface.
+    pub gateway: String,
+    /// The interface to that router; found by its address where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
 }
 
 /// A named health check. Which fields a type takes is said in `validate/checks.rs`; a field that has no meaning

@@ -7,6 +7,8 @@ pub mod alerting;
 pub mod check_kind;
 pub mod difference;
 pub mod document;
+pub mod network;
+pub mod security;
 pub mod snmp;
 pub mod values;
 
@@ -15,15 +17,17 @@ mod validate;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use alerting::Alerting;
 pub use check_kind::{CheckKind, Tls};
 pub use document::{Document, Format};
+pub use network::NetworkSettings;
+pub use security::Security;
 pub use snmp::Snmp;
 pub(crate) use validate::{address_with_prefix, ipv4_address};
 pub use validate::{check_problems, validate};
@@ -45,11 +49,13 @@ pub struct Config {
     pub time: TimeSettings,
     /// What concerns all services.
     pub layer4: Layer4,
+    /// Who may manage the appliance, and how.
+    pub security: Security,
     /// Who gets the log; each label once.
     pub syslog_servers: Vec<SyslogServer>,
     /// Who is told of what, and how.
     pub alerting: Arc<Alerting>,
-    /// The SNMP agent; `None`: nobody is answered.
+    /// The SNMP agent and who is told by traps; `None`: nobody is answered nor told.
     pub snmp: Option<Snmp>,
     /// In the order of the document, which is the order of every view.
     pub services: Vec<VirtualService>,
@@ -66,21 +72,6 @@ pub struct Management {
     pub address: Ipv4Addr,
     /// TCP port of WebUI and API.
     pub https_port: u16,
-}
-
-/// The appliance's own network: what is not listed here, lbd leaves alone.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct NetworkSettings {
-    /// Name of the appliance; `None` leaves the kernel's.
-    pub host_name: Option<HostName>,
-    /// The way to everything that is not near.
-    pub default_gateway: Option<Ipv4Addr>,
-    /// The same for IPv6.
-    pub default_gateway_ipv6: Option<Ipv6Addr>,
-    /// In the order in which they are asked.
-    pub dns_servers: Vec<Ipv4Addr>,
-    /// The interfaces that lbd switches on and gives addresses to.
-    pub interfaces: BTreeMap<InterfaceName, BTreeSet<Network>>,
 }
 
 /// Date and time of the appliance.
@@ -117,6 +108,8 @@ pub struct Layer4 {
     pub fast_path: bool,
     /// So many of a hundred SNAT source ports towards a server in use are worth a warning: 10 to 100.
     pub snat_ports_warning_percent: u8,
+    /// Where lbd answers with the fallback page.
+    pub fallback_page_port: u16,
 }
 
 /// A server that gets the log by syslog (RFC 5424).

@@ -1,13 +1,17 @@
 //! The SNMP agent: who may ask what way.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
+use super::Label;
 use super::values::{Fault, quoted};
 use crate::network::topology::Network;
 
 /// Who may ask the SNMP agent, and how. Community and passphrases are no part of it: see [`crate::snmp::secret`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snmp {
+    /// Managers are answered.
+    pub enabled: bool,
     /// What it answers to: at least one.
     pub versions: BTreeSet<SnmpVersion>,
     /// UDP port on the management address.
@@ -20,6 +24,43 @@ pub struct Snmp {
     pub contact: String,
     /// Users of version 3; each name once.
     pub users: Vec<SnmpUser>,
+    /// Who is told of alerts; each label once.
+    pub traps: Vec<TrapDestination>,
+}
+
+/// A manager that is told of alerts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrapDestination {
+    /// Its name.
+    pub label: Label,
+    /// Where it listens.
+    pub place: SocketAddr,
+    /// As whom it is told.
+    pub way: TrapWay,
+    /// It confirms what it is told.
+    pub inform: bool,
+}
+
+/// As whom a manager is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrapWay {
+    /// With the community, in version 1.
+    V1,
+    /// The same in version 2c.
+    V2c,
+    /// As this user, in version 3.
+    V3(SnmpUser),
+}
+
+impl TrapWay {
+    /// For people.
+    pub fn version(&self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2c => "v2c",
+            Self::V3(_) => "v3",
+        }
+    }
 }
 
 /// Versions of SNMP.

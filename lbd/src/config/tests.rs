@@ -160,7 +160,11 @@ mod network {
     #[test]
     fn a_whole_section_is_understood() {
         let network = config(&format!("{GOOD}{NETWORK}")).unwrap().network.unwrap();
-        let addresses = network.interfaces.values().flatten().map(|n| (n.address.to_string(), n.prefix));
+        let addresses = network
+            .interfaces
+            .values()
+            .flat_map(|it| it.addresses.clone())
+            .map(|n| (n.address.to_string(), n.prefix));
         assert_eq!(addresses.collect::<Vec<_>>(), [("192.168.10.10".to_owned(), 24)]);
     }
 
@@ -201,6 +205,147 @@ mod network {
             let wrong = if right.ends_with('"') { format!("{wrong}\"") } else { wrong.to_owned() };
             let told = problem(&wrong, right);
             assert!(told.contains(expected), "{wrong}: {told}");
+        }
+    }
+
+    /// Two arms, with everything that there may be.
+    const LINKS: &str = r#"
+        [network]
+        default_gateway = "192.168.10.1"
+        search_domain = "hospital.example"
+        [[network.interface]]
+        name = "bond0"
+        addresses = ["192.168.10.10/24", "fd00::10/64"]
+        mtu = 9000
+        [[network.interface]]
+        name = "bond0.100"
+        addresses = ["172.16.1.10/24"]
+        gateway = "172.16.1.1"
+        [[network.bond]]
+        name = "bond0"
+        mode = "802.3ad"
+        members = ["eth0", "eth1"]
+        lacp_rate = "fast"
+        [[network.vlan]]
+        name = "bond0.100"
+        link = "bond0"
+        id = 100
+        [[network.route]]
+        destination = "10.0.0.0/8"
+        gateway = "192.168.10.9"
+        [[network.route]]
+        destination = "fd10::/32"
+        gateway = "fd00::1"
+        interface = "bond0"
+    "#;
+
+    fn managed_by_bond(network: &str) -> String {
+        GOOD.replace("interface = \"eth0\"", "interface = \"bond0\"") + network
+    }
+
+    #[test]
+    fn bonds_vlans_and_routes_are_understood() {
+        let config = config(&managed_by_bond(LINKS)).unwrap();
+        let network = config.network.unwrap();
+        let bond = network.bonds.values().next().unwrap();
+        assert_eq!((bond.members.len(), bond.miimon_milliseconds, bond.fast_lacp), (2, 100, true));
+        assert_eq!(network.vlans.values().next().map(|vlan| vlan.id), Some(100));
+        let routes: Vec<_> = network.routes.keys().map(ToString::to_string).collect();
+        assert_eq!(routes, ["10.0.0.0/8", "fd10::/32"]);
+        let document = (*config.document).clone();
+        assert_eq!(Document::parse(&document.to_toml(), Format::Toml).unwrap(), document);
+    }
+
+    #[test]
+    fn names_without_a_dot_are_in_the_search_domain() {
+        let text = LINKS.to_owned() + "[time]\nntp_servers = [\"ntp\", \"ntp.example\", \"10.1.2.3\"]\n";
+        let config = config(&managed_by_bond(&(text + "[mail]\nsmart_host = \"mail\"\n"))).unwrap();
+        let servers: Vec<_> = config.time.ntp_servers.iter().map(ToString::to_string).collect();
+        assert_eq!(servers, ["ntp.hospital.example", "ntp.example", "10.1.2.3"]);
+        let host = config.alerting.mail.smart_host.as_ref().map(ToString::to_string);
+        assert_eq!(host.as_deref(), Some("mail.hospital.example"));
+    }
+
+    #[test]
+    fn mistakes_of_links_and_routes_are_answered_with_their_remedy() {
+        let vlan = "name = \"bond0.100\"\n        link";
+        let route = "destination = \"10.0.0.0/8\"";
+        let bond = "name = \"bond0\"\n        mode";
+        let cases = [
+            ("mtu = 9000", "mtu = 67", "interface[0].mtu", "give 68 to 9216"),
+            ("mtu = 9000", "mtu = 9217", "interface[0].mtu", "give 68 to 9216"),
+            ("mtu = 9000", "mtu = 1279", "interface[0].mtu", "give 1280 to 9216"),
+            ("mtu = 9000", "mtu = 1400", "interface[1].mtu", "or bond0 at least 1500"),
+            ("\"172.16.1.10/24\"", "\"192.168.10.10/24\"", "interface[1].addresses[0]", "each address once"),
+            (
+                "gateway = \"172.16.1.1\"",
+                "gateway = \"172.16.2.1\"",
+                "interface[1].gateway",
+                "this interface",
+            ),
+            ("default_gateway = \"192.168.10.1\"", "", "interface[1].gateway", "write default_gateway in"),
+            ("gateway = \"172.16.1.1\"", "gateway = \"fd00::2\"", "interface[1].gateway", "give an IPv4"),
+            (
+                "gateway = \"172.16.1.1\"",
+                "gateway_ipv6 = \"172.16.1.1\"",
+                "gateway_ipv6",
+                "write it as gateway",
+            ),
+            (bond, "name = \"eth7\"\n mode", "bond[0].name", "bond0"),
+            (bond, "name = \"all\"\n mode", "bond[0].name", "bond0"),
+            (bond, "name = \"bond0123456789ab\"\n mode", "bond[0].name", "15 characters"),
+            (vlan, "name = \"bond0\"\n link", "vlan[0].name", "a name of its own"),
+            ("\"802.3ad\"", "\"lacp\"", "bond[0].mode", "\"802.3ad\""),
+            ("\"802.3ad\"", "\"balance-rr\"", "bond[0].lacp_rate", "802.3ad"),
+            ("\"fast\"", "\"often\"", "bond[0].lacp_rate", "\"slow\""),
+            ("lacp_rate = \"fast\"", "miimon_milliseconds = 5", "bond[0].miimon_milliseconds", "give 10"),
+            ("[\"eth0\", \"eth1\"]", "[]", "bond[0].members", "eth0"),
+            ("[\"eth0\", \"eth1\"]", "[\"eth0\", \"eth0\"]", "bond[0].members[1]", "once"),
+            ("[\"eth0\", \"eth1\"]", "[\"bond0.100\"]", "bond[0].members[0]", "adapters"),
+            ("link = \"bond0\"", "link = \"bond1\"", "vlan[0].link", "listed"),
+            ("link = \"bond0\"", "link = \"eth1\"", "vlan[0].link", "write link = \"bond0\""),
+            ("link = \"bond0\"", "link = \"bond0.100\"", "vlan[0].link", "listed"),
+            ("id = 100", "id = 0", "vlan[0].id", "1 to 4094"),
+            ("id = 100", "id = 4095", "vlan[0].id", "1 to 4094"),
+            (route, "destination = \"10.0.0.1/8\"", "route[0].destination", "write 10.0.0.0/8"),
+            (route, "destination = \"10.0.0.0\"", "route[0].destination", "10.0.0.0/8"),
+            (route, "destination = \"0.0.0.0/0\"", "route[0].destination", "default_gateway"),
+            (route, "destination = \"224.0.0.0/4\"", "route[0].destination", "10.0.0.0/8"),
+            (route, "destination = \"172.16.1.0/24\"", "route[0].destination", "remove the route"),
+            (route, "destination = \"fd11::/32\"", "route[0].gateway", "give an IPv6 router"),
+            ("gateway = \"192.168.10.9\"", "gateway = \"192.168.9.9\"", "route[0].gateway", "one of these"),
+            (
+                "interface = \"bond0\"\n    ",
+                "interface = \"eth9\"\n    ",
+                "route[1].interface",
+                "leave it out",
+            ),
+            (
+                "interface = \"bond0\"\n    ",
+                "interface = \"bond0.100\"\n    ",
+                "route[1].gateway",
+                "one of these",
+            ),
+        ];
+        for (right, wrong, field, remedy) in cases {
+            assert!(LINKS.contains(right), "{right}");
+            let told = config(&managed_by_bond(&LINKS.replacen(right, wrong, 1))).unwrap_err();
+            let fits = |problem: &Problem| problem.field.contains(field) && problem.remedy.contains(remedy);
+            assert!(told.iter().any(fits), "{wrong}: {told:?}");
+        }
+        let twice = "\n[[network.route]]\ndestination = \"10.0.0.0/8\"\ngateway = \"192.168.10.8\"\n";
+        let eth0 = "\n[[network.interface]]\nname = \"eth0\"\naddresses = [\"10.9.9.9/24\"]\n";
+        let vlan = "\n[[network.vlan]]\nname = \"other\"\nlink = \"bond0\"\nid = 100\n";
+        let bond = "\n[[network.bond]]\nname = \"bond1\"\nmode = \"active-backup\"\nmembers = [\"eth1\"]\n";
+        for (more, field, remedy) in [
+            (twice, "route[2].destination", "one route"),
+            (eth0, "interface[2].name", "write them for bond0"),
+            (vlan, "vlan[1].id", "another number"),
+            (bond, "bond[1].members[0]", "one bond only"),
+        ] {
+            let told = config(&managed_by_bond(&format!("{LINKS}{more}"))).unwrap_err();
+            let fits = |problem: &Problem| problem.field.contains(field) && problem.remedy.contains(remedy);
+            assert!(told.iter().any(fits), "{more}: {told:?}");
         }
     }
 }

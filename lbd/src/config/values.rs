@@ -143,6 +143,19 @@ impl TryFrom<&str> for HostName {
     }
 }
 
+impl HostName {
+    /// A name without a dot is one in this domain.
+    #[must_use]
+    pub fn within(self, domain: Option<&Self>) -> Self {
+        match domain {
+            Some(domain) if !self.0.contains('.') => {
+                Self::try_from(format!("{self}.{domain}")).unwrap_or(self)
+            }
+            _ => self,
+        }
+    }
+}
+
 macro_rules! text_value {
     ($($name:ident),*) => {$(
         impl $name {

@@ -13,6 +13,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use super::entry::TcpState;
 use super::names::{Names, ServerName};
 use super::socket::End;
+use crate::numbered::checksum;
 
 /// Bytes of a slot.
 pub const SLOT: usize = 128;
@@ -206,11 +207,6 @@ fn put(slot: &mut [u8; SLOT], at: usize, bytes: &[u8]) {
 /// The places are constants of this file, within the slot.
 fn take<const N: usize>(slot: &[u8; SLOT], at: usize) -> [u8; N] {
     std::array::from_fn(|index| slot[at + index])
-}
-
-/// FNV-1a: cheap, and enough to tell a slot from one that was only half written.
-fn checksum(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 /// Gives marks their names while a file is written.

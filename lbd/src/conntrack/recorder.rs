@@ -1,7 +1,7 @@
 //! Writes closed connections to disk, in a thread of its own: a disk that hangs keeps nobody else waiting. What does
 //! not fit into the queue meanwhile is counted, told and left out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use super::record::Record;
 use super::ring::{LIMITS, Ring};
 use super::socket::End;
 use super::tasks::{Ledger, ended};
+use crate::numbered::room;
 
 /// Batches that may wait for the disk, of some hundred ends each.
 const QUEUE: usize = 64;
@@ -28,12 +29,18 @@ pub fn start(
     ledger: Ledger,
 ) -> std::io::Result<SyncSender<Vec<End>>> {
     let (sender, receiver) = sync_channel(QUEUE);
-    let write = move || write(&receiver, Ring::new(folder, LIMITS), &names, &ledger);
+    let state_directory = folder.parent().unwrap_or(&folder).to_owned();
+    let write = move || write(&receiver, (&state_directory, Ring::new(folder, LIMITS)), &names, &ledger);
     std::thread::Builder::new().name("closed".into()).spawn(write)?;
     Ok(sender)
 }
 
-fn write(queue: &Receiver<Vec<End>>, mut ring: Ring, names: &watch::Receiver<Names>, ledger: &Ledger) {
+fn write(
+    queue: &Receiver<Vec<End>>,
+    (state_directory, mut ring): (&Path, Ring),
+    names: &watch::Receiver<Names>,
+    ledger: &Ledger,
+) {
     let mut unsynced_since = None;
     loop {
         match queue.recv_timeout(SYNC_INTERVAL) {
@@ -42,7 +49,8 @@ fn write(queue: &Receiver<Vec<End>>, mut ring: Ring, names: &watch::Receiver<Nam
                     ends.extend(more);
                 }
                 let count = ends.len() as u64;
-                let written = ring.append(records(&ends), &names.borrow());
+                let room = room(state_directory);
+                let written = room.and_then(|()| ring.append(records(&ends), &names.borrow()));
                 let mut ledger = ended(ledger);
                 ledger.unrecorded += if written.is_ok() { 0 } else { count };
                 ledger.record_failure = written.err().map(|error| error.to_string());

@@ -4,13 +4,14 @@
 //! what is damaged is passed over by [`super::record`].
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::names::{Names, ServerName};
 use super::record::{self, Namer, Record, SLOT};
+use crate::numbered::Numbered;
 
 const SUFFIX: &str = ".closed";
 
@@ -29,7 +30,7 @@ pub const LIMITS: Limits = Limits { file: 4 << 20, files: 16 };
 /// Writes closed connections.
 #[derive(Debug)]
 pub struct Ring {
-    folder: PathBuf,
+    files: Numbered,
     limits: Limits,
     /// The newest file; opened when it is first needed, and anew after a failure.
     newest: Option<Newest>,
@@ -46,7 +47,7 @@ struct Newest {
 impl Ring {
     /// In `folder`, which is made when the first connection is written.
     pub fn new(folder: PathBuf, limits: Limits) -> Self {
-        Self { folder, limits, newest: None }
+        Self { files: Numbered::new(folder, SUFFIX), limits, newest: None }
     }
 
     /// Appends these. After an error some of them may be written, and the next call starts afresh.
@@ -78,45 +79,21 @@ impl Ring {
     }
 
     fn open(&self) -> io::Result<Newest> {
-        fs::create_dir_all(&self.folder)?;
-        let Some(number) = numbers(&self.folder)?.last().copied() else { return self.begin(1) };
-        let mut file = OpenOptions::new().write(true).open(path(&self.folder, number))?;
+        let Some((file, number)) = self.files.newest()? else { return self.begin(1) };
         let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
         if length >= self.limits.file {
             return self.begin(number + 1);
         }
         let length = length - length % SLOT;
         file.set_len(length as u64)?;
-        file.seek(SeekFrom::End(0))?;
         Ok(Newest { file, number, length, namer: Namer::default() })
     }
 
     /// Begins a file, once there is room for it.
     fn begin(&self, number: u64) -> io::Result<Newest> {
-        let numbers = numbers(&self.folder)?;
-        let too_many = (numbers.len() + 1).saturating_sub(self.limits.files);
-        for old in &numbers[..too_many.min(numbers.len())] {
-            fs::remove_file(path(&self.folder, *old))?;
-        }
-        let file = OpenOptions::new().write(true).create_new(true).open(path(&self.folder, number))?;
+        let file = self.files.begin(number, self.limits.files)?;
         Ok(Newest { file, number, length: 0, namer: Namer::default() })
     }
-}
-
-/// Ascending.
-fn numbers(folder: &Path) -> io::Result<Vec<u64>> {
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        let number = |name: &str| name.strip_suffix(SUFFIX)?.parse::<u64>().ok();
-        numbers.extend(name.to_str().and_then(number));
-    }
-    numbers.sort_unstable();
-    Ok(numbers)
-}
-
-fn path(folder: &Path, number: u64) -> PathBuf {
-    folder.join(format!("{number:010}{SUFFIX}"))
 }
 
 /// Which closed connections are wanted.
@@ -159,17 +136,12 @@ pub type Named = (Record, Option<ServerName>);
 
 /// The wanted connections, the latest first, and whether there are more. A folder that is not there holds none.
 pub fn search(folder: &Path, wanted: &Wanted) -> io::Result<(Vec<Named>, bool)> {
-    let numbers = match numbers(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), false)),
-        numbers => numbers?,
-    };
+    let files = Numbered::new(folder.to_owned(), SUFFIX);
     let mut found = Vec::new();
-    for number in numbers.into_iter().rev() {
-        let bytes = match fs::read(path(folder, number)) {
-            // The oldest may go at any time.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            bytes => bytes?,
-        };
+    for number in files.numbers()?.into_iter().rev() {
+        let Some(mut file) = files.read(number)? else { continue };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
         let room = wanted.limit - found.len();
         let mut latest = VecDeque::new();
         for (record, name) in record::read(&bytes) {
@@ -191,6 +163,7 @@ pub fn search(folder: &Path, wanted: &Wanted) -> io::Result<(Vec<Named>, bool)> 
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, OpenOptions};
     use std::net::SocketAddr;
 
     use super::super::record::Cause;
@@ -252,7 +225,7 @@ mod tests {
         let mut ring = Ring::new(folder.path().into(), LIMITS);
         ring.append(vec![record(1), record(2)], &names()).unwrap();
         drop(ring);
-        let path = path(folder.path(), 1);
+        let path = Numbered::new(folder.path().into(), SUFFIX).path(1);
         let file = OpenOptions::new().write(true).open(&path).unwrap();
         file.set_len(file.metadata().unwrap().len() - 1).unwrap();
         let mut ring = Ring::new(folder.path().into(), LIMITS);

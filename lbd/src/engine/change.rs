@@ -1,6 +1,7 @@
 //! A change of the configuration: taken over on trial, applied, stored, accepted; or taken back.
 
 use super::checks::Checks;
+use super::lockdown::locks_out;
 use super::trial::{Trial, needs_trial};
 use super::{Accepted, Effect, Engine, Now, Outcome, Proposal, Refusal, RequestId};
 use crate::config::{Config, validate};
@@ -68,6 +69,9 @@ impl Engine {
             Ok(config) => config,
             Err(problems) => return vec![Effect::Answer(request, Err(Refusal::Invalid(problems)))],
         };
+        if let Some(problem) = locks_out(&self.config, &config, &proposal.by) {
+            return vec![Effect::Answer(request, Err(Refusal::Invalid(vec![problem])))];
+        }
         let checks = self.checks.follow(&config, now);
         let numbering = self.numbering.assign(&config);
         let previous = Previous {

@@ -156,13 +156,16 @@ impl Connections {
             )
         });
         let unrecorded = self.census.iter().filter_map(|census| {
-            let why = census.record_failure.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-            (census.unrecorded > 0 || census.record_failure.is_some()).then(|| {
-                format!(
-                    "{} closed connections were not recorded since lbd started{why}. Traffic goes on.",
-                    census.unrecorded
-                )
-            })
+            let missing = census.unrecorded;
+            match &census.record_failure {
+                Some(why) => Some(format!(
+                    "Closed connections cannot be recorded ({why}); {missing} are missing since lbd started. Traffic \
+                     goes on."
+                )),
+                None => (missing > 0).then(|| {
+                    format!("{missing} closed connections were not recorded since lbd started. Traffic goes on.")
+                }),
+            }
         });
         let proxy = self.census.iter().flat_map(|census| proxy_problems(&census.proxy));
         uncounted.chain(unended).chain(lost).chain(unrecorded).chain(proxy).collect()

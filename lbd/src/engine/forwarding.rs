@@ -8,7 +8,7 @@ use super::clock::moved;
 use super::{Effect, Engine, Now};
 use crate::config::{Label, SyslogServer};
 use crate::log::forward::{Recipients, Trouble};
-use crate::view::{SyslogServerView, SyslogState};
+use crate::view::{Condition, ConditionKind, SyslogServerView, SyslogState};
 
 /// What is known of each server, and since when.
 #[derive(Debug, Default)]
@@ -43,18 +43,19 @@ impl Forwarding {
         }
     }
 
-    /// For people.
-    pub(super) fn problems(&self) -> Vec<String> {
+    /// For people, one for each server in trouble.
+    pub(super) fn problems(&self) -> Vec<Condition> {
         let told = self.0.values().filter_map(|(server, trouble, since)| {
             let why = trouble.as_ref()?.as_ref()?;
-            Some(format!(
+            let text = format!(
                 "The syslog server {} ({}, {}) has not taken the log since {since:.0}: {why}. The latest 10,000 lines \
                  are kept for it, and it is tried again by itself; all are on the page Logs. Look at the server, its \
                  firewall and its port.",
                 server.label,
                 server.place,
                 server.transport.name()
-            ))
+            );
+            Some(Condition::new(ConditionKind::Other, format!("syslog {}", server.label), text))
         });
         told.collect()
     }

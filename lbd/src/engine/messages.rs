@@ -114,6 +114,8 @@ pub enum Event {
     Looked(Findings),
     /// The management port listens, or why it does not.
     Listening(Result<(), String>),
+    /// The port of the WebUI over HTTP listens where it should, or why it does not.
+    ListeningInClear(Result<(), String>),
     /// A syslog server takes the log, or why it does not.
     Forwarded {
         /// Its label.
@@ -195,6 +197,10 @@ pub enum Effect {
     WatchRoutes(BTreeSet<IpAddr>),
     /// Answer management requests there.
     Listen(SocketAddr),
+    /// Answer over HTTP there, or nobody.
+    ListenInClear(Option<SocketAddr>),
+    /// Show the fallback page on this port.
+    AnswerFallback(u16),
     /// Send the log there.
     SendLog(Recipients),
     /// Let the clock follow these servers.

@@ -18,8 +18,10 @@ mod counters;
 mod course;
 mod fallback_server;
 mod forwarding;
+mod interfaces;
 mod kernel;
 mod lateness;
+mod lockdown;
 mod messages;
 mod persistence;
 mod picture;
@@ -123,6 +125,7 @@ pub struct Engine {
     taken_back: Option<String>,
     fast_path_missing: Option<String>,
     not_listening: Option<String>,
+    not_listening_in_clear: Option<String>,
     start_problems: Vec<String>,
     started: Timestamp,
     /// When something happened last: the nearest that a view knows to now.
@@ -168,6 +171,7 @@ impl Engine {
             topology: start.topology,
             fast_path_missing: start.fast_path_missing,
             not_listening: None,
+            not_listening_in_clear: None,
             start_problems: start.problems,
             started: now.wall,
             seen_last: now,
@@ -208,6 +212,7 @@ impl Engine {
             Event::RoomFound(has_room) => self.room.found(has_room),
             Event::Looked(findings) => self.pulse.found(findings),
             Event::Listening(result) => self.not_listening = result.err(),
+            Event::ListeningInClear(result) => self.not_listening_in_clear = result.err(),
             Event::Forwarded { server, trouble } => self.forwarding.heard(&server, trouble, now),
             Event::Mail(view) => self.mail = *view,
             Event::Clock(view) => self.clock = *view,
@@ -356,6 +361,10 @@ impl Engine {
         vec![
             Effect::WatchRoutes(servers.collect()),
             Effect::Listen((management.address, management.https_port).into()),
+            Effect::ListenInClear(
+                self.config.security.http_port.map(|port| (management.address, port).into()),
+            ),
+            Effect::AnswerFallback(self.config.layer4.fallback_page_port),
             Effect::NameServers(Names::of(&self.numbering)),
             Effect::CountOften(self.counts_matter()),
             send_log,

@@ -43,12 +43,15 @@ impl Engine {
             mail: self.mail.clone(),
             clock: self.clock_view(),
             snmp: self.snmp.clone(),
+            openings: self.opening_views(),
             fast_path: self.fast_path(),
             checks: ChecksView {
                 different: self.checks.count(),
                 latest_start_milliseconds: self.checks.lateness().largest().as_secs_f64() * 1e3,
             },
             syslog_servers: self.syslog_views(),
+            interfaces: self.interface_views(),
+            guest_services: self.pulse.guest_services(),
             virtual_services: services,
         }
     }
@@ -75,9 +78,10 @@ impl Engine {
         all.extend(self.connections.problems().into_iter().map(other("connections")));
         all.extend(self.counters.problem().map(other("counters")));
         all.extend(self.room.problem().map(other("persistence")));
-        all.extend(self.forwarding.problems().into_iter().map(other("syslog")));
+        all.extend(self.forwarding.problems());
         all.extend(self.ports_problems());
         all.extend(self.not_listening.clone().map(other("webui")));
+        all.extend(self.not_listening_in_clear.clone().map(other("webui over http")));
         all.extend(self.certificate_problems());
         all.extend(self.mail_problems());
         all.extend(self.clock_problem());
@@ -206,7 +210,7 @@ impl Engine {
         // A state is shown when the kernel has it: who reads "up" may connect.
         let (state, reason) = match (verdict, serving) {
             _ if !service.enabled => (ServerState::Off, "its service is switched off".to_owned()),
-            (verdict, false) if !server.takes_new() => wanted_out(server, verdict, reason),
+            (verdict, false) if !server.takes_new() => wanted_out(server, verdict, reason, figures.as_ref()),
             (Verdict::Up, false) if self.is_full(service, server) => {
                 (ServerState::Drained, full(server, figures.as_ref()))
             }
@@ -357,11 +361,25 @@ fn full(server: &RealServer, figures: Option<&Figures>) -> String {
 }
 
 /// A server that takes no new connections because somebody wants it so; its check goes on.
-fn wanted_out(server: &RealServer, verdict: Verdict, reason: &str) -> (ServerState, String) {
+fn wanted_out(
+    server: &RealServer,
+    verdict: Verdict,
+    reason: &str,
+    figures: Option<&Figures>,
+) -> (ServerState, String) {
+    let left = match figures.map(|figures| figures.connections) {
+        None => "",
+        Some(0) => "; no connection is left",
+        Some(_) => "; those that it has go on",
+    };
     let (state, why) = match server.state {
-        OperatorState::Halt => (ServerState::Halted, "halted by an operator"),
-        OperatorState::Drain => (ServerState::Drained, "drained by an operator: takes no new connections"),
-        OperatorState::Online => (ServerState::Drained, "takes no new connections, as its weight is 0"),
+        OperatorState::Halt => (ServerState::Halted, "halted by an operator".to_owned()),
+        OperatorState::Drain => {
+            (ServerState::Drained, format!("drained by an operator: takes no new connections{left}"))
+        }
+        OperatorState::Online => {
+            (ServerState::Drained, format!("takes no new connections, as its weight is 0{left}"))
+        }
     };
     match verdict {
         Verdict::Down => (state, format!("{why}; and it fails its check: {reason}")),

@@ -1,9 +1,11 @@
 //! The appliance's own well-being: does the disk still take a write, and what does init have to say?
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Now;
-use crate::view::{Condition, ConditionKind};
+use crate::network::figures::Figures;
+use crate::view::{Condition, ConditionKind, GuestServicesView};
 
 /// Often enough that an administrator who looks sees it, seldom enough not to wear out a disk.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -21,10 +23,16 @@ pub struct Findings {
     pub rescue_failure: Option<String>,
     /// Why the disk lacks lines of the log, in a sentence.
     pub log_trouble: Option<String>,
+    /// Why the disk does not take the history, in a sentence.
+    pub history_trouble: Option<String>,
     /// What is wrong with the WebUI's certificate, or will be soon, in a sentence.
     pub certificate_fault: Option<String>,
     /// Of what there is little left, disk or memory, each in a sentence.
     pub scarce: Vec<(ConditionKind, String)>,
+    /// What the kernel says of each interface.
+    pub interfaces: BTreeMap<String, Figures>,
+    /// Word of VMware's guest services, where they run.
+    pub guest_services: Option<GuestServicesView>,
 }
 
 /// One look at a time.
@@ -65,6 +73,16 @@ impl Pulse {
         self.findings = findings;
     }
 
+    /// Of an interface, as they were at the last look.
+    pub(super) fn figures(&self, interface: &str) -> Figures {
+        self.findings.interfaces.get(interface).cloned().unwrap_or_default()
+    }
+
+    /// For the View.
+    pub(super) fn guest_services(&self) -> Option<GuestServicesView> {
+        self.findings.guest_services.clone()
+    }
+
     /// For the View.
     pub(super) fn conditions(&self) -> Vec<Condition> {
         // A sentence of init's has no name but itself.
@@ -83,6 +101,8 @@ impl Pulse {
         } else {
             let trouble = self.findings.log_trouble.clone();
             all.extend(trouble.map(|text| Condition::new(ConditionKind::Disk, "log", text)));
+            let trouble = self.findings.history_trouble.clone();
+            all.extend(trouble.map(|text| Condition::new(ConditionKind::Disk, "history", text)));
         }
         if let Some(why) = &self.findings.rescue_failure {
             let text = format!(

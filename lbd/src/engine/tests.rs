@@ -139,6 +139,8 @@ impl World {
                 | Effect::CountOften(_)
                 | Effect::WatchRoutes(_)
                 | Effect::Listen(_)
+                | Effect::ListenInClear(_)
+                | Effect::AnswerFallback(_)
                 | Effect::SendLog(_)
                 | Effect::KeepTime(_)
                 | Effect::AnswerSnmp(_) => {}

@@ -63,14 +63,8 @@ impl Trial {
 
 /// Whether the way to WebUI and API may be another one afterwards.
 pub(super) fn needs_trial(old: &Config, new: &Config) -> bool {
-    let ways = |config: &Config| {
-        // Names and the clock's servers cut nobody off.
-        config
-            .network
-            .clone()
-            .map(|NetworkSettings { default_gateway, interfaces, .. }| (default_gateway, interfaces))
-    };
-    old.management != new.management || ways(old) != ways(new)
+    let ways = |config: &Config| config.network.as_ref().map(NetworkSettings::ways);
+    old.management != new.management || old.security != new.security || ways(old) != ways(new)
 }
 
 /// A page that was open for longer, or was sent again, must not decide about somebody else's trial.

@@ -20,21 +20,25 @@ use tokio::sync::watch;
 use crate::config::Fallback;
 use crate::web::Published;
 
-/// Where redirected DICOM connections arrive. Nothing else reaches it, nor the next one: the input chain lets in what was
-/// redirected only.
+/// Where redirected DICOM connections arrive. Nothing else reaches it, nor the port of the page: the input chain lets in what
+/// was redirected only.
 pub const DICOM_PORT: u16 = 7104;
-/// Where redirected HTTP connections arrive, by the port table of the product's specification.
-pub const HTTP_PORT: u16 = 9081;
 
-/// Answers for ever; the pages are those of the configuration in force.
-pub async fn serve(published: watch::Receiver<Arc<Published>>) -> String {
+/// Answers for ever; the pages, and the port where people are shown them, are those of the configuration in force. When
+/// `restarts` changes, both ports are closed and opened anew; connections under way go on.
+pub async fn serve(
+    published: watch::Receiver<Arc<Published>>,
+    page_port: watch::Receiver<u16>,
+    restarts: watch::Receiver<u64>,
+) -> String {
     let show = move |stream: TcpStream| {
         let place = http::place_before_redirection(&stream);
         show_page(stream, place, published.clone())
     };
+    let (_keep, always) = watch::channel(DICOM_PORT);
     tokio::join!(
-        port::serve(DICOM_PORT, "the DICOM rejection", dicom::reject),
-        port::serve(HTTP_PORT, "the fallback page", show)
+        port::follow(always, restarts.clone(), "the DICOM rejection", dicom::reject),
+        port::follow(page_port, restarts, "the fallback page", show)
     );
     "the ports of the fallback answers are closed".into()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// Connections at the same time, some kilobytes each: far more than a hospital has modalities. Further ones wait in
 /// the kernel's queue.
@@ -17,17 +17,37 @@ const BACKLOG: i32 = 1024;
 /// After a failure to listen or accept, for example for want of file descriptors.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Hands every connection to `answer`, for ever; a port that cannot be had is tried again. `what` is for the log.
-pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
-    port: u16,
+/// The same at the port that is wanted now; it is opened anew when that changes, or `restarts` does. Ends with those who say.
+pub(super) async fn follow<F: Future<Output = ()> + Send + 'static>(
+    mut port: watch::Receiver<u16>,
+    mut restarts: watch::Receiver<u64>,
     what: &str,
     answer: impl Fn(TcpStream) -> F,
+) {
+    loop {
+        let wanted = *port.borrow_and_update();
+        let news = tokio::select! {
+            () = serve(wanted, what, &answer) => Ok(()),
+            changed = port.changed() => changed,
+            restarted = restarts.changed() => restarted,
+        };
+        if news.is_err() {
+            return;
+        }
+    }
+}
+
+/// Hands every connection to `answer`, for ever; a port that cannot be had is tried again. `what` is for the log.
+async fn serve<F: Future<Output = ()> + Send + 'static>(
+    port: u16,
+    what: &str,
+    answer: &impl Fn(TcpStream) -> F,
 ) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let family = async |address: IpAddr| {
         loop {
             match listen((address, port).into()) {
-                Ok(listener) => accept(&listener, &room, what, &answer).await,
+                Ok(listener) => accept(&listener, &room, what, answer).await,
                 // A kernel without IPv6 has nobody to answer over it.
                 Err(error) if error.raw_os_error() == Some(nix::libc::EAFNOSUPPORT) => return,
                 Err(error) => tracing::warn!(%error, %address, port, "cannot listen for {what}"),

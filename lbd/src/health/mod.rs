@@ -39,6 +39,7 @@ pub use attempt::{Milestone, Trace};
 use connection::Connection;
 use dicom::Titles;
 pub use failure::{Failure, Step};
+pub(crate) use tcp::close_in_order;
 
 /// What a passed check has found.
 #[derive(Debug, Clone, PartialEq, Eq)]

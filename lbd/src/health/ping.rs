@@ -95,6 +95,14 @@ pub(super) async fn probe(attempt: &mut Attempt) -> Result<Duration, Failure> {
     Ok(took)
 }
 
+/// Sends one echo request to `host` and waits for its answer, for as long as it is let.
+pub async fn echo_once(host: IpAddr) -> io::Result<()> {
+    let echo = Echo::random(host.is_ipv6());
+    let socket = UdpSocket::from_std(open(host)?.into())?;
+    socket.send(&echo.request(1)).await?;
+    answer(&socket, &echo).await
+}
+
 async fn exchange(host: IpAddr, echo: &Echo) -> io::Result<()> {
     // Sending and receiving are the same for every datagram socket, whatever its protocol.
     let socket = UdpSocket::from_std(open(host)?.into())?;

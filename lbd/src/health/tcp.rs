@@ -19,7 +19,7 @@ pub(super) async fn probe(attempt: &mut Attempt) -> Result<Duration, Failure> {
 /// Ends our side with a FIN and hears the server out until it ends its own. Closing a socket at once would
 /// send a reset where the server has greeted us (as mail and SSH servers do), and that is an error in its
 /// log at every check.
-pub(super) async fn close_in_order(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+pub(crate) async fn close_in_order(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     // A greeting is one or a few segments; a server that talks on forever may well be cut off.
     const GREETINGS: usize = 16;
     let mut greeting = [0; 1024];

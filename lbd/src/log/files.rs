@@ -1,12 +1,13 @@
 //! The log on disk: a folder of files of bounded size, the oldest of which goes when a new one begins. Each line is an
 //! [`Entry`] as JSON; one that was cut off by a power failure is passed over.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
 use super::wanted::Wanted;
+use crate::numbered::Numbered;
 
 const SUFFIX: &str = ".log";
 
@@ -25,7 +26,7 @@ pub const LIMITS: Limits = Limits { file: 2 << 20, files: 16 };
 /// The folder.
 #[derive(Debug)]
 pub struct Files {
-    folder: PathBuf,
+    files: Numbered,
     limits: Limits,
     /// The newest file and its length; opened when it is first needed, and anew after a failure.
     newest: Option<(File, u64, u64)>,
@@ -34,7 +35,7 @@ pub struct Files {
 impl Files {
     /// In `folder`, which is made when the first line is written.
     pub fn new(folder: PathBuf, limits: Limits) -> Self {
-        Self { folder, limits, newest: None }
+        Self { files: Numbered::new(folder, SUFFIX), limits, newest: None }
     }
 
     /// Appends these. After an error some of them may be written, and the next call starts afresh.
@@ -62,9 +63,7 @@ impl Files {
 
     /// What may be the rest of a line is ended, so that it spoils no other.
     fn open(&self) -> io::Result<(File, u64, u64)> {
-        fs::create_dir_all(&self.folder)?;
-        let Some(number) = numbers(&self.folder)?.last().copied() else { return self.begin(1) };
-        let mut file = OpenOptions::new().append(true).open(path(&self.folder, number))?;
+        let Some((mut file, number)) = self.files.newest()? else { return self.begin(1) };
         let length = file.metadata()?.len();
         if length >= self.limits.file {
             return self.begin(number + 1);
@@ -75,45 +74,17 @@ impl Files {
 
     /// Begins a file, once there is room for it.
     fn begin(&self, number: u64) -> io::Result<(File, u64, u64)> {
-        let numbers = numbers(&self.folder)?;
-        let too_many = (numbers.len() + 1).saturating_sub(self.limits.files);
-        for old in &numbers[..too_many.min(numbers.len())] {
-            fs::remove_file(path(&self.folder, *old))?;
-        }
-        let file = OpenOptions::new().append(true).create_new(true).open(path(&self.folder, number))?;
-        Ok((file, number, 0))
+        Ok((self.files.begin(number, self.limits.files)?, number, 0))
     }
-}
-
-/// Ascending.
-fn numbers(folder: &Path) -> io::Result<Vec<u64>> {
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        let number = |name: &str| name.strip_suffix(SUFFIX)?.parse::<u64>().ok();
-        numbers.extend(name.to_str().and_then(number));
-    }
-    numbers.sort_unstable();
-    Ok(numbers)
-}
-
-fn path(folder: &Path, number: u64) -> PathBuf {
-    folder.join(format!("{number:010}{SUFFIX}"))
 }
 
 /// The newest lines that are wanted, the newest first; one more than wanted shows that there are more.
 pub fn read(folder: &Path, limits: Limits, wanted: &Wanted) -> io::Result<Vec<Entry>> {
-    let numbers = match numbers(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        numbers => numbers?,
-    };
+    let files = Numbered::new(folder.to_owned(), SUFFIX);
     let mut found = Vec::new();
-    for number in numbers.into_iter().rev() {
-        match File::open(path(folder, number)) {
-            Ok(file) => find(&whole(file, limits)?, wanted, &mut found),
-            // It made room for a newer one.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+    for number in files.numbers()?.into_iter().rev() {
+        if let Some(file) = files.read(number)? {
+            find(&whole(file, limits)?, wanted, &mut found);
         }
         if found.len() > wanted.most {
             break;
@@ -138,6 +109,8 @@ pub fn find(bytes: &[u8], wanted: &Wanted, found: &mut Vec<Entry>) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use jiff::Timestamp;
 
     use super::super::entry::{Severity, Source};
@@ -178,7 +151,7 @@ mod tests {
     fn a_line_that_was_cut_off_spoils_no_other() {
         let folder = tempfile::tempdir().unwrap();
         Files::new(folder.path().to_owned(), SMALL).append(&[entry(1)]).unwrap();
-        let path = path(folder.path(), 1);
+        let path = Numbered::new(folder.path().to_owned(), SUFFIX).path(1);
         fs::write(&path, fs::read_to_string(&path).unwrap() + "{\"time\":\"20").unwrap();
         Files::new(folder.path().to_owned(), SMALL).append(&[entry(2)]).unwrap();
         assert_eq!(texts(folder.path(), &Wanted::default()), ["line 2", "line 1"]);

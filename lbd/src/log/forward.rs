@@ -43,30 +43,44 @@ pub struct Recipients {
 /// Why a server does not take the log; `None` once it does.
 pub type Trouble = Option<String>;
 
-/// Follows the configuration for ever.
+/// A server to send to, and as whose log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Order {
+    server: SyslogServer,
+    host_name: String,
+}
+
+/// Follows the configuration for ever. A server of which something else changes than its label keeps what waits for it.
 pub async fn forward(
     mut wanted: watch::Receiver<Recipients>,
     journal: Journal,
     events: mpsc::Sender<Event>,
 ) -> String {
-    let mut running: BTreeMap<Label, (SyslogServer, AbortHandle)> = BTreeMap::new();
-    let mut host_name = String::new();
+    let mut running: BTreeMap<Label, (watch::Sender<Order>, AbortHandle)> = BTreeMap::new();
     loop {
-        let recipients = wanted.borrow_and_update().clone();
-        let is_same_host = recipients.host_name == host_name;
-        running.retain(|_, (server, task)| {
-            let stays = is_same_host && recipients.servers.contains(server);
+        let Recipients { host_name, servers } = wanted.borrow_and_update().clone();
+        running.retain(|label, (_, task)| {
+            let stays = servers.iter().any(|server| server.label == *label);
             if !stays {
                 task.abort();
             }
             stays
         });
-        host_name.clone_from(&recipients.host_name);
-        for server in recipients.servers {
-            running.entry(server.label.clone()).or_insert_with(|| {
-                let outbox = Outbox::new(server.clone(), host_name.clone(), journal.follow());
-                (server, tokio::spawn(outbox.send(events.clone())).abort_handle())
-            });
+        for server in servers {
+            let label = server.label.clone();
+            let order = Order { server, host_name: host_name.clone() };
+            if let Some((orders, _)) = running.get(&label) {
+                orders.send_if_modified(|known| {
+                    let is_new = *known != order;
+                    *known = order;
+                    is_new
+                });
+                continue;
+            }
+            let (orders, order) = watch::channel(order);
+            let outbox = Outbox::new(order.borrow().clone(), journal.follow());
+            let task = tokio::spawn(outbox.send(order, events.clone())).abort_handle();
+            running.insert(label, (orders, task));
         }
         if wanted.changed().await.is_err() {
             return "nobody says any more who gets the log".into();
@@ -76,10 +90,11 @@ pub async fn forward(
 
 /// What waits for a server.
 struct Outbox {
-    server: SyslogServer,
-    host_name: String,
+    order: Order,
     entries: broadcast::Receiver<Entry>,
     waiting: VecDeque<Entry>,
+    /// On its way: it waits again where that is given up.
+    under_way: Vec<Entry>,
     lost: u64,
     /// What the engine was told last.
     told: Option<Trouble>,
@@ -95,22 +110,40 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Outbox {
-    fn new(server: SyslogServer, host_name: String, entries: broadcast::Receiver<Entry>) -> Self {
-        Self { server, host_name, entries, waiting: VecDeque::new(), lost: 0, told: None }
+    fn new(order: Order, entries: broadcast::Receiver<Entry>) -> Self {
+        Self { order, entries, waiting: VecDeque::new(), under_way: Vec::new(), lost: 0, told: None }
     }
 
     /// Sends for ever, or until the log ends.
-    async fn send(mut self, events: mpsc::Sender<Event>) {
+    async fn send(mut self, mut orders: watch::Receiver<Order>, events: mpsc::Sender<Event>) {
         let mut pause = FIRST_RETRY;
         loop {
-            let ended = self.connect_and_send(&events, &mut pause).await;
-            let why = ended.map_or_else(|error| words(&error), |never| match never {});
-            self.tell(&events, Some(why)).await;
-            if self.collect_while(tokio::time::sleep(pause)).await.is_none() {
-                return;
+            let another = tokio::select! {
+                changed = orders.changed() => Some(changed),
+                ended = self.connect_and_send(&events, &mut pause) => {
+                    let why = ended.map_or_else(|error| words(&error), |never| match never {});
+                    self.tell(&events, Some(why)).await;
+                    let pausing = tokio::time::timeout(pause, orders.changed());
+                    let Some(paused) = self.collect_while(pausing).await else { return };
+                    pause = (pause * 2).min(LAST_RETRY);
+                    paused.ok()
+                }
+            };
+            self.take_back();
+            if let Some(changed) = another {
+                if changed.is_err() {
+                    return;
+                }
+                self.order = orders.borrow_and_update().clone();
+                self.told = None;
+                pause = FIRST_RETRY;
             }
-            pause = (pause * 2).min(LAST_RETRY);
         }
+    }
+
+    /// What was given up waits again, before what came later.
+    fn take_back(&mut self) {
+        self.under_way.drain(..).rev().for_each(|entry| self.waiting.push_front(entry));
     }
 
     /// Goes on until the way is lost.
@@ -119,7 +152,7 @@ impl Outbox {
         events: &mpsc::Sender<Event>,
         pause: &mut Duration,
     ) -> io::Result<std::convert::Infallible> {
-        let server = self.server.clone();
+        let server = self.order.server.clone();
         let connecting = tokio::time::timeout(PATIENCE, connect(&server));
         let connected = self.collect_while(connecting).await.ok_or(io::ErrorKind::BrokenPipe)?;
         let mut way = connected.unwrap_or_else(|_| Err(silent("it did not answer")))?;
@@ -135,15 +168,13 @@ impl Outbox {
 
     /// What could not be sent waits on. (What a server had taken when it died nobody can know: RFC 6587 section 4.1.)
     async fn send_some(&mut self, way: &mut Way) -> io::Result<()> {
-        let batch: Vec<_> = self.waiting.drain(..MOST_TOGETHER.min(self.waiting.len())).collect();
-        let host_name = self.host_name.clone();
+        self.under_way = self.waiting.drain(..MOST_TOGETHER.min(self.waiting.len())).collect();
+        let (batch, host_name) = (self.under_way.clone(), self.order.host_name.clone());
         let sending = tokio::time::timeout(PATIENCE, send(way, &batch, &host_name));
         let sent = self.collect_while(sending).await.ok_or(io::ErrorKind::BrokenPipe)?;
-        let sent = sent.unwrap_or_else(|_| Err(silent("it takes nothing")));
-        if sent.is_err() {
-            batch.into_iter().rev().for_each(|entry| self.waiting.push_front(entry));
-        }
-        sent
+        sent.unwrap_or_else(|_| Err(silent("it takes nothing")))?;
+        self.under_way.clear();
+        Ok(())
     }
 
     /// Returns when something waits; fails when the server has closed meanwhile. A syslog server has nothing to say: what
@@ -184,7 +215,7 @@ impl Outbox {
 
     fn take(&mut self, entry: Result<Entry, RecvError>) -> Option<()> {
         match entry {
-            Ok(entry) if entry.severity > self.server.severity => {}
+            Ok(entry) if entry.severity > self.order.server.severity => {}
             Ok(entry) => {
                 if self.waiting.len() == MOST_WAITING {
                     self.waiting.pop_front();
@@ -202,12 +233,12 @@ impl Outbox {
     async fn tell(&mut self, events: &mpsc::Sender<Event>, trouble: Trouble) {
         let lost = if trouble.is_none() { std::mem::take(&mut self.lost) } else { 0 };
         if lost > 0 {
-            tracing::warn!(server = %self.server.label, "{lost} lines were lost while the syslog server took none");
+            tracing::warn!(server = %self.order.server.label, "{lost} lines were lost while the syslog server took none");
         }
         if self.told.as_ref() != Some(&trouble) {
             self.told = Some(trouble.clone());
             // The engine goes only when lbd ends.
-            let _ = events.send(Event::Forwarded { server: self.server.label.clone(), trouble }).await;
+            let _ = events.send(Event::Forwarded { server: self.order.server.label.clone(), trouble }).await;
         }
     }
 }

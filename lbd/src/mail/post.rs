@@ -4,6 +4,7 @@
 //! follow, starts what is due, tells the engine how it stands. Attempts and disk writes run elsewhere. A letter counts as taken
 //! once it is on disk, or in memory where the disk takes nothing, which is said.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use super::session::{Manners, Trouble, deliver};
 use super::spool::Spool;
 use crate::config::Alerting;
 use crate::config::alerting::Encryption;
+use crate::disk_writer::{self, DiskWriter};
 use crate::engine::{Event, Now};
 use crate::view::MailView;
 use crate::web::Published;
@@ -97,7 +99,7 @@ impl Post {
 
 struct Clerk {
     queue: Queue,
-    spool: Spool,
+    disk: DiskWriter<Vec<Change>>,
     password: PasswordFile,
     pictures: watch::Receiver<Arc<Published>>,
     events: mpsc::Sender<Event>,
@@ -116,11 +118,15 @@ pub async fn serve(
     let Office { mut wishes, spool, password } = office;
     let loading = spool.clone();
     let loaded = tokio::task::spawn_blocking(move || loading.load()).await;
-    let loaded = loaded.map_err(std::io::Error::other).flatten();
+    let loaded = loaded.map_err(io::Error::other).flatten();
     let disk_failure = loaded.as_ref().err().map(ToString::to_string);
+    let disk = match DiskWriter::start("mail", latest, move |changes: Vec<Change>| write(&spool, &changes)) {
+        Ok(disk) => disk,
+        Err(error) => return format!("starting the thread that keeps mail: {error}"),
+    };
     let mut clerk = Clerk {
         queue: Queue::adopt(loaded.unwrap_or_default()),
-        spool,
+        disk,
         password,
         pictures,
         events,
@@ -154,6 +160,22 @@ pub async fn serve(
             }
         }
     }
+}
+
+/// One that fails keeps no other from the disk: a letter that stays there is sent again by the next lbd.
+fn write(spool: &Spool, changes: &[Change]) -> io::Result<()> {
+    let mut written = Ok(());
+    for change in changes {
+        written = written.and(spool.follow(change));
+    }
+    written
+}
+
+/// Of each letter only the latest change counts.
+fn latest(mut before: Vec<Change>, now: Vec<Change>) -> Vec<Change> {
+    before.retain(|change| now.iter().all(|newer| newer.id() != change.id()));
+    before.extend(now);
+    before
 }
 
 async fn sleep_until(started: Instant, due: Option<SignedDuration>) {
@@ -203,7 +225,9 @@ impl Clerk {
 
     async fn look_for_password(&mut self) {
         let file = self.password.clone();
-        let password = tokio::task::spawn_blocking(move || file.load()).await;
+        let reading = tokio::task::spawn_blocking(move || file.load());
+        // While the disk hangs, what was known before holds.
+        let Ok(password) = tokio::time::timeout(disk_writer::PATIENCE, reading).await else { return };
         self.has_password = password.is_ok_and(|password| password.is_ok_and(|known| known.is_some()));
     }
 
@@ -218,14 +242,12 @@ impl Clerk {
         self.follow(change.into_iter().collect()).await;
     }
 
-    /// Makes the disk follow. A letter that it does not take stays in memory.
+    /// Makes the disk follow. A letter that it does not take stays in memory; so does one that a hanging disk keeps waiting.
     async fn follow(&mut self, changes: Vec<Change>) {
         if changes.is_empty() {
             return;
         }
-        let spool = self.spool.clone();
-        let write = move || changes.iter().try_for_each(|change| spool.follow(change));
-        let written = tokio::task::spawn_blocking(write).await.map_err(std::io::Error::other).flatten();
+        let written = self.disk.write(changes).await;
         self.disk_failure = written.err().map(|error| error.to_string());
         if let Some(why) = &self.disk_failure {
             tracing::warn!(%why, "the disk does not take the mail queue; it is kept in memory");

@@ -87,6 +87,16 @@ pub enum Change {
     Forget(String),
 }
 
+impl Change {
+    /// Of which letter.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Keep(entry) => &entry.letter.id,
+            Self::Forget(id) => id,
+        }
+    }
+}
+
 impl Queue {
     /// Goes on with what an earlier lbd left: each is tried at once.
     pub fn adopt(entries: Vec<Entry>) -> Self {

@@ -31,6 +31,9 @@ const CONNECT: Duration = Duration::from_secs(15);
 const CONVERSATION: Duration = Duration::from_secs(180);
 /// An answer is quoted up to here.
 const LONGEST_ANSWER: usize = 300;
+/// "For good" of these is about how we came, which the administrator may correct: authentication or TLS is wanted first
+/// (RFC 4954 section 6, RFC 3207 section 4).
+const CONDITIONS: [u16; 3] = [530, 534, 538];
 
 /// How to speak to servers.
 #[derive(Debug, Clone)]
@@ -205,7 +208,8 @@ impl Session<'_> {
         match error.status() {
             Some(code) => {
                 let told = format!("{place} answered to {to}: {code} {}", bounded(&words));
-                if error.is_permanent() { Trouble::Letter(told) } else { Trouble::Server(told) }
+                let is_ours = CONDITIONS.contains(&u16::from(code));
+                if error.is_permanent() && !is_ours { Trouble::Letter(told) } else { Trouble::Server(told) }
             }
             None => Trouble::Server(format!("{place} broke off at {to}: {}", bounded(&words))),
         }

@@ -1,6 +1,6 @@
-//! lbd's own addresses on the interfaces: which there should be, and which there are.
+//! What the kernel's network must have; lbd's own addresses on the interfaces: which there should be, and which there are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,22 +9,27 @@ use netlink_packet_route::address::{
 };
 use rtnetlink::AddressMessageBuilder;
 
+use super::links::Link;
+use super::routes::{AnswerRule, Route};
 use super::topology::{Family, Network, Topology, VirtualAddress};
 
 /// Mark addresses as lbd's (`IFA_PROTO`, linux/if_addr.h): recognised after a restart, and nobody else's.
 pub(super) const VIRTUAL: AddressProtocol = AddressProtocol::Other(0xeb);
 pub(super) const OWN: AddressProtocol = AddressProtocol::Other(0xec);
+
 /// What the kernel's network must have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
     /// The virtual addresses.
     pub virtual_addresses: BTreeSet<VirtualAddress>,
     /// Interfaces that lbd looks after.
-    pub switched_on: BTreeSet<String>,
+    pub links: BTreeMap<String, Link>,
     /// Their own addresses, by interface.
     pub own_addresses: BTreeSet<(String, Network)>,
-    /// lbd's default routes, at most one of each family.
-    pub default_gateways: BTreeSet<IpAddr>,
+    /// lbd's routes; the default routes are among them.
+    pub routes: BTreeSet<Route>,
+    /// By which answers find the routes that are for them.
+    pub rules: BTreeSet<AnswerRule>,
 }
 
 /// An address of lbd's on an interface.

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::config::network::BondMode;
+
 /// Interfaces by name, and the way to each real server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Topology {
@@ -24,12 +26,62 @@ pub struct Interface {
     pub carrier: bool,
     /// Ethernet address; `None` for other kinds of links.
     pub hardware: Option<[u8; 6]>,
+    /// What it is made of.
+    pub kind: LinkKind,
+    /// Whose affair it is.
+    pub owner: Owner,
+    /// Bytes of the largest packet.
+    pub mtu: u32,
+    /// The most that it can be set to; 0 where the driver does not say.
+    pub largest_mtu: u32,
+    /// The bond (or bridge) to which it belongs.
+    pub controller: Option<String>,
     /// Its own addresses with their networks.
     pub networks: BTreeSet<Network>,
     /// Those of them that lbd put there.
     pub networks_of_ours: BTreeSet<Network>,
     /// The virtual addresses that lbd put there.
     pub virtual_addresses: BTreeSet<IpAddr>,
+}
+
+/// What an interface is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum LinkKind {
+    /// It is there by itself.
+    #[default]
+    Adapter,
+    /// Several adapters that act as one.
+    Bond(Bonding),
+    /// A VLAN on another interface.
+    Vlan {
+        /// The interface on which it lies.
+        link: String,
+        /// 1 to 4094.
+        id: u16,
+    },
+}
+
+/// How a bond works.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bonding {
+    /// Who carries what.
+    pub mode: BondMode,
+    /// Between two looks at the members' links.
+    pub miimon_milliseconds: u32,
+    /// The switch is asked to speak every second.
+    pub fast_lacp: bool,
+}
+
+/// Whose affair an interface is; the kernel keeps it for the next lbd.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// Somebody else's, or nobody's.
+    #[default]
+    Other,
+    /// lbd looks after it.
+    Adopted,
+    /// lbd made it, and removes it.
+    Made,
 }
 
 /// An address with the network that it lies in.

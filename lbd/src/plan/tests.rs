@@ -138,6 +138,56 @@ fn two_arms() {
     insta::assert_snapshot!(golden(&plan_of(&config(text), &topology, &["lost"], false)));
 }
 
+/// Clients behind a router on eth1, servers on eth0, where the default gateway is; a VLAN on a bond beside them.
+#[test]
+fn answers_by_a_gateway_of_their_own() {
+    let text = r#"
+        schema = 1
+        management = { interface = "eth0", address = "10.0.0.10" }
+        [network]
+        default_gateway = "10.0.0.1"
+        interface = [
+            { name = "eth0", addresses = ["10.0.0.10/24"] },
+            { name = "eth1", addresses = ["192.0.2.10/24", "fd00::10/64"], gateway = "192.0.2.1", mtu = 9000 },
+            { name = "bond0.7", addresses = ["198.51.100.10/24"] },
+            { name = "eth9", addresses = ["203.0.113.10/24"], gateway = "203.0.113.1" },
+        ]
+        bond = [{ name = "bond0", mode = "active-backup", members = ["eth2", "eth8"] }]
+        vlan = [{ name = "bond0.7", link = "bond0", id = 7 }, { name = "eth9.7", link = "eth9", id = 7 }]
+        route = [
+            { destination = "10.9.0.0/16", gateway = "10.0.0.2" },
+            { destination = "10.8.0.0/16", gateway = "203.0.113.2" },
+        ]
+        [[health_check]]
+        label = "tcp"
+        type = "tcp"
+        [[virtual_service]]
+        label = "A"
+        addresses = ["192.0.2.100"]
+        ports = "104"
+        health_check = "tcp"
+        persistence = { enabled = false }
+        real_server = [{ label = "near", address = "10.0.0.1" }]
+    "#;
+    let interfaces = [("eth0", "10.0.0.10", 24), ("eth1", "192.0.2.10", 24), ("eth2", "192.0.2.11", 32)];
+    let topology = topology(&interfaces, &[("10.0.0.1", "eth0")]);
+    let plan = plan_of(&config(text), &topology, &[], true);
+    let mut told = String::new();
+    let places = &plan.desired.places;
+    for (name, link) in &places.links {
+        writeln!(told, "{name}: {link:?}").unwrap();
+    }
+    places.routes.iter().for_each(|route| writeln!(told, "table {}: {route}", route.table).unwrap());
+    places.rules.iter().for_each(|rule| writeln!(told, "{rule}").unwrap());
+    let table = plan.desired.table.whole();
+    for name in ["answers", "answers_out", "forward"] {
+        let chain = &table.chains[name];
+        writeln!(told, "{name}: {}", chain.hook).unwrap();
+        chain.rules.iter().for_each(|rule| writeln!(told, "    {}", rule.text()).unwrap());
+    }
+    insta::assert_snapshot!(told);
+}
+
 #[test]
 fn without_a_route_the_kernel_chooses_the_source() {
     let topology = topology(&[("eth0", "192.168.10.10", 24)], &[]);

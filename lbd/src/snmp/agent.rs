@@ -4,7 +4,7 @@
 //! tell the engine what is news. The agent is made anew for each change; its port is closed meanwhile, for milliseconds. It
 //! may be ended at any instant: it changes nothing.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,9 @@ use super::boots::{self, Authority};
 use super::running::{Orders, Running};
 use super::secret::{Keeper, NewPassphrases, Secrets};
 use super::shares::Shares;
-use crate::config::snmp::{Privacy, SnmpUser, SnmpVersion};
+use super::traps::Messengers;
+use crate::alert::topic::Bulletin;
+use crate::config::snmp::{Privacy, SnmpUser, SnmpVersion, TrapDestination, TrapWay};
 use crate::config::{Config, Snmp as Settings};
 use crate::engine::Event;
 use crate::view::{SnmpUserView, SnmpView};
@@ -32,6 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     place: SocketAddr,
+    ours: Ipv4Addr,
     settings: Settings,
 }
 
@@ -39,7 +42,19 @@ impl Wanted {
     /// Nothing where nobody is to be answered.
     pub fn of(config: &Config) -> Option<Self> {
         let settings = config.snmp.clone()?;
-        Some(Self { place: (config.management.address, settings.port).into(), settings })
+        let ours = config.management.address;
+        Some(Self { place: (ours, settings.port).into(), ours, settings })
+    }
+
+    fn answers(&self) -> bool {
+        self.settings.enabled
+    }
+
+    /// Somebody is to be answered or told in version 3.
+    fn needs_engine(&self) -> bool {
+        let is_of_3 = |trap: &TrapDestination| matches!(trap.way, TrapWay::V3(_));
+        (self.answers() && self.settings.versions.contains(&SnmpVersion::V3))
+            || self.settings.traps.iter().any(is_of_3)
     }
 }
 
@@ -48,6 +63,7 @@ impl Wanted {
 pub struct Snmp {
     wishes: mpsc::Sender<oneshot::Sender<()>>,
     keeper: Keeper,
+    messengers: Messengers,
 }
 
 /// What the task of the agent begins with.
@@ -55,6 +71,7 @@ pub struct Snmp {
 pub struct Office {
     wishes: mpsc::Receiver<oneshot::Sender<()>>,
     keeper: Keeper,
+    messengers: Messengers,
     state_directory: PathBuf,
 }
 
@@ -62,8 +79,14 @@ pub struct Office {
 pub fn open(state_directory: &Path) -> (Snmp, Office) {
     let (sender, wishes) = mpsc::channel(WISHES);
     let keeper = Keeper::below(state_directory);
-    let office = Office { wishes, keeper: keeper.clone(), state_directory: state_directory.to_owned() };
-    (Snmp { wishes: sender, keeper }, office)
+    let messengers = Messengers::default();
+    let office = Office {
+        wishes,
+        keeper: keeper.clone(),
+        messengers: messengers.clone(),
+        state_directory: state_directory.to_owned(),
+    };
+    (Snmp { wishes: sender, keeper, messengers }, office)
 }
 
 impl Snmp {
@@ -74,6 +97,11 @@ impl Snmp {
             // The agent's task ends only with lbd.
             let _ = is_done.await;
         }
+    }
+
+    /// Hands an alert on to all destinations of traps, each at its own pace. Never waits; returns how many there are.
+    pub fn tell(&self, bulletin: &Bulletin) -> usize {
+        self.messengers.tell(bulletin)
     }
 
     /// Sets or forgets the community, which counts at once. The error is for people.
@@ -110,9 +138,10 @@ pub async fn serve(
     pictures: watch::Receiver<Arc<Published>>,
     events: mpsc::Sender<Event>,
 ) -> String {
-    let Office { mut wishes, keeper, state_directory } = office;
+    let Office { mut wishes, keeper, messengers, state_directory } = office;
     let mut clerk = Clerk {
         keeper,
+        messengers,
         state_directory,
         authority: None,
         shares: Shares::new(pictures),
@@ -145,8 +174,8 @@ pub async fn serve(
                     None => return "nobody looks after SNMP any more".into(),
                 },
                 _ = moments.tick() => {
-                    clerk.look().await;
-                    if current.is_some() && !clerk.is_running() {
+                    clerk.look();
+                    if current.as_deref().is_some_and(|wanted| clerk.lacks(wanted)) {
                         clerk.start(current.as_deref()).await;
                     }
                 }
@@ -157,6 +186,7 @@ pub async fn serve(
 
 struct Clerk {
     keeper: Keeper,
+    messengers: Messengers,
     state_directory: PathBuf,
     /// From the first start with version 3 on.
     authority: Option<Authority>,
@@ -176,12 +206,16 @@ impl Clerk {
         }
         let mut view = SnmpView { since: self.view.since, ..SnmpView::default() };
         if let Some(wanted) = wanted {
-            view.configured = true;
+            view.configured = wanted.answers();
             view.place = wanted.place.to_string();
             if let Err(why) = self.try_to_start(wanted, &mut view).await {
                 view.problems.push(why);
             }
         }
+        if wanted.is_none() {
+            self.messengers.follow(&[], &Secrets::default(), [0; 4], None, &self.shares);
+        }
+        view.traps = self.messengers.views();
         view.listening = self.running.is_some();
         if view.since.is_none() || view.listening != self.view.listening {
             view.since = Some(Timestamp::now());
@@ -199,16 +233,24 @@ impl Clerk {
         let secrets = secrets.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
         view.community_set = secrets.community.is_some();
         view.users = users(&wanted.settings, &secrets);
-        view.problems = missing(&wanted.settings, &secrets);
-        if wanted.settings.versions.contains(&SnmpVersion::V3)
+        if wanted.answers() {
+            view.problems = missing(&wanted.settings, &secrets);
+        }
+        if wanted.needs_engine()
             && let Err(why) = self.find_authority().await
         {
-            view.problems
-                .push(format!("SNMP version 3 is not answered: {why}. It is tried again by itself."));
+            view.problems.push(format!(
+                "SNMP version 3 neither answers nor sends traps: {why}. It is tried again by itself."
+            ));
         }
         if let Some(Authority { engine, .. }) = &self.authority {
             view.engine_id = engine.engine_id().iter().map(|octet| format!("{octet:02x}")).collect();
             view.engine_boots = engine.engine_boots();
+        }
+        let traps = &wanted.settings.traps;
+        self.messengers.follow(traps, &secrets, wanted.ours.octets(), self.authority.as_ref(), &self.shares);
+        if !wanted.answers() {
+            return Ok(());
         }
         let orders = Orders { place: wanted.place, settings: &wanted.settings, secrets: &secrets };
         let running = Running::start(&orders, self.authority.clone(), &self.shares).await;
@@ -226,21 +268,21 @@ impl Clerk {
         Ok(())
     }
 
-    /// Looks after what runs: its counters, and whether it does. One that lacks something it may get is ended.
-    async fn look(&mut self) {
+    /// Looks after what runs: its counters, and whether it does.
+    fn look(&mut self) {
+        self.view.traps = self.messengers.views();
         let Some(running) = &self.running else { return };
         let is_alive = running.is_alive();
         self.shares.look(running.counters(), &self.state_directory);
         self.view.counters = self.shares.counters();
-        let lacks_engine = self.authority.is_none()
-            && self.view.problems.iter().any(|problem| problem.starts_with("SNMP version 3 is not"));
-        if !is_alive || lacks_engine {
+        if !is_alive {
             self.running = None;
         }
     }
 
-    fn is_running(&self) -> bool {
-        self.running.is_some()
+    /// Whether something that may be had with another start is not there: the agent, or the engine of version 3.
+    fn lacks(&self, wanted: &Wanted) -> bool {
+        (wanted.answers() && self.running.is_none()) || (wanted.needs_engine() && self.authority.is_none())
     }
 
     /// Tells the engine how it stands, where that is something else than before.

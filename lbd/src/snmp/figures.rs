@@ -68,15 +68,20 @@ pub(super) struct Ticks {
     pub(super) system: u64,
     pub(super) idle: u64,
     pub(super) waiting: u64,
+    pub(super) interrupts: u64,
+    /// Where the kernel forwards packets.
+    pub(super) soft_interrupts: u64,
+    /// The hypervisor had something else to do.
+    pub(super) stolen: u64,
 }
 
 impl Ticks {
     fn all(self) -> u64 {
-        self.user + self.nice + self.system + self.idle + self.waiting
+        self.busy() + self.idle + self.waiting
     }
 
     fn busy(self) -> u64 {
-        self.user + self.nice + self.system
+        self.user + self.nice + self.system + self.interrupts + self.soft_interrupts + self.stolen
     }
 }
 
@@ -231,8 +236,17 @@ fn processors(text: &str) -> Vec<Ticks> {
     let ticks = |line: &str| {
         let mut numbers = line.split_whitespace().skip(usize::from(!line.starts_with(' ')));
         let mut next = || numbers.next().and_then(|number| number.parse().ok()).unwrap_or_default();
-        let (user, nice, system, idle, waiting) = (next(), next(), next(), next(), next());
-        Ticks { user, nice, system, idle, waiting }
+        // In this order (proc_stat(5)).
+        Ticks {
+            user: next(),
+            nice: next(),
+            system: next(),
+            idle: next(),
+            waiting: next(),
+            interrupts: next(),
+            soft_interrupts: next(),
+            stolen: next(),
+        }
     };
     lines.map(ticks).collect()
 }
@@ -271,9 +285,14 @@ Inter-|   Receive                                                |  Transmit
         assert_eq!(load("0.10 0.20 1.30 2/345 6789\n"), [0.1, 0.2, 1.3]);
         assert_eq!(processes("0.10 0.20 1.30 2/345 6789\n"), 345);
         assert_eq!(uptime("123.45 99.1\n"), 12_345);
-        let ticks = processors("cpu  10 20 30 40 50 60\ncpu0 1 2 3 4 5 6\nintr 7\n");
+        let ticks = processors("cpu  10 20 30 40 50 60\ncpu0 1 2 3 4 5 6 7 8 9 10\nintr 7\n");
         assert_eq!(ticks.len(), 2);
-        assert_eq!(ticks[1], Ticks { user: 1, nice: 2, system: 3, idle: 4, waiting: 5 });
+        let Ticks { user, nice, system, idle, waiting, interrupts, soft_interrupts, stolen } = ticks[1];
+        assert_eq!(
+            [user, nice, system, idle, waiting, interrupts, soft_interrupts, stolen],
+            [1, 2, 3, 4, 5, 6, 7, 8]
+        );
+        assert_eq!((ticks[1].busy(), ticks[1].all()), (27, 36));
     }
 
     #[test]

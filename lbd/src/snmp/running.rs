@@ -144,9 +144,9 @@ fn group(user: &SnmpUser) -> &'static str {
 }
 
 /// Passphrases of a user; the second where messages are encrypted.
-type Keys<'a> = (&'a str, Option<(PrivProtocol, &'a str)>);
+pub(super) type Keys<'a> = (&'a str, Option<(PrivProtocol, &'a str)>);
 
-fn keys<'a>(user: &SnmpUser, known: &'a Passphrases) -> Option<Keys<'a>> {
+pub(super) fn keys<'a>(user: &SnmpUser, known: &'a Passphrases) -> Option<Keys<'a>> {
     let authentication = known.authentication.as_deref()?;
     let privacy = match user.privacy {
         Some(privacy) => Some((encryption(privacy), known.privacy.as_deref()?)),
@@ -168,7 +168,7 @@ fn with_user(
     with.map_err(|error| format!("the passphrases of {} cannot be used: {error}", user.name.as_str()))
 }
 
-fn proof(authentication: Authentication) -> AuthProtocol {
+pub(super) fn proof(authentication: Authentication) -> AuthProtocol {
     match authentication {
         Authentication::Md5 => AuthProtocol::Md5,
         Authentication::Sha1 => AuthProtocol::Sha1,
@@ -179,7 +179,7 @@ fn proof(authentication: Authentication) -> AuthProtocol {
     }
 }
 
-fn encryption(privacy: Privacy) -> PrivProtocol {
+pub(super) fn encryption(privacy: Privacy) -> PrivProtocol {
     match privacy {
         Privacy::Des => PrivProtocol::Des,
         Privacy::Aes128 => PrivProtocol::Aes128,

@@ -17,7 +17,7 @@ const LONGEST: usize = 64;
 
 /// What is kept.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Secrets {
+pub(crate) struct Secrets {
     /// Of versions 1 and 2c.
     #[serde(default)]
     pub(super) community: Option<String>,
@@ -26,9 +26,33 @@ pub(super) struct Secrets {
     pub(super) users: BTreeMap<String, Passphrases>,
 }
 
+impl Secrets {
+    /// Whether each could have been set here, in words that do not repeat it.
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        self.community.as_deref().map_or(Ok(()), check_community)?;
+        self.users.iter().try_for_each(|(user, passphrases)| {
+            SnmpText::new(user, "user", 1, LONGEST)?;
+            let Passphrases { authentication, privacy } = passphrases;
+            authentication.iter().chain(privacy).try_for_each(|text| check_passphrase(text))
+        })
+    }
+
+    /// Each, by what it is called.
+    pub(crate) fn named(&self) -> Vec<(String, String)> {
+        let community = self.community.iter().map(|text| ("SNMP community".to_owned(), text.clone()));
+        let users = self.users.iter().flat_map(|(user, passphrases)| {
+            let kinds = [("authentication", &passphrases.authentication), ("privacy", &passphrases.privacy)];
+            let named =
+                move |kind: &str, text: &String| (format!("SNMP {kind} passphrase of {user}"), text.clone());
+            kinds.into_iter().filter_map(move |(kind, text)| Some(named(kind, text.as_ref()?)))
+        });
+        community.chain(users).collect()
+    }
+}
+
 /// Of one user.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Passphrases {
+pub(crate) struct Passphrases {
     #[serde(default)]
     pub(super) authentication: Option<String>,
     #[serde(default)]
@@ -56,12 +80,20 @@ impl fmt::Debug for Keeper {
 
 impl Keeper {
     /// Below the state directory.
-    pub(super) fn below(state_directory: &Path) -> Self {
+    pub(crate) fn below(state_directory: &Path) -> Self {
         Self(SecretFile::below(state_directory, "snmp.json"))
     }
 
-    pub(super) fn load(&self) -> Result<Secrets, String> {
+    pub(crate) fn load(&self) -> Result<Secrets, String> {
         self.0.load().map_err(|error| format!("community and passphrases cannot be read: {error}"))
+    }
+
+    /// Puts these in the place of all.
+    pub(crate) fn replace(&self, new: Secrets) -> Result<(), String> {
+        self.0.update(|secrets: &mut Secrets| {
+            *secrets = new;
+            Ok(())
+        })
     }
 
     pub(super) fn set_community(&self, community: Option<String>) -> Result<(), String> {

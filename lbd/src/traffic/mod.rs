@@ -11,6 +11,7 @@ pub mod difference;
 pub mod listing;
 pub mod nft;
 pub mod numbering;
+pub mod openings;
 pub mod ruleset;
 pub mod shares;
 pub mod sysctl;

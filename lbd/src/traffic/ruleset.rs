@@ -17,25 +17,29 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::numbering::{Mark, Numbering, SERVICE_BITS};
+use super::openings::Opening;
 use super::shares::{slots, turns};
 use super::table::{Chain, MAPS, Map, MapKind, NUMBERING, Parts, Rule, STICKY6_PREFIX, Table};
-use crate::config::{Fallback, Management, Ports, Protocol, Scheduler, Snmp, StickyPrefixes};
+use crate::config::{Fallback, Ports, Protocol, Scheduler, StickyPrefixes};
 use crate::fallback;
+use crate::network::routes::Exit;
 use crate::network::topology::{Family, Network, VirtualAddress};
 
 /// Everything the table depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ruleset<'a> {
-    /// Where the management ports answer.
-    pub management: &'a Management,
-    /// Who may ask by SNMP, if anybody may.
-    pub snmp: Option<&'a Snmp>,
+    /// What of the appliance itself is open.
+    pub openings: Vec<Opening>,
+    /// See [`crate::config::Layer4::fallback_page_port`].
+    pub fallback_page_port: u16,
     /// In any order, also those that lbd forwards.
     pub services: Vec<Service<'a>>,
     /// Names of all services and servers, also of those that take no connections now.
     pub numbering: &'a Numbering,
     /// Interfaces for the fast path, where the kernel offers one.
     pub fast_path: Option<BTreeSet<String>>,
+    /// Addresses whose answers have a way out of their own.
+    pub answers: BTreeMap<IpAddr, Exit>,
 }
 
 /// A fixed seed, without which nft makes one up at each change and every client moves.
@@ -68,6 +72,8 @@ pub struct Service<'a> {
     pub pins: BTreeMap<Network, Mark>,
     /// See [`crate::config::VirtualService::fallback`].
     pub fallback: Fallback,
+    /// See [`crate::config::Layer4::fallback_page_port`].
+    pub fallback_page_port: u16,
     /// Those that take connections now.
     pub servers: Vec<Server>,
     /// Who takes those of its family while none of them does.
@@ -262,7 +268,7 @@ fn rules(texts: &[&str]) -> Vec<Rule> {
 
 fn base_chains(ruleset: &Ruleset<'_>) -> BTreeMap<String, Chain> {
     let chain = |name: &str, hook, rules| (name.to_owned(), Chain { hook, rules });
-    BTreeMap::from([
+    let mut chains = BTreeMap::from([
         chain(
             "prerouting",
             "type nat hook prerouting priority dstnat; policy accept;",
@@ -282,7 +288,37 @@ fn base_chains(ruleset: &Ruleset<'_>) -> BTreeMap<String, Chain> {
             "type nat hook postrouting priority srcnat; policy accept;",
             postrouting_rules(ruleset),
         ),
-    ])
+    ]);
+    if !ruleset.answers.is_empty() {
+        // Before the kernel chooses the way: of what is forwarded, and anew of what comes from here.
+        let forwarded = "type filter hook prerouting priority mangle; policy accept;";
+        chains.extend([
+            chain("answers", forwarded, answers_rules(ruleset)),
+            chain(
+                "answers_out",
+                "type route hook output priority mangle; policy accept;",
+                answers_rules(ruleset),
+            ),
+        ]);
+    }
+    chains
+}
+
+/// An answer leaves where its request came in: where the address lives that was asked. That is what conntrack knows of an
+/// answer before and after translation alike.
+fn answers_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
+    let rule = |family: Family| {
+        let of_family = ruleset.answers.iter().filter(|(address, _)| Family::of(**address) == family);
+        let marks: Vec<_> =
+            of_family.map(|(address, exit)| format!("{address} : 0x{:08x}", exit.mark())).collect();
+        let text = format!(
+            "ct direction reply meta mark set ct original {} daddr map {{ {} }}",
+            family.keyword(),
+            marks.join(", ")
+        );
+        (!marks.is_empty()).then(|| Rule::new(text))
+    };
+    Family::ALL.into_iter().filter_map(rule).collect()
 }
 
 /// Single ports are found in a hash; ranges need a map of intervals, which is slower. Each map is only asked where
@@ -313,8 +349,11 @@ fn forward_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
         let names: Vec<_> = devices.iter().map(|name| format!("\"{name}\"")).collect();
         let devices = names.join(", ");
         let but = not_of_those_with_a_time_out(ruleset);
+        // The kernel looks for the ways of both directions when the first packet is seen here: that of an answer is found
+        // by the mark that only answers have.
+        let direction = if ruleset.answers.is_empty() { "" } else { "ct direction reply " };
         rules.push(Rule::new(format!(
-            "oifname {{ {devices} }} ct status dnat {but}ct state established flow add @fast"
+            "oifname {{ {devices} }} ct status dnat {but}{direction}ct state established flow add @fast"
         )));
     }
     rules.push(Rule::new("ct status dnat accept".into()));
@@ -377,7 +416,6 @@ fn pool_rules(service: &Service<'_>) -> Vec<Rule> {
 
 /// Management answers on its interface's own address only, never on a virtual one.
 fn input_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
-    let Management { interface, address, https_port } = ruleset.management;
     let mut rules = rules(&[
         "iifname \"lo\" accept",
         "ct state established,related accept",
@@ -387,14 +425,12 @@ fn input_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
         "icmpv6 type { echo-request, destination-unreachable, packet-too-big, time-exceeded, parameter-problem, \
          nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query } accept",
     ]);
-    rules
-        .push(Rule::new(format!("iifname \"{interface}\" ip daddr {address} tcp dport {https_port} accept")));
-    rules.extend(ruleset.snmp.map(|snmp| snmp_rule(ruleset.management, snmp)));
+    rules.extend(ruleset.openings.iter().map(Opening::rule));
     // Nobody reaches these ports but by the redirection of a service without a server.
     rules.push(Rule::new(format!(
         "ct status dnat tcp dport {{ {}, {} }} accept",
         fallback::DICOM_PORT,
-        fallback::HTTP_PORT
+        ruleset.fallback_page_port
     )));
     rules.extend(proxied_rules(ruleset));
     // A client of a service without a server, or of a connection whose entry has gone, must hear so at once.
@@ -405,16 +441,6 @@ fn input_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
         rules.push(Rule::new(format!("{to_virtual} meta l4proto udp reject with icmpx port-unreachable")));
     }
     rules
-}
-
-/// Datagrams of others never reach the agent.
-fn snmp_rule(Management { interface, address, .. }: &Management, snmp: &Snmp) -> Rule {
-    let networks: Vec<_> = snmp.sources.iter().map(ToString::to_string).collect();
-    let from = match networks.as_slice() {
-        [] => String::new(),
-        networks => format!("ip saddr {{ {} }} ", networks.join(", ")),
-    };
-    Rule::new(format!("iifname \"{interface}\" ip daddr {address} {from}udp dport {} accept", snmp.port))
 }
 
 /// Each set is only asked where there is something in it. Single ports stand in a hash, as in `services`: the kernel changes
@@ -587,7 +613,7 @@ fn service_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
     let answering = match service.fallback {
         Fallback::Refuse => None,
         Fallback::DicomReject => Some(fallback::DICOM_PORT),
-        Fallback::HttpPage => Some(fallback::HTTP_PORT),
+        Fallback::HttpPage => Some(service.fallback_page_port),
     };
     lines.extend(answering.map(|port| format!("meta l4proto tcp redirect to :{port}")));
     lines.into_iter().map(Rule::new).collect()

@@ -15,7 +15,7 @@ use axum::http::header::{AUTHORIZATION, COOKIE};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::attempts::{Attempts, Rank};
 use super::password::{LONGEST_PASSWORD, StoredPassword};
@@ -24,16 +24,17 @@ use super::secret::{Fingerprint, fingerprint, random};
 use super::sessions::{Opening, Session, Sessions};
 use super::tokens::{TokenFault, TokenFile, Tokens};
 use super::users::{FIRST_USER, UserFile, Users};
-use super::{Caller, Peer};
+use super::{Caller, Peer, Published};
 use crate::alert::Alarm;
 use crate::alert::topic::{Severity, Topic, Trouble};
 use crate::audit::Audit;
+use crate::config::document::SecurityDocument;
 use crate::config::values::quoted;
 use crate::store::Author;
 
 /// The cookie of a session. With this prefix browsers take it over TLS only, for this host and all of its paths
 /// (RFC 6265bis section 4.1.3.2).
-const COOKIE_NAME: &str = "__Host-evenkeel";
+pub(in crate::web) const COOKIE_NAME: &str = "__Host-evenkeel";
 /// Reads of the secrets at the same time; on a disk that hangs each keeps a thread.
 const READS: usize = 16;
 /// Why a change of users or tokens had no turn.
@@ -66,6 +67,8 @@ struct Inner {
     last: Mutex<Option<Secrets>>,
     /// Who is told of lock-outs.
     alarm: OnceLock<Alarm>,
+    /// The configuration in force, which says whether tokens count.
+    pictures: OnceLock<watch::Receiver<Arc<Published>>>,
 }
 
 /// What was read of the disk.
@@ -141,6 +144,7 @@ impl Access {
             reads: Arc::new(Semaphore::new(READS)),
             last: Mutex::new(last),
             alarm: OnceLock::new(),
+            pictures: OnceLock::new(),
         }))
     }
 
@@ -159,6 +163,9 @@ impl Access {
             return Admission::NoPassword;
         }
         match bearer(headers) {
+            Some(_) if !self.takes_tokens() => {
+                Admission::Nobody("API tokens do not count here: an administrator has switched them off")
+            }
             Some(text) => by_token(&secrets.tokens, text, from),
             None => self.by_session(&secrets.users, headers, from),
         }
@@ -223,6 +230,17 @@ impl Access {
             must_change: found.password.must_change,
             cookie: format!("{COOKIE_NAME}={id}; Path=/; Secure; HttpOnly; SameSite=Strict"),
         })
+    }
+
+    /// Whether tokens count is read from these from now on.
+    pub fn judge_tokens_by(&self, pictures: watch::Receiver<Arc<Published>>) {
+        // There is one configuration as long as lbd runs.
+        let _ = self.0.pictures.set(pictures);
+    }
+
+    fn takes_tokens(&self) -> bool {
+        let Some(pictures) = self.0.pictures.get() else { return true };
+        pictures.borrow().document.security.as_ref().is_none_or(SecurityDocument::takes_tokens)
     }
 
     /// Lock-outs are told through these alerts from now on.

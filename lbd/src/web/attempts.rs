@@ -1,8 +1,8 @@
 //! How often passwords may be tried. Pure; time is an argument.
 //!
 //! Each source address has a budget of failed log-ins, and a smaller one for each user name. Nobody's budget
-//! depends on what happens at other addresses, so that guessing locks out nobody but the guesser; the local
-//! socket asks for no password at all.
+//! depends on what happens at other addresses, so that guessing locks out nobody but the guesser. The consoles of the
+//! machine count as one address.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

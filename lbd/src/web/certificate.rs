@@ -13,7 +13,7 @@ use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -57,6 +57,31 @@ fn stored(path: &Path) -> Result<String, CertificateError> {
             Ok(pem)
         }
         Err(error) => Err(CertificateError::new(format!("reading {}", path.display()), error)),
+    }
+}
+
+/// Where it is kept with its key. Every method waits for the disk.
+#[derive(Debug, Clone)]
+pub(crate) struct CertificateFile(PathBuf);
+
+impl CertificateFile {
+    /// Below the state directory.
+    pub(crate) fn below(state_directory: &Path) -> Self {
+        Self(state_directory.join(FOLDER).join(FILE))
+    }
+
+    /// In PEM; `None` while there is none.
+    pub(crate) fn load(&self) -> io::Result<Option<String>> {
+        match fs::read_to_string(&self.0) {
+            Ok(pem) => Ok(Some(pem)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Durably; what is shown follows by [`Certificates::read_stored`].
+    pub(crate) fn store(&self, pem: &str) -> io::Result<()> {
+        write(&self.0, pem)
     }
 }
 

@@ -1,9 +1,14 @@
 //! One HTTP connection, from the first byte to the last, within bounds.
 
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -21,6 +26,21 @@ const LARGEST_HEAD: usize = 32 << 10;
 /// For a whole connection with all its requests; browsers open another one without a word.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// For a connection over which an update comes, and for the request itself: 200 MB over a line of 2 Mbit/s.
+pub(super) const LONGEST_UPLOAD: Duration = Duration::from_secs(900);
+
+/// Whether something slow came over the connection.
+#[derive(Debug, Clone, Default)]
+struct Patience(Arc<AtomicBool>);
+
+/// Middleware of what may take its time: the connection is given it.
+pub(super) async fn patiently(request: Request, next: Next) -> Response {
+    if let Some(Patience(asked)) = request.extensions().get() {
+        asked.store(true, Ordering::Relaxed);
+    }
+    next.run(request).await
+}
+
 /// Serves requests until the peer leaves, breaks the rules, the time is up, or `retired` is ready, which the request
 /// under way outlives. Every request carries where it comes
 /// from.
@@ -32,8 +52,11 @@ pub(super) async fn serve(
     retired: impl Future<Output = ()>,
 ) {
     let router = TowerToHyperService::new(router);
+    let patience = Patience::default();
+    let asked = patience.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(asked.clone());
         let busy = activity.begin();
         let answer = router.call(request);
         async move {
@@ -55,8 +78,18 @@ pub(super) async fn serve(
         }
         connection.as_mut().await
     };
-    match tokio::time::timeout(CONNECTION_TIMEOUT, served).await {
-        Ok(Ok(())) | Err(_) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a management connection ended early"),
+    let time_is_up = async {
+        tokio::time::sleep(CONNECTION_TIMEOUT).await;
+        if patience.0.load(Ordering::Relaxed) {
+            tokio::time::sleep(LONGEST_UPLOAD).await;
+        }
+    };
+    tokio::select! {
+        ended = served => {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a management connection ended early");
+            }
+        }
+        () = time_is_up => {}
     }
 }

@@ -7,11 +7,12 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::routing::get;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Gateway;
 use super::api::{Operation, ProblemDocument};
+use super::question::{MOMENTS, moment, shortened};
 use crate::conntrack::list::{self, ConnectionList, LONGEST};
 use crate::conntrack::lookup::ClosedList;
 use crate::conntrack::ring;
@@ -118,20 +119,8 @@ fn parsed<T: std::str::FromStr>(
 
 /// A moment, or how long ago it was; nanoseconds since 1970.
 fn instant(name: &str, text: &str, now: Timestamp) -> Result<u64, ProblemDocument> {
-    let ago = |ago: SignedDuration| now.checked_sub(ago).ok();
-    let moment = text.parse().ok().or_else(|| text.parse().ok().and_then(ago));
-    let nanoseconds = moment.and_then(|moment: Timestamp| u64::try_from(moment.as_nanosecond()).ok());
-    nanoseconds.ok_or_else(|| {
-        wrong(format!(
-            "{name}={} is not understood: give a moment such as 2026-11-25T08:30:00Z, or how long ago it was, such as \
-             90m or 2h",
-            shortened(text)
-        ))
-    })
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(60).collect()
+    let nanoseconds = moment(text, now).and_then(|moment| u64::try_from(moment.as_nanosecond()).ok());
+    nanoseconds.ok_or_else(|| wrong(format!("{name}={} is not understood: give {MOMENTS}", shortened(text))))
 }
 
 fn wrong(detail: impl Into<String>) -> ProblemDocument {

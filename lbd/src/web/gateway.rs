@@ -6,18 +6,22 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
 
 use super::access::Access;
+use super::backup::Backups;
 use super::certificate::Certificates;
+use super::restarts::Restarts;
 use crate::alert::Alarm;
 use crate::clock::task::Timekeeper;
 use crate::config::difference::difference;
 use crate::config::{Alerting, Document, Problem};
 use crate::conntrack::lookup::Lookup;
 use crate::engine::{Accepted, Proposal, Refusal};
+use crate::history::recorder::History;
 use crate::log::journal::Journal;
 use crate::mail::Post;
 use crate::persistence::lookup::Persistence;
 use crate::snmp::Snmp;
 use crate::store::{Author, Standing, StoreError, StoredVersion, VersionInfo, check_comment};
+use crate::update::Updates;
 use crate::vault::Vault;
 use crate::view::View;
 
@@ -63,6 +67,9 @@ const LONGEST_READ: Duration = Duration::from_secs(5);
 /// Sentences about what changed meanwhile: more say no more.
 const MOST_CHANGES_TOLD: usize = 20;
 
+/// What else the gateway leads to.
+pub type Helpers = (Journal, Alarm, Post, Timekeeper, Snmp, History, Updates);
+
 /// The way to the engine. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Gateway {
@@ -82,6 +89,10 @@ pub struct Gateway {
     post: Post,
     timekeeper: Timekeeper,
     snmp: Snmp,
+    history: History,
+    restarts: Restarts,
+    updates: Updates,
+    backups: Backups,
 }
 
 impl Gateway {
@@ -93,9 +104,10 @@ impl Gateway {
         connections: Lookup,
         access: Access,
         certificates: Certificates,
-        (journal, alarm, post, timekeeper, snmp): (Journal, Alarm, Post, Timekeeper, Snmp),
+        (journal, alarm, post, timekeeper, snmp, history, updates): Helpers,
     ) -> Self {
         let [turn, waiting, reads] = [1, WAITING_CHANGES, READS].map(|room| Arc::new(Semaphore::new(room)));
+        access.judge_tokens_by(published.clone());
         let persistence = Persistence::new(connections.names(), connections.proxy().clone());
         Self {
             published,
@@ -113,7 +125,26 @@ impl Gateway {
             post,
             timekeeper,
             snmp,
+            history,
+            restarts: Restarts::default(),
+            updates,
+            backups: Backups::default(),
         }
+    }
+
+    /// What is under way about backups.
+    pub(in crate::web) fn backups(&self) -> &Backups {
+        &self.backups
+    }
+
+    /// Where configuration and secrets are kept; every use waits for the disk.
+    pub(in crate::web) fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+
+    /// How ports of the appliance itself are opened anew.
+    pub fn restarts(&self) -> &Restarts {
+        &self.restarts
     }
 
     /// The log.
@@ -139,6 +170,16 @@ impl Gateway {
     /// The SNMP agent.
     pub fn snmp(&self) -> &Snmp {
         &self.snmp
+    }
+
+    /// The course of figures.
+    pub fn past(&self) -> &History {
+        &self.history
+    }
+
+    /// The way to updates.
+    pub fn updates(&self) -> &Updates {
+        &self.updates
     }
 
     /// The way to connections, open and closed.

@@ -20,6 +20,8 @@ use futures_util::StreamExt;
 use super::access::{Access, Admission, CANNOT_LOG_IN};
 use super::api::{self, Least, ProblemDocument};
 use super::carried::Carried;
+use super::connection::LONGEST_UPLOAD;
+use super::update::SLOW_PATHS;
 use super::{Caller, Peer, Role, body, change_password, login, origin, pages};
 
 /// Paths of forms, as they are registered, that operators may send.
@@ -29,6 +31,8 @@ pub const OPERATOR_FORMS: &[&str] = &[
     pages::MAIL_ORDER_PATH,
     pages::CLOCK_ORDER_PATH,
     pages::SNMP_ORDER_PATH,
+    pages::RESTART_PATH,
+    pages::TOOLS_PATH,
     pages::TEST_PATHS[0],
     pages::TEST_PATHS[1],
 ];
@@ -102,9 +106,13 @@ async fn guard(State(access): State<Access>, mut request: Request, next: Next) -
             Err(problem) => problem.into_response(),
         };
     }
-    let mut request = match with_body(request).await {
-        Ok(request) => request,
-        Err(problem) => return problem.into_response(),
+    // An update is larger than memory has room for; its handler takes it as it comes.
+    let mut request = match SLOW_PATHS.contains(&path.as_str()) {
+        true => request,
+        false => match with_body(request).await {
+            Ok(request) => request,
+            Err(problem) => return problem.into_response(),
+        },
     };
     request.extensions_mut().insert(caller);
     next.run(request).await
@@ -188,8 +196,12 @@ fn unreadable(why: &str) -> Response {
 
 /// Middleware: a body that does not come holds up nothing for long.
 async fn within_time(request: Request, next: Next) -> Response {
-    let (request, lateness) = body::bounded(request, LONGEST_BODY);
-    match tokio::time::timeout(LONGEST_REQUEST, next.run(request)).await {
+    let (longest_body, longest) = match SLOW_PATHS.contains(&request.uri().path()) {
+        true => (LONGEST_UPLOAD, LONGEST_UPLOAD + LONGEST_REQUEST),
+        false => (LONGEST_BODY, LONGEST_REQUEST),
+    };
+    let (request, lateness) = body::bounded(request, longest_body);
+    match tokio::time::timeout(longest, next.run(request)).await {
         Ok(answer) if !lateness.is_known() => answer,
         Ok(_) | Err(_) => {
             let detail = "The request took too long. Send it again, over a faster line.";

@@ -30,6 +30,7 @@ pub async fn serve(
     report: mpsc::Sender<Event>,
 ) -> String {
     let access = gateway.access().clone();
+    let mut restarts = gateway.restarts().web();
     let certificates = gateway.certificates().clone();
     let router = guarded(router(gateway), access);
     let room = Room::default();
@@ -48,6 +49,7 @@ pub async fn serve(
             Ok(listener) => {
                 tokio::select! {
                     changed = address.changed() => changed.is_ok(),
+                    restarted = restarts.changed() => restarted.is_ok(),
                     () = accept(listener, &certificates, &router, &room) => true,
                 }
             }
@@ -79,7 +81,7 @@ fn open(address: SocketAddr, certificates: &Certificates) -> Result<TcpListener,
 }
 
 /// `IP_FREEBIND` (ip(7)): the address may come later than lbd.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_freebind_v4(true)?;

@@ -22,9 +22,10 @@ impl Gateway {
         let mails = self.alarm().test(service.clone(), caller.author().to_string()).await;
         let about = service.map(|label| format!(" for {label}")).unwrap_or_default();
         self.access().audit().change(&caller.author(), &[format!("test alert{about} sent")]);
-        if mails.is_empty() {
+        let has_traps = latest.document.snmp.as_ref().is_some_and(|snmp| !snmp.trap.is_empty());
+        if mails.is_empty() && !has_traps {
             let detail = "Give a source and a destination first: Cluster Configuration, Layer 4 Advanced Configuration, or \
-                          [alerts] in the configuration.";
+                          [alerts] in the configuration; or a destination of traps: SNMP Configuration, or [[snmp.trap]].";
             return Err(ProblemDocument::new(StatusCode::CONFLICT, "Nobody is to get mail", detail));
         }
         Ok(mails)

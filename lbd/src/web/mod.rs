@@ -8,6 +8,7 @@ pub mod access;
 pub mod api;
 pub mod certificate;
 pub mod guard;
+pub mod http;
 pub mod https;
 pub mod local;
 pub mod pages;
@@ -17,6 +18,7 @@ pub mod tokens;
 pub mod users;
 
 mod attempts;
+mod backup;
 mod body;
 mod caller;
 mod carried;
@@ -25,18 +27,24 @@ mod clock;
 mod connection;
 mod connections;
 mod gateway;
+mod history;
 mod log;
 mod login;
 mod mail;
 mod origin;
 mod people;
 mod persistence;
+mod question;
 mod queue;
+mod restarts;
 mod room;
 pub(crate) mod secret;
 mod server_state;
 mod sessions;
 mod snmp;
+mod sockets;
+mod tools;
+pub(crate) mod update;
 
 use axum::Router;
 use axum::extract::{self, State};
@@ -44,10 +52,14 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 
 use crate::clock::zone;
+pub use backup::RestoreReview;
 pub use caller::{Caller, Peer, Role};
-pub use gateway::{Gateway, Published, Request, Wish};
+pub use gateway::{Gateway, Helpers, Published, Request, Wish};
+pub(crate) use history::AVAILABILITY;
 pub use log::LogList;
+pub use restarts::Restartable;
 pub use server_state::Wanted;
+pub use sockets::Sockets;
 
 /// Pages and API, without any check of who asks.
 pub fn router(gateway: Gateway) -> Router {

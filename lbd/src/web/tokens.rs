@@ -1,5 +1,6 @@
 //! API tokens: for programs, with a role of their own and an end. Kept as digests; a token itself is shown once.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -83,6 +84,26 @@ impl Tokens {
         Ok(())
     }
 
+    /// Whether each could have been made here: the words are for people.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let mut kept = Self::default();
+        let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        for token in &self.tokens {
+            check_name(&token.name).map_err(|fault| fault.problem)?;
+            if !is_digest(&token.digest) || token.created_by.chars().any(char::is_control) {
+                return Err(format!("the token {} is damaged", token.name));
+            }
+            kept.add(token.clone())?;
+        }
+        Ok(())
+    }
+
+    /// By name, what tells one of them from another.
+    pub(crate) fn fingerprints(&self) -> BTreeMap<String, String> {
+        let of = |token: &Token| format!("{} {} {}", token.role, token.expires, token.digest);
+        self.tokens.iter().map(|token| (token.name.clone(), of(token))).collect()
+    }
+
     fn remove(&mut self, name: &str) -> Result<(), String> {
         let before = self.tokens.len();
         self.tokens.retain(|token| token.name != name);
@@ -103,6 +124,14 @@ impl TokenFile {
     /// All tokens.
     pub fn load(&self) -> io::Result<Tokens> {
         self.0.load()
+    }
+
+    /// Puts these in the place of all. The error is for people.
+    pub(crate) fn replace(&self, new: Tokens) -> Result<(), String> {
+        self.0.update(|tokens: &mut Tokens| {
+            *tokens = new;
+            Ok(())
+        })
     }
 
     /// Makes a token and returns what is kept of it, and the token itself. The error is for people.

@@ -1,5 +1,6 @@
 //! Who may log in: names, roles and argon2id hashes, in a file apart from the configuration and its versions.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -103,6 +104,34 @@ impl Users {
         if self.users.len() == before { Err(unknown(name)) } else { Ok(()) }
     }
 
+    /// Whether no password is set.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+
+    /// Whether each could have been set here: the words are for people.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let mut kept = Self::default();
+        for User { name, role, password } in &self.users {
+            check_hash(&password.hash).map_err(|fault| fault.problem)?;
+            kept.add(name, *role, password.clone())?;
+        }
+        match self.is_empty() || self.find(FIRST_USER).is_some_and(|first| first.role == Role::Administrator)
+        {
+            true => Ok(()),
+            false => Err(format!("there is no {FIRST_USER} among them")),
+        }
+    }
+
+    /// By name, what tells one of them from another.
+    pub(crate) fn fingerprints(&self) -> BTreeMap<String, String> {
+        let of = |user: &User| {
+            let StoredPassword { hash, must_change } = &user.password;
+            (user.name.clone(), format!("{} {must_change} {hash}", user.role))
+        };
+        self.users.iter().map(of).collect()
+    }
+
     fn keep_the_first(&mut self) {
         if let Some(first) = self.users.iter_mut().find(|user| user.name == FIRST_USER) {
             first.role = Role::Administrator;
@@ -132,6 +161,14 @@ impl UserFile {
     /// Changes them. The error is for people.
     pub fn update<R>(&self, change: impl FnOnce(&mut Users) -> Result<R, String>) -> Result<R, String> {
         self.0.update(change)
+    }
+
+    /// Puts these in the place of all. The error is for people.
+    pub(crate) fn replace(&self, new: Users) -> Result<(), String> {
+        self.update(|users| {
+            *users = new;
+            Ok(())
+        })
     }
 
     /// Sets the password of [`FIRST_USER`]. The error names what is wrong with it, or with the disk.

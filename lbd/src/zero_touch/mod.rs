@@ -93,13 +93,13 @@ pub fn initial_document(settings: &Settings) -> Document {
     let network = NetworkDocument {
         host_name: Some(host_name.to_owned()),
         default_gateway: settings.gateway.map(|gateway| gateway.to_string()),
-        default_gateway_ipv6: None,
         dns_servers: settings.dns.iter().map(ToString::to_string).collect(),
-        ntp_servers: Vec::new(),
         interface: vec![InterfaceDocument {
             name: INTERFACE.into(),
             addresses: vec![format!("{address}/{prefix}")],
+            ..InterfaceDocument::default()
         }],
+        ..NetworkDocument::default()
     };
     let management = ManagementDocument {
         interface: INTERFACE.into(),
@@ -121,9 +121,12 @@ pub fn initial_document(settings: &Settings) -> Document {
         syslog_server: Vec::new(),
         snmp: None,
         health_check: Vec::new(),
+        security: None,
         virtual_service: Vec::new(),
     }
 }
+
+pub use values::management_address;
 
 /// The keys that the OVF declares (`ova/src/ovf/property.rs`).
 const KEYS: [&str; 8] = [

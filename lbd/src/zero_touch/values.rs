@@ -32,12 +32,17 @@ pub(super) fn host_name(text: &str) -> Result<HostName, Fault> {
     HostName::try_from(text)
 }
 
-/// Address and prefix; a netmask is answered with the prefix that it means.
+/// The same as [`management_address`]; what is used instead is told too.
 pub(super) fn address(text: &str) -> Result<Network, Fault> {
-    let network = address_with_prefix(text).map_err(|fault| {
+    management_address(text).map_err(|fault| {
         let remedy = format!("{}; until then {} is used", fault.remedy, "192.168.2.21/24");
         Fault::new(fault.problem, remedy)
-    })?;
+    })
+}
+
+/// Address and prefix of a host; a netmask is answered with the prefix that it means.
+pub fn management_address(text: &str) -> Result<Network, Fault> {
+    let network = address_with_prefix(text)?;
     let IpAddr::V4(host) = network.address else {
         let problem = format!("{} is not an IPv4 address", quoted(text));
         return Err(Fault::new(problem, "give an IPv4 address, for example 192.168.2.21/24"));

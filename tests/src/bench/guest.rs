@@ -72,8 +72,10 @@ pub fn guest(rounds: u32, tell: &mut dyn FnMut(Report)) {
     let fast_path = guest.status()["fast_path"].clone();
     assert_eq!(fast_path["available"], true, "{fast_path:#}");
     let kit = Kit::read();
-    let others = System::OTHERS.map(|system| power_on(&lab, &kit, system));
-    let machines = [vec![guest.machine()], others.to_vec()].concat();
+    let machines = System::ALL.map(|system| match system {
+        System::Evenkeel => guest.machine(),
+        _ => Arc::new(power_on(&lab, &kit, system)),
+    });
     machines.iter().for_each(|machine| machine.pause());
     let turn = |system: System, measure: &mut dyn FnMut(Ipv4Addr) -> f64| {
         let machine = &machines[usize::from(system.number())];
@@ -145,7 +147,7 @@ fn configuration(lab: &Lab) -> Config {
     lab.config([&iperf, &echo])
 }
 
-fn power_on(lab: &Lab, kit: &Kit, system: System) -> Arc<Machine> {
+fn power_on(lab: &Lab, kit: &Kit, system: System) -> Machine {
     let host = lab.host(system.name());
     let folder = host.new_folder("machine");
     let uki = folder.join("system.efi");
@@ -154,6 +156,7 @@ fn power_on(lab: &Lab, kit: &Kit, system: System) -> Arc<Machine> {
     std::fs::write(&uki, kit.balancer(&script, system.programs(), &files)).expect("lab folder");
     let mut hardware = Hardware::with_disk("format=raw,file.driver=null-co,file.size=1M");
     hardware.uki = Some(uki);
+    hardware.number = system.number();
     hardware.adapters[0] = Some(network::netdev("eth0"));
     let command = host.command("qemu-system-x86_64");
     let machine = Machine::power_on(&hardware, command, &folder, |command| host.start(command, "qemu"));
@@ -163,7 +166,7 @@ fn power_on(lab: &Lab, kit: &Kit, system: System) -> Arc<Machine> {
         assert!(!said.contains(FAILED), "{}: {said}", system.name());
         said.contains(READY)
     });
-    Arc::new(machine)
+    machine
 }
 
 /// What the init of a system does, and the files that it needs.
@@ -177,7 +180,7 @@ fn set_up(lab: &Lab, system: System) -> (String, Vec<(&'static str, String)>) {
     let start = format!(
         "for adapter in /sys/class/net/*; do\n    if grep -q {} $adapter/address; then eth=${{adapter##*/}}; fi\ndone\n\
          ip link set $eth up\nip address add {address}/24 dev $eth\n",
-        Hardware::mac(0)
+        Hardware::mac(system.number(), 0)
     );
     let run = Path::new("/run/balancer");
     let (script, files) = match system {

@@ -15,6 +15,7 @@ mod overview;
 mod proxies;
 mod report;
 mod scale;
+mod snmp;
 mod sustained;
 mod systems;
 mod traffic;
@@ -26,12 +27,12 @@ use arena::Arena;
 use report::Report;
 
 const USAGE: &str = "usage: bench [--runs N] [--seconds N] [NAME...]    with names of: throughput connections latency \
-     sustained memory echo checks scale overview guest boot restart; --seconds is for sustained";
+     sustained memory echo checks scale overview snmp guest boot restart; --seconds is for sustained";
 /// Rounds where none are given.
 const ROUNDS: u32 = 5;
 /// Of the benchmark of endurance, where none are given: longer than a port is kept after its connection.
 const SECONDS: u32 = 180;
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "throughput",
     "connections",
     "latency",
@@ -41,6 +42,7 @@ const NAMES: [&str; 12] = [
     "checks",
     "scale",
     "overview",
+    "snmp",
     "guest",
     "boot",
     "restart",
@@ -116,6 +118,7 @@ fn one(name: &str, arena: &OnceCell<Arena>, wanted: &Wanted, tell: &mut dyn FnMu
         "checks" => checks::checks(rounds),
         "scale" => scale::scale(rounds),
         "overview" => overview::overview(rounds),
+        "snmp" => snmp::snmp(rounds),
         "guest" => return guest::guest(rounds, tell),
         "boot" => boot::boot(rounds),
         _ => boot::restart(rounds),

@@ -4,6 +4,8 @@
 //! kernel's table, for 120 s. One SNAT address has 64,512 ports towards one port of a server, which is some 530 new
 //! connections a second; beyond that connections stall, unless there is a pool of addresses.
 
+use std::time::Duration;
+
 use lab::{Lab, Pool};
 use serde_json::Value;
 
@@ -15,6 +17,8 @@ const SNAT_ADDRESSES: &str = "192.168.10.120-192.168.10.127";
 /// As many clients, so that the pool is made use of: each has one address of it.
 const CLIENTS: &str = "10.77.0.0";
 const PORT: u16 = 7008;
+/// For the last connections to end.
+const ENDING: Duration = Duration::from_secs(60);
 
 /// So many seconds of it.
 pub fn sustained(seconds: u32) -> Report {
@@ -27,10 +31,19 @@ pub fn sustained(seconds: u32) -> Report {
     lab.appliance().ip(format!("route add {CLIENTS}/24 via {}", lab.client().address()));
     lab.lbd().start(&lab.config([&pool(&lab)]));
     lab.lbd().wait_service("POOL", "up");
-    let program = crate::own_program();
-    let command = format!("{program} load churn {}:{PORT} {CLIENTS} {RATE} {seconds}", lab.vip(0));
-    let figures: Value = serde_json::from_str(lab.client().run(command).expect_ok()).expect("JSON");
-    report(&lab, &figures, seconds)
+    report(&lab, &churn(&lab, seconds), seconds)
+}
+
+/// What the clients found.
+fn churn(lab: &Lab, seconds: u32) -> Value {
+    let mut command = lab.client().command(&crate::own_program());
+    let place = format!("{}:{PORT}", lab.vip(0));
+    command.args(["load", "churn", &place, CLIENTS, &RATE.to_string(), &seconds.to_string()]);
+    let clients = lab.client().start(command, "churn");
+    let status = clients.wait_exit(Duration::from_secs(seconds.into()) + ENDING);
+    assert!(status.success(), "{}", clients.log());
+    let log = clients.log();
+    serde_json::from_str(log.lines().last().unwrap_or_default()).expect("JSON in the last line")
 }
 
 fn pool(lab: &Lab) -> Pool {

@@ -4,6 +4,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Barrier, Mutex};
 use std::thread;
@@ -29,8 +30,14 @@ fn main() -> io::Result<()> {
         ["hold", to] => hold_and_obey(parsed(to)?),
         ["scan", address, ports] => scan(parsed(address)?, ports),
         ["load", to, fresh, held] => load(parsed(to)?, parsed(fresh)?, parsed(held)?),
+        ["snmp-get", to, community, name] => snmp_get(parsed(to)?, community, name),
+        ["snmp-record", port, to, file] => lab::snmp::record(parsed(port)?, parsed(to)?, Path::new(file)),
+        ["snmp-mutations", to, file, count, seed] => {
+            let (to, count, seed) = (parsed(to)?, parsed(count)?, parsed(seed)?);
+            print_json(&lab::snmp::send_mutations(to, Path::new(file), count, seed)?.into())
+        }
         _ => Err(io::Error::other(
-            "usage: peer serve|ask|ask-udp|ask-together|ask-and-close|hold|scan|load ...; see the source",
+            "usage: peer serve|ask|ask-udp|ask-together|ask-and-close|hold|scan|load|snmp-... ...; see the source",
         )),
     }
 }
@@ -256,6 +263,21 @@ fn hold(to: SocketAddr, counts: &Counts) {
         counts.round_trips.fetch_add(1, Ordering::Relaxed);
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Asks with a client that has nothing in common with the agent's library; prints value or error.
+fn snmp_get(to: SocketAddr, community: &str, name: &str) -> io::Result<()> {
+    let name: Vec<u32> = name.split('.').map(parsed).collect::<io::Result<_>>()?;
+    let mut session = snmp::SyncSession::new(to, community.as_bytes(), Some(PATIENCE), 1)?;
+    let said = match session.get(&name) {
+        Err(error) => format!("{error:?}"),
+        Ok(mut answer) => match answer.varbinds.next() {
+            Some((_, snmp::Value::OctetString(text))) => String::from_utf8_lossy(text).into_owned(),
+            Some((_, other)) => format!("{other:?}"),
+            None => "nothing".to_owned(),
+        },
+    };
+    print_json(&said.into())
 }
 
 fn round_trip(mut connection: &TcpStream) -> io::Result<()> {

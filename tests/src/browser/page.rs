@@ -1,5 +1,6 @@
 //! What a person does with a page: reads, clicks, types, waits.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -50,6 +51,16 @@ impl Browser {
         }
     }
 
+    /// Waits until there is such an element that is shown.
+    pub fn wait_seen(&self, selector: &str) {
+        let start = std::time::Instant::now();
+        while !self.is_seen(selector) {
+            let page = || self.text_of("body");
+            assert!(start.elapsed() < PATIENCE, "no {selector} on {}; page: {:?}", self.path(), page());
+            wait::pause();
+        }
+    }
+
     /// Clicks an element, and waits for the page that follows.
     pub fn click(&self, selector: &str) {
         self.on(selector, "click", &json!({}));
@@ -61,6 +72,11 @@ impl Browser {
         if !text.is_empty() {
             self.on(selector, "value", &json!({"text": text}));
         }
+    }
+
+    /// Chooses a file of this machine in a field for files.
+    pub fn attach(&self, selector: &str, file: &Path) {
+        self.on(selector, "value", &json!({"text": file}));
     }
 
     /// Chooses an option of a list by its value.
@@ -116,7 +132,12 @@ impl Browser {
         };
         let start = std::time::Instant::now();
         while let Err(error) = attempt() {
-            assert!(start.elapsed() < PATIENCE, "cannot {action} {selector} on {}: {error}", self.path());
+            assert!(
+                start.elapsed() < PATIENCE,
+                "cannot {action} {selector} on {}: {error}; page: {:?}",
+                self.path(),
+                self.text_of("body")
+            );
             wait::pause();
         }
     }

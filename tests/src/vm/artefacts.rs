@@ -38,6 +38,23 @@ pub fn packages() -> PathBuf {
     ova().with_file_name("packages")
 }
 
+/// The folder of `init` and `lbd` that are in the OVA.
+pub fn programs() -> PathBuf {
+    ova().with_file_name("x86_64-unknown-linux-gnu").join("release")
+}
+
+/// The key whose updates the OVA trusts, of a development build: its `key` or `pub` half.
+pub fn key(half: &str) -> PathBuf {
+    let path = ova().with_file_name("development").with_extension(half);
+    assert!(path.is_file(), "{} is missing: run `make update`", path.display());
+    path
+}
+
+/// The update archive of the same system.
+pub fn update() -> PathBuf {
+    beside("update")
+}
+
 fn beside(extension: &str) -> PathBuf {
     let path = ova().with_extension(extension);
     assert!(path.is_file(), "{} is missing: run `make appliance`", path.display());

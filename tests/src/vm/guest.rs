@@ -1,5 +1,6 @@
 //! The appliance as a guest of the lab: what a story does with it.
 
+use std::net::Ipv4Addr;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -12,6 +13,7 @@ use super::network;
 use super::properties::Properties;
 use crate::api::Api;
 use crate::config::Config;
+use crate::host::Host;
 use crate::topology::{Lab, MANAGEMENT};
 use crate::wait;
 
@@ -26,6 +28,7 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 #[derive(Debug)]
 pub struct Guest<'lab> {
     lab: &'lab Lab,
+    host: &'lab Host,
     hardware: Hardware,
     folder: PathBuf,
     machine: Mutex<Option<Arc<Machine>>>,
@@ -51,9 +54,29 @@ impl<'lab> Guest<'lab> {
             let is_joined = lab.arms().iter().any(|(joined, _)| *joined == interface);
             *netdev = is_joined.then(|| network::netdev(&interface));
         }
-        let url = format!("https://{MANAGEMENT}:9443");
+        Self::managed_at(lab, lab.appliance(), MANAGEMENT, hardware, folder)
+    }
+
+    /// Another appliance, where [`Lab::plug_machine`] has left room for it: managed at `address`.
+    pub fn beside(lab: &'lab Lab, name: &str, address: Ipv4Addr) -> Self {
+        let host = lab.host(name);
+        let folder = host.new_folder("guest");
+        let mut hardware = Hardware::with_disk(Disk::of_the_ova(&folder).drive());
+        hardware.adapters[0] = Some(network::netdev("eth0"));
+        hardware.number = 1;
+        Self::managed_at(lab, host, address, hardware, folder)
+    }
+
+    fn managed_at(
+        lab: &'lab Lab,
+        host: &'lab Host,
+        address: Ipv4Addr,
+        hardware: Hardware,
+        folder: PathBuf,
+    ) -> Self {
+        let url = format!("https://{address}:9443");
         let api = Api::over_https(Arc::clone(lab.administrator()), url, PASSWORD.into(), PATIENCE);
-        Self { lab, hardware, folder, machine: Mutex::default(), api }
+        Self { lab, host, hardware, folder, machine: Mutex::default(), api }
     }
 
     /// First boot, with this configuration and the lab's addresses among the settings; waits until the API answers.
@@ -80,7 +103,7 @@ impl<'lab> Guest<'lab> {
     pub fn power_on(&self) -> Arc<Machine> {
         let mut hardware = self.hardware.clone();
         hardware.disc = Some(self.disc()).filter(|disc| disc.exists());
-        let host = self.lab.appliance();
+        let host = self.host;
         let command = host.command("qemu-system-x86_64");
         let machine =
             Machine::power_on(&hardware, command, &self.folder, |command| host.start(command, "qemu"));

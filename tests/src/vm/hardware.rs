@@ -34,6 +34,10 @@ pub struct Hardware {
     pub uki: Option<PathBuf>,
     /// What the machine's clock says when it is switched on, in UTC; this machine's time where nothing is said.
     pub clock: Option<String>,
+    /// It has a screen.
+    pub screen: bool,
+    /// Tells the machines of a lab apart: part of their adapters' addresses.
+    pub number: u8,
     /// QEMU's `-netdev` for each adapter, without the id; an adapter without one is not connected.
     pub adapters: [Option<String>; 4],
 }
@@ -43,12 +47,21 @@ impl Hardware {
     pub fn with_disk(disk: impl Into<String>) -> Self {
         let disk = Some(disk.into());
         let adapters = [const { None }; 4];
-        Self { disk, controller: Controller::Ahci, disc: None, uki: None, clock: None, adapters }
+        Self {
+            disk,
+            controller: Controller::Ahci,
+            disc: None,
+            uki: None,
+            clock: None,
+            screen: false,
+            number: 0,
+            adapters,
+        }
     }
 
-    /// The address of the adapter with this number, the same in every boot.
-    pub fn mac(number: usize) -> String {
-        format!("52:54:00:65:6b:{number:02x}")
+    /// The address of an adapter of the machine with this number, the same in every boot.
+    pub fn mac(machine: u8, adapter: usize) -> String {
+        format!("52:54:00:65:{:02x}:{adapter:02x}", 0x6b + machine)
     }
 
     /// QEMU's arguments; `variables` is the machine's own copy of the firmware's variables.
@@ -74,6 +87,9 @@ impl Hardware {
         if let Some(clock) = &self.clock {
             all.extend(["-rtc".into(), format!("base={clock}")]);
         }
+        if self.screen {
+            all.extend(words("-device VGA,bus=pcie.0,addr=0x2,romfile="));
+        }
         for number in 0..self.adapters.len() {
             all.extend(self.adapter_arguments(number));
         }
@@ -90,7 +106,8 @@ impl Hardware {
     }
 
     fn adapter_arguments(&self, number: usize) -> Vec<String> {
-        let (slot, chassis, bridge, mac) = (SLOTS[number], number + 1, BRIDGES[number], Self::mac(number));
+        let (slot, chassis, bridge, mac) =
+            (SLOTS[number], number + 1, BRIDGES[number], Self::mac(self.number, number));
         let port =
             format!("-device pcie-root-port,id=port{number},chassis={chassis},slot={slot},addr={bridge:#x}");
         // No option ROM: the firmware must not try to boot from the network.

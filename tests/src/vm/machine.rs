@@ -1,10 +1,14 @@
 //! A running virtual machine.
 
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::sys::stat::Mode;
 use serde_json::{Value, json};
 
 use super::hardware::Hardware;
@@ -18,6 +22,8 @@ pub struct Machine {
     process: Arc<Process>,
     qmp: Mutex<Qmp>,
     serial: PathBuf,
+    line: Mutex<File>,
+    listener: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Machine {
@@ -29,19 +35,27 @@ impl Machine {
         folder: &Path,
         start: impl FnOnce(Command) -> Arc<Process>,
     ) -> Self {
-        let [variables, serial, socket] =
-            ["variables.fd", "serial.log", "qmp.sock"].map(|name| folder.join(name));
+        let [variables, serial, socket, line] =
+            ["variables.fd", "serial.log", "qmp.sock", "serial"].map(|name| folder.join(name));
         if !variables.exists() {
             super::hardware::new_variables(&variables);
         }
         // The socket of an earlier boot.
         let _ = std::fs::remove_file(&socket);
+        let [keys, words] = ["in", "out"].map(|way| line.with_extension(way));
+        [&keys, &words].into_iter().for_each(|pipe| new_pipe(pipe));
         command.args(hardware.arguments(&variables));
-        command.arg("-serial").arg(format!("file:{}", serial.display()));
+        // A pipe holds what is said in a while. A socket is soon full of single bytes, QEMU then loses some, and its own log
+        // of the line has them twice. The processors start when somebody listens.
+        let chardev = format!("pipe,id=serial,path={}", line.display());
+        command.args(["-S", "-chardev", &chardev, "-serial", "chardev:serial"]);
         command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket.display()));
         let process = start(command);
-        let qmp = Qmp::connect(&socket, || expect_running(&process, &serial));
-        Self { process, qmp: Mutex::new(qmp), serial }
+        let mut qmp = Qmp::connect(&socket, || expect_running(&process, &serial));
+        let line = File::options().write(true).open(&keys).expect("QEMU reads from the pipe");
+        let listener = Mutex::new(Some(listen(&words, &serial)));
+        qmp.run("cont", json!({}));
+        Self { process, qmp: Mutex::new(qmp), serial, line: Mutex::new(line), listener }
     }
 
     /// What the guest has said since it was powered on.
@@ -96,10 +110,28 @@ impl Machine {
         self.qmp("send-key", json!({ "keys": keys }));
     }
 
+    /// Sends bytes to its serial port, as a terminal does.
+    pub fn send(&self, text: &str) {
+        let mut line = self.line.lock().expect("not poisoned");
+        line.write_all(text.as_bytes()).expect("the serial line of a running machine");
+    }
+
+    /// Keeps a picture of its screen in the format of PPM.
+    pub fn screen(&self) -> Vec<u8> {
+        let file = self.serial.with_file_name("screen.ppm");
+        self.qmp("screendump", json!({ "filename": file }));
+        std::fs::read(&file).expect("QEMU wrote the picture")
+    }
+
     /// Presses the power button, and waits until the guest has switched itself off.
     pub fn shut_down(&self, deadline: Duration) -> ExitStatus {
         self.qmp("system_powerdown", json!({}));
-        self.process.wait_exit(deadline)
+        let status = self.process.wait_exit(deadline);
+        // To the last word.
+        if let Some(listener) = self.listener.lock().expect("not poisoned").take() {
+            listener.join().expect("it only copies");
+        }
+        status
     }
 
     /// The QEMU process.
@@ -120,6 +152,25 @@ impl Drop for Machine {
             eprintln!("--- {} ---\n{}", self.serial.display(), self.last_words());
         }
     }
+}
+
+/// For one direction of the serial line.
+fn new_pipe(path: &Path) {
+    let _ = std::fs::remove_file(path);
+    nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR).expect("the machine's folder");
+}
+
+/// What the guest says on its serial line goes to `log`, until QEMU has ended.
+fn listen(words: &Path, log: &Path) -> JoinHandle<()> {
+    let mut words = File::open(words).expect("QEMU writes to the pipe");
+    let mut log = File::create(log).expect("the machine's folder");
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(length @ 1..) = words.read(&mut buffer) {
+            // The folder may be gone.
+            let _ = log.write_all(&buffer[..length]);
+        }
+    })
 }
 
 fn expect_running(process: &Process, serial: &Path) {

@@ -14,7 +14,7 @@
 //! - `hardware`: which machine, as QEMU's arguments (pure); `machine`: a running one; `qmp`: its control channel
 //! - `artefacts`: what `make appliance` left; `disk`: the OVA's own VMDK with what the guest writes beside it;
 //!   `lossy_disk`: a disk that loses what was not flushed, and fails when told to (`nbd`: how QEMU reaches it);
-//!   `partition`: its partitions; `uki`: other systems made of the one under test
+//!   `partition`: its partitions; `uki`: other systems made of the one under test, `release`: as updates
 //! - `properties`: OVF settings on a disc; `iso`: the disc
 //! - `network`: the guest's adapters in the lab's networks; `guest`: the appliance in a story
 //!
@@ -33,6 +33,7 @@ pub mod network;
 pub mod partition;
 pub mod properties;
 pub mod qmp;
+pub mod release;
 pub mod uki;
 
 pub use disk::Disk;
@@ -40,4 +41,5 @@ pub use guest::Guest;
 pub use hardware::Hardware;
 pub use lossy_disk::LossyDisk;
 pub use machine::Machine;
+pub use release::Release;
 pub use uki::Uki;

@@ -242,7 +242,7 @@ fn a_certificate_is_brought_refused_tried_taken_back_and_kept() {
         if verdict == "revert" {
             browser.judge("webui-trial");
         }
-        browser.open("/reports");
+        browser.open("/support");
         browser.wait_text("main", "A certificate is on trial");
         browser.open("/local/webui");
         browser.click(&format!("button[value={verdict}]"));

@@ -121,7 +121,7 @@ fn after_a_refusal_the_cursor_stands_in_the_field_that_is_wrong() {
         browser.open(page);
         browser.fill(field, text);
         browser.click(button);
-        browser.wait_text(&format!("{field}-error"), "");
+        browser.wait_seen(&format!("{field}-error"));
         browser.wait_focus(field);
     }
     browser.open("/password");

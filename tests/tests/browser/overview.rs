@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use lab::browser::Browser;
+use lab::browser::{Browser, PATIENCE};
 use lab::{Config, Lab, Mode, Scp, wait};
 use serde_json::json;
 
@@ -128,7 +128,7 @@ fn services_are_filtered_folded_and_ordered_with_and_without_scripts() {
         assert!(!browser.text(".overview").contains("DATALINK_POOL1"));
         assert!(browser.text(".overview").contains("POOL2_NODE1"));
         browser.click(".fold");
-        browser.wait_text(".overview .fold[aria-expanded=false]", "");
+        browser.wait_seen(".overview .fold[aria-expanded=false]");
         assert!(!browser.text(".overview").contains("POOL2_NODE1 "), "{}", browser.text(".overview"));
         assert!(browser.path().contains("closed=DATALINK_POOL2"), "{}", browser.path());
         browser.fill("#q", "nothing of this name");
@@ -141,6 +141,37 @@ fn services_are_filtered_folded_and_ordered_with_and_without_scripts() {
         browser.wait_text(".overview tbody:first-of-type", "DATALINK_POOL3");
         assert_eq!(browser.console(), Vec::<String>::new());
     }
+}
+
+/// Holds back, in the page, each answer that it asks for by itself; tells of the one under way, and of the last that came.
+const SLOW_ANSWERS: &str = "const fetched = window.fetch; window.asked = 0; window.shown = 0; \
+    window.fetch = async (address, options) => { \
+        const unattended = new Headers(options?.headers).has('Evenkeel-Unattended'); \
+        const number = unattended ? ++window.asked : 0; \
+        const answer = await fetched(address, options); \
+        if (unattended) { \
+            await new Promise(done => setTimeout(done, 1500)); \
+            setTimeout(() => window.shown = number, 500); \
+        } \
+        return answer; \
+    }; 0";
+
+#[test]
+fn an_answer_to_what_was_chosen_before_takes_no_choice_back() {
+    let lab = Lab::single_arm();
+    let (config, _peers) = example(&lab);
+    let browser = appliance(&lab, &config);
+    browser.open("/");
+    browser.evaluate(SLOW_ANSWERS);
+    let number = |name: &str| browser.evaluate(&format!("window.{name}")).as_u64().expect("a number");
+    let before = number("asked");
+    wait::until(PATIENCE, "the page to ask by itself", || number("asked") > before);
+    let under_way = number("asked");
+    browser.click(".fold");
+    browser.wait_seen(".overview .fold[aria-expanded=false]");
+    wait::until(PATIENCE, "the late answer", || number("shown") >= under_way);
+    assert!(browser.has(".overview .fold[aria-expanded=false]"), "{}", browser.text(".overview"));
+    assert!(browser.path().contains("closed=DATALINK_POOL1"), "{}", browser.path());
 }
 
 #[test]
@@ -166,10 +197,10 @@ fn every_page_of_the_menu_is_there_readable_and_in_the_chosen_colours() {
     }
     for scripts in [true, false] {
         browser.set_scripts(scripts);
-        browser.open("/reports");
+        browser.open("/support");
         browser.click("button[name=theme][value=dark]");
         browser.wait_text("button[name=theme][aria-pressed=true]", "Dark");
-        assert_eq!(browser.path(), "/reports");
+        assert_eq!(browser.path(), "/support");
         assert_eq!(browser.style("body", "background-color"), "rgba(16, 22, 27, 1)");
         browser.click("button[name=theme][value=auto]");
         browser.wait_text("button[name=theme][aria-pressed=true]", "Automatic");

@@ -75,12 +75,12 @@ fn an_old_page_decides_nothing_about_the_trial_of_somebody_else() {
     let on_trial = || lab.lbd().status()["pending_confirmation"]["version"].clone();
     for verdict in ["confirm", "revert"] {
         lab.lbd().put(&gateway(2)).expect(200);
-        first.open("/reports");
+        first.open("/support");
         first.wait_text("main .problems", &format!("version {}", on_trial()));
         // Ann takes it back, and another one begins its trial.
-        second.open("/reports");
+        second.open("/support");
         second.click("main .problems button[value=revert]");
-        second.wait_text("h1", "Reports");
+        second.wait_text("h1", "Support");
         lab.lbd().put(&gateway(3)).expect(200);
         let version = on_trial();
         first.click(&format!("main .problems button[value={verdict}]"));

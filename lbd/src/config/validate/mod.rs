@@ -4,12 +4,16 @@ mod alerting;
 mod checks;
 mod fallback_page;
 mod fallback_server;
+mod links;
 mod network;
 mod pins;
 mod proxy;
+mod routes;
+mod security;
 mod services;
 mod snat_pool;
 mod snmp;
+mod sources;
 mod syslog;
 mod time;
 
@@ -27,6 +31,8 @@ use crate::config::{
 
 /// Port table of the product's specification.
 const DEFAULT_HTTPS_PORT: u16 = 9443;
+/// The same.
+const DEFAULT_FALLBACK_PAGE_PORT: u16 = 9081;
 
 /// Turns a document into a configuration, or says everything that is wrong with it.
 pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
@@ -42,14 +48,18 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
     }
     let management = management(&mut check, &document.management);
     let network = document.network.as_ref().map(|network| network::settings(&mut check, network));
-    let time = time::settings(&mut check, document.time.as_ref());
+    let mut time = time::settings(&mut check, document.time.as_ref());
     let layer4 = layer4(&mut check, &document.layer4.clone().unwrap_or_default());
+    let security = security::security(&mut check, &document.security.clone().unwrap_or_default());
     let syslog_servers = syslog::servers(&mut check, &document.syslog_server);
-    let alerting = alerting::alerting(&mut check, &document, time.zone.clone());
+    let mut alerting = alerting::alerting(&mut check, &document, time.zone.clone());
+    network::complete(network.as_ref(), &mut time, alerting.as_mut());
     let snmp = document.snmp.as_ref().map(|document| snmp::agent(&mut check, document));
-    let answers_snmp = document.snmp.as_ref().is_some_and(|document| document.enabled == Some(true));
     let checks = checks::health_checks(&mut check, &document.health_check);
     let services = services::services(&mut check, &document.virtual_service, &checks);
+    if let (Some(management), Some(layer4), Some(security)) = (&management, &layer4, &security) {
+        security::ports_differ(&mut check, management, layer4, security);
+    }
     if let (Some(management), Some(network)) = (&management, &network) {
         network::holds_management(&mut check, network, management);
     }
@@ -59,19 +69,25 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
     }
     ports_do_not_overlap(&mut check, &services);
     proxy::places_are_few(&mut check, &services);
+    if let Some(layer4) = &layer4 {
+        proxy::own_ports_stay_free(&mut check, layer4, &services);
+    }
     let services = services.into_values().collect();
-    match (management, layer4, alerting, check.problems) {
-        (Some(management), Some(layer4), Some(alerting), problems) if problems.is_empty() => Ok(Config {
-            management,
-            network,
-            time,
-            layer4,
-            syslog_servers,
-            alerting: alerting.into(),
-            snmp: snmp.flatten().filter(|_| answers_snmp),
-            services,
-            document: document.into(),
-        }),
+    match (management, layer4, security, alerting, check.problems) {
+        (Some(management), Some(layer4), Some(security), Some(alerting), problems) if problems.is_empty() => {
+            Ok(Config {
+                management,
+                network,
+                time,
+                layer4,
+                security,
+                syslog_servers,
+                alerting: alerting.into(),
+                snmp: snmp.flatten(),
+                services,
+                document: document.into(),
+            })
+        }
         (.., problems) => Err(problems),
     }
 }
@@ -192,9 +208,14 @@ fn management(check: &mut Collector, document: &ManagementDocument) -> Option<Ma
 fn layer4(check: &mut Collector, document: &Layer4Document) -> Option<Layer4> {
     const WARNING_PERCENT: i64 = 80;
     let field = "layer4.snat_ports_warning_percent".to_owned();
-    let percent = check.number(field, document.snat_ports_warning_percent, WARNING_PERCENT, 10..=100)?;
-    let snat_ports_warning_percent = u8::try_from(percent).ok()?;
-    Some(Layer4 { fast_path: document.fast_path != Some(false), snat_ports_warning_percent })
+    let percent = check.number(field, document.snat_ports_warning_percent, WARNING_PERCENT, 10..=100);
+    let fallback_page_port = match document.fallback_page_port {
+        Some(value) => check.take("layer4.fallback_page_port", port(value)),
+        None => Some(DEFAULT_FALLBACK_PAGE_PORT),
+    };
+    let snat_ports_warning_percent = u8::try_from(percent?).ok()?;
+    let fast_path = document.fast_path != Some(false);
+    Some(Layer4 { fast_path, snat_ports_warning_percent, fallback_page_port: fallback_page_port? })
 }
 
 /// No server may be a virtual or the management address, or traffic would run in a circle.

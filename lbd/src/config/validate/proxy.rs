@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use super::Collector;
 use super::services::Services;
 use crate::config::values::{Fault, quoted};
-use crate::config::{ForwardingMethod, Ports, Protocol};
-use crate::fallback::{DICOM_PORT, HTTP_PORT};
+use crate::config::{ForwardingMethod, Layer4, Ports, Protocol};
+use crate::fallback::DICOM_PORT;
 
 /// lbd opens a socket for each address and port: so many of one service are enough for whoever needs a range, and a
 /// fraction of the files that lbd may open.
@@ -39,18 +39,24 @@ pub(super) fn can_be_proxied(
         let remedy = "use forwarding_method = \"snat\", or protocol = \"tcp\"; for both make two services";
         check.report(format!("{field}.forwarding_method"), Fault::new(problem, remedy));
     }
-    let own = [DICOM_PORT, HTTP_PORT].into_iter().find(|port| ports.contain(*port));
-    if let Some(port) = own {
-        let problem = format!("lbd itself answers on port {port}, and so cannot proxy it");
-        let fault = Fault::new(problem, "use another port, or forwarding_method = \"snat\"");
-        check.report(format!("{field}.ports"), fault);
-    }
     let places = ports.count() * addresses.len();
     if places > MOST_PLACES {
         let problem =
             format!("{places} addresses and ports are too many for \"proxy\", which listens on each");
         let remedy = format!("give at most {MOST_PLACES}, or use forwarding_method = \"snat\"");
         check.report(format!("{field}.ports"), Fault::new(problem, remedy));
+    }
+}
+
+/// lbd's own answers listen on every address.
+pub(super) fn own_ports_stay_free(check: &mut Collector, layer4: &Layer4, services: &Services) {
+    for (index, service) in services.iter().filter(|(_, service)| service.is_proxied()) {
+        let mut own = [DICOM_PORT, layer4.fallback_page_port].into_iter();
+        if let Some(port) = own.find(|port| service.ports.contain(*port)) {
+            let problem = format!("lbd itself answers on port {port}, and so cannot proxy it");
+            let fault = Fault::new(problem, "use another port, or forwarding_method = \"snat\"");
+            check.report(format!("virtual_service[{index}].ports"), fault);
+        }
     }
 }
 

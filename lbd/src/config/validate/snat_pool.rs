@@ -119,8 +119,8 @@ fn owners(
         let fallback = service.fallback_server.iter();
         owners.extend(fallback.map(|it| (it.address, format!("the fallback server of {}", service.label))));
     }
-    for (name, networks) in network.into_iter().flat_map(|network| &network.interfaces) {
-        owners.extend(networks.iter().map(|it| (it.address, format!("the address of {name}"))));
+    for (name, interface) in network.into_iter().flat_map(|network| &network.interfaces) {
+        owners.extend(interface.addresses.iter().map(|it| (it.address, format!("the address of {name}"))));
     }
     owners.insert(management.address.into(), "the management address of the appliance".to_owned());
     owners

@@ -1,21 +1,24 @@
 //! Rules of `[snmp]`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
-use super::pins::network;
-use super::{Collector, ipv4_address, port};
-use crate::config::document::{SnmpDocument, SnmpUserDocument};
-use crate::config::snmp::{Authentication, Privacy, Snmp, SnmpText, SnmpUser, SnmpVersion};
+use super::sources::sources;
+use super::{Collector, host_address, port};
+use crate::config::Label;
+use crate::config::document::{SnmpDocument, SnmpTrapDocument, SnmpUserDocument};
+use crate::config::snmp::{
+    Authentication, Privacy, Snmp, SnmpText, SnmpUser, SnmpVersion, TrapDestination, TrapWay,
+};
 use crate::config::values::{Fault, quoted};
-use crate::network::topology::{Family, Network};
 
 /// Port table of the product's specification.
 const PORT: u16 = 161;
-/// A hospital has a handful of managers; each network is looked at for each datagram that is no answer.
-const MOST_SOURCES: usize = 32;
 /// Each manager has one; their keys are made anew whenever the agent starts.
 const MOST_USERS: usize = 16;
+/// Each has a queue of its own.
+const MOST_TRAPS: usize = 8;
+/// RFC 3417, and the habit of all managers.
+const TRAP_PORT: u16 = 162;
 /// RFC 3414 section 5, `usmUserName`.
 const LONGEST_NAME: usize = 32;
 /// RFC 3418, `sysLocation` and `sysContact`: DisplayString of so many characters.
@@ -28,11 +31,14 @@ pub(super) fn agent(check: &mut Collector, document: &SnmpDocument) -> Option<Sn
         Some(value) => check.take("snmp.port", port(value)),
         None => Some(PORT),
     };
-    let sources = sources(check, &document.sources);
+    let sources = sources(check, "snmp.sources", &document.sources);
     let location = text(check, "snmp.location", document.location.as_deref());
     let contact = text(check, "snmp.contact", document.contact.as_deref());
     let users = users(check, &document.user);
+    let traps = traps(check, &document.trap, users.as_deref().unwrap_or_default());
     Some(Snmp {
+        enabled: document.enabled == Some(true),
+        traps,
         versions: versions?,
         port: port?,
         sources: sources?,
@@ -61,49 +67,6 @@ fn versions(check: &mut Collector, words: &[String]) -> Option<BTreeSet<SnmpVers
         .map(|(index, word)| check.take(format!("snmp.versions[{index}]"), version(word)))
         .collect();
     versions.into_iter().collect()
-}
-
-/// Those that lie within others are left out: the kernel takes no network twice.
-fn sources(check: &mut Collector, texts: &[String]) -> Option<Vec<Network>> {
-    if texts.len() > MOST_SOURCES {
-        let problem = format!("{} sources are too many", texts.len());
-        check.report("snmp.sources", Fault::new(problem, format!("give at most {MOST_SOURCES} networks")));
-        return None;
-    }
-    let all: Vec<_> = texts
-        .iter()
-        .enumerate()
-        .map(|(index, text)| check.take(format!("snmp.sources[{index}]"), source(text)))
-        .collect();
-    let mut all: Vec<Network> = all.into_iter().collect::<Option<_>>()?;
-    all.sort_by_key(|network| (network.prefix, network.base()));
-    let mut kept: Vec<Network> = Vec::new();
-    for network in all {
-        if !kept.iter().any(|wider| wider.contains(network.address)) {
-            kept.push(network);
-        }
-    }
-    Some(kept)
-}
-
-/// The management address is an IPv4 address: so are those who ask.
-fn source(text: &str) -> Result<Network, Fault> {
-    if !text.contains('/') {
-        let address = IpAddr::V4(ipv4_address(text)?);
-        return Ok(Network { address, prefix: Family::Ipv4.host_prefix() });
-    }
-    let network = network(text)?;
-    match network.address {
-        IpAddr::V4(_) if network.base() == network.address => Ok(network),
-        IpAddr::V4(_) => {
-            let problem = format!("{} is an address within {network}", quoted(text));
-            Err(Fault::new(problem, format!("write {network} for all of it, or {} alone", network.address)))
-        }
-        IpAddr::V6(_) => {
-            let problem = format!("{network} is an IPv6 network, and the management address an IPv4 one");
-            Err(Fault::new(problem, "give an IPv4 network such as 10.1.0.0/16"))
-        }
-    }
 }
 
 fn text(check: &mut Collector, field: &str, text: Option<&str>) -> Option<String> {
@@ -156,6 +119,72 @@ fn user(check: &mut Collector, field: &str, document: &SnmpUserDocument) -> Opti
         }
     };
     Some(SnmpUser { name: name?, authentication: authentication?, privacy: privacy? })
+}
+
+/// The destinations that follow the rules.
+fn traps(check: &mut Collector, documents: &[SnmpTrapDocument], users: &[SnmpUser]) -> Vec<TrapDestination> {
+    if documents.len() > MOST_TRAPS {
+        let problem = format!("{} destinations of traps are too many", documents.len());
+        check.report("snmp.trap", Fault::new(problem, format!("keep at most {MOST_TRAPS}")));
+    }
+    let mut seen = BTreeMap::new();
+    let mut traps = Vec::new();
+    for (index, document) in documents.iter().enumerate() {
+        let field = format!("snmp.trap[{index}]");
+        check.unique(&field, &mut seen, &document.label, index);
+        traps.extend(trap(check, &field, document, users));
+    }
+    traps
+}
+
+fn trap(
+    check: &mut Collector,
+    field: &str,
+    document: &SnmpTrapDocument,
+    users: &[SnmpUser],
+) -> Option<TrapDestination> {
+    let label = check.take(format!("{field}.label"), Label::try_from(document.label.as_str()));
+    let address = check.take(format!("{field}.address"), host_address(&document.address));
+    let port = match document.port {
+        Some(value) => check.take(format!("{field}.port"), port(value)),
+        None => Some(TRAP_PORT),
+    };
+    let way = trap_way(check, field, document, users);
+    let inform = document.inform == Some(true);
+    if inform && way == Some(TrapWay::V1) {
+        let fault = Fault::new("version 1 has no informs", "write version = \"v2c\", or leave inform away");
+        check.report(format!("{field}.inform"), fault);
+    }
+    Some(TrapDestination { label: label?, place: (address?, port?).into(), way: way?, inform })
+}
+
+fn trap_way(
+    check: &mut Collector,
+    field: &str,
+    document: &SnmpTrapDocument,
+    users: &[SnmpUser],
+) -> Option<TrapWay> {
+    let version = document.version.as_deref().unwrap_or("v2c");
+    if version == "v3" {
+        let name = document.user.as_deref().unwrap_or_default();
+        let known = users.iter().find(|user| user.name.as_str() == name);
+        let fault =
+            || Fault::new(format!("there is no SNMP user {}", quoted(name)), "name one of [[snmp.user]]");
+        return check.take(format!("{field}.user"), known.cloned().ok_or_else(fault)).map(TrapWay::V3);
+    }
+    if document.user.is_some() {
+        let fault = Fault::new("users are of version 3", "remove it, or write version = \"v3\"");
+        check.report(format!("{field}.user"), fault);
+    }
+    match version {
+        "v1" => Some(TrapWay::V1),
+        "v2c" => Some(TrapWay::V2c),
+        other => {
+            let fault = unknown(other, ["v1", "v2c", "v3"].into_iter());
+            check.report(format!("{field}.version"), fault);
+            None
+        }
+    }
 }
 
 fn unknown<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Fault {
@@ -214,6 +243,24 @@ mod tests {
             (with_user(SnmpUserDocument { privacy: some("rot13"), ..right.clone() }), "user[0].privacy"),
         ] {
             assert_eq!(told(&wrong).1, [format!("snmp.{field}")], "{wrong:?}");
+        }
+        let with_trap = |trap| SnmpDocument { trap: vec![trap], ..SnmpDocument::default() };
+        let right_trap = SnmpTrapDocument {
+            label: "NMS".into(),
+            address: "10.1.2.3".into(),
+            ..SnmpTrapDocument::default()
+        };
+        assert_eq!(told(&with_trap(right_trap.clone())).1, Vec::<String>::new());
+        for (wrong, field) in [
+            (SnmpTrapDocument { label: "a b".into(), ..right_trap.clone() }, "label"),
+            (SnmpTrapDocument { address: "nms".into(), ..right_trap.clone() }, "address"),
+            (SnmpTrapDocument { port: Some(70_000), ..right_trap.clone() }, "port"),
+            (SnmpTrapDocument { version: some("v2"), ..right_trap.clone() }, "version"),
+            (SnmpTrapDocument { version: some("v3"), ..right_trap.clone() }, "user"),
+            (SnmpTrapDocument { user: some("nms"), ..right_trap.clone() }, "user"),
+            (SnmpTrapDocument { version: some("v1"), inform: Some(true), ..right_trap.clone() }, "inform"),
+        ] {
+            assert_eq!(told(&with_trap(wrong.clone())).1, [format!("snmp.trap[0].{field}")], "{wrong:?}");
         }
         let twice = SnmpDocument { user: vec![right.clone(), right], ..SnmpDocument::default() };
         assert_eq!(told(&twice).1, ["snmp.user[1].name"]);

@@ -122,4 +122,6 @@ const UCD_PROCESSOR: &[Column] = &[
     Column { number: 52, value: |scene, _| counter32(scene.figures.ticks.system) },
     Column { number: 53, value: |scene, _| counter32(scene.figures.ticks.idle) },
     Column { number: 54, value: |scene, _| counter32(scene.figures.ticks.waiting) },
+    Column { number: 56, value: |scene, _| counter32(scene.figures.ticks.interrupts) },
+    Column { number: 61, value: |scene, _| counter32(scene.figures.ticks.soft_interrupts) },
 ];

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use async_snmp::Value;
 use jiff::Timestamp;
 
+pub(super) use evenkeel::short_text;
+pub(super) use system::OURS;
 pub(super) use table::{Column, Row, Table};
 
 use super::figures::Figures;

@@ -6,7 +6,7 @@ use super::{Column, Scene, Table, counter32, integer, text};
 
 /// Room for experiments below net-snmp's number (NET-SNMP-MIB, `netSnmpPlaypen`), until there is an enterprise number of our
 /// own.
-pub(super) const OURS: &[u32] = &[1, 3, 6, 1, 4, 1, 8072, 9999, 9999, 6694];
+pub(in crate::snmp) const OURS: &[u32] = &[1, 3, 6, 1, 4, 1, 8072, 9999, 9999, 6694];
 /// `evenkeelAppliance` in EVENKEEL-MIB.
 const APPLIANCE: u32 = 3;
 /// Layers of the model that it serves: 72 is transport and application (RFC 3418, `sysServices`).

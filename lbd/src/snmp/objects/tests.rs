@@ -142,7 +142,7 @@ fn promised() -> BTreeSet<Vec<u32>> {
 #[test]
 fn exactly_what_the_module_promises_is_served() {
     let catalogue = catalogue();
-    let below = [system::OURS, &[1]].concat();
+    let below = [OURS, &[1]].concat();
     let served: BTreeSet<Vec<u32>> = catalogue
         .tables
         .iter()
@@ -156,7 +156,7 @@ fn exactly_what_the_module_promises_is_served() {
 
 #[test]
 fn a_long_text_is_cut_between_characters() {
-    let Some(Value::OctetString(octets)) = evenkeel::short_text(&"ä".repeat(200)) else { panic!("no text") };
+    let Some(Value::OctetString(octets)) = short_text(&"ä".repeat(200)) else { panic!("no text") };
     assert_eq!(octets.len(), 254);
 }
 

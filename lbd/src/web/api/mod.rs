@@ -2,6 +2,8 @@
 //! role may do, and the OpenAPI document, so that none of the three can forget one.
 
 mod alerts;
+mod appliance;
+mod backup;
 mod certificate;
 mod clock;
 mod config;
@@ -10,10 +12,14 @@ mod openapi;
 mod operation;
 mod people;
 mod problem;
+mod recovery;
 mod resource;
+mod security;
 mod services;
 mod snmp;
 mod syslog;
+mod tools;
+mod update;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -22,9 +28,13 @@ use axum::http::{Method, StatusCode};
 use super::Gateway;
 use crate::config::document::LARGEST_DOCUMENT;
 pub use alerts::Tested;
+pub use appliance::ApplianceDocument;
+pub(super) use backup::download;
 pub use operation::{Least, Operation};
 pub use problem::ProblemDocument;
 pub(super) use problem::{DISK_REMEDY, capitalised};
+pub use recovery::RecoveryStep;
+pub use update::Ordered;
 
 /// A little more than the parser takes, so that the parser's error is the one that is read.
 pub(super) const LARGEST_BODY: usize = LARGEST_DOCUMENT + 1024;
@@ -50,17 +60,24 @@ pub fn operations() -> Vec<Operation> {
     [
         live::operations(),
         config::operations(),
+        backup::operations(),
         services::operations(),
         people::operations(),
         certificate::operations(),
         alerts::operations(),
+        appliance::operations(),
+        recovery::operations(),
         clock::operations(),
         super::probe::operations(),
+        tools::operations(),
         super::connections::operations(),
         super::persistence::operations(),
         super::log::operations(),
+        super::history::operations(),
         syslog::operations(),
         snmp::operations(),
+        security::operations(),
+        update::operations(),
         openapi::operations_of(),
     ]
     .concat()

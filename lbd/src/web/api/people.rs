@@ -196,7 +196,8 @@ fn no_password() -> ProblemDocument {
     ProblemDocument::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "No password is set yet",
-        "Set one on the appliance with `lbd set-password`, or deploy it with the property one_time_password.",
+        "Set one at the appliance's console (log in as setup, with the password setup), with `lbd set-password`, or deploy \
+         it with the property one_time_password.",
     )
 }
 

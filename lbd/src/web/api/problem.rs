@@ -71,8 +71,14 @@ impl ProblemDocument {
         Self { problems, ..Self::new(status, "The configuration breaks rules", detail) }
     }
 
+    /// A backup cannot be restored.
+    pub(in crate::web) fn unusable_backup(problems: Vec<Problem>) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self { problems, ..Self::new(status, "The backup cannot be restored", "Nothing was changed.") }
+    }
+
     /// One field breaks a rule.
-    pub(super) fn field(field: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(in crate::web) fn field(field: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::invalid(vec![Problem { field: field.into(), problem: problem.into(), remedy: remedy.into() }])
     }
 

@@ -88,7 +88,9 @@ impl Appliance {
         let (alarm, post) =
             (crate::alert::desk::open(folder.path()).0, crate::mail::post::open(folder.path()).0);
         let (clock, snmp) = (crate::clock::task::open().0, crate::snmp::open(folder.path()).0);
-        let helpers = (Journal::new(), alarm, post, clock, snmp);
+        let history = crate::history::recorder::History::below(folder.path());
+        let updates = crate::update::Updates::below(folder.path(), None);
+        let helpers = (Journal::new(), alarm, post, clock, snmp, history, updates);
         let gateway = Gateway::new(pictures, requests, vault, lookup, access.clone(), certificates, helpers);
         Self { router: guarded(router(gateway), access), folder, _published: published }
     }
@@ -145,7 +147,16 @@ fn routes() -> Vec<(String, String, Least)> {
     operations.map(|one| (one.method.to_string(), filled(one.path), one.least)).collect()
 }
 
-const PAGES: [(&str, &str); 56] = [
+const PAGES: [(&str, &str); 116] = [
+    ("GET", "/maintenance/backup"),
+    ("POST", "/maintenance/backup/make"),
+    ("POST", "/maintenance/backup/review"),
+    ("POST", "/maintenance/backup/restore"),
+    ("GET", "/maintenance/tools"),
+    ("POST", "/maintenance/tools"),
+    ("GET", "/maintenance/update"),
+    ("POST", "/maintenance/update/upload"),
+    ("POST", "/maintenance/update/order"),
     ("GET", "/"),
     ("GET", "/lbadmin/"),
     ("GET", "/password"),
@@ -201,6 +212,57 @@ const PAGES: [(&str, &str); 56] = [
     ("POST", "/local/snmp/user/edit"),
     ("GET", "/local/snmp/user/remove"),
     ("POST", "/local/snmp/user/remove"),
+    ("GET", "/reports"),
+    ("GET", "/reports/graphs"),
+    ("GET", "/reports/availability"),
+    ("GET", "/local/graphing"),
+    ("GET", "/local/snmp/traps/_new"),
+    ("POST", "/local/snmp/traps/_new"),
+    ("GET", "/local/snmp/traps/NMS/edit"),
+    ("POST", "/local/snmp/traps/NMS/edit"),
+    ("GET", "/local/snmp/traps/NMS/remove"),
+    ("POST", "/local/snmp/traps/NMS/remove"),
+    ("GET", "/local/hostname"),
+    ("GET", "/local/interfaces"),
+    ("GET", "/local/routing"),
+    ("GET", "/local/hostname/edit"),
+    ("POST", "/local/hostname/edit"),
+    ("GET", "/local/routing/edit"),
+    ("POST", "/local/routing/edit"),
+    ("GET", "/local/interfaces/interface/_new"),
+    ("POST", "/local/interfaces/interface/_new"),
+    ("GET", "/local/interfaces/interface/eth0/edit"),
+    ("POST", "/local/interfaces/interface/eth0/edit"),
+    ("GET", "/local/interfaces/interface/eth0/remove"),
+    ("POST", "/local/interfaces/interface/eth0/remove"),
+    ("GET", "/local/interfaces/bond/_new"),
+    ("POST", "/local/interfaces/bond/_new"),
+    ("GET", "/local/interfaces/bond/bond0/edit"),
+    ("POST", "/local/interfaces/bond/bond0/edit"),
+    ("GET", "/local/interfaces/bond/bond0/remove"),
+    ("POST", "/local/interfaces/bond/bond0/remove"),
+    ("GET", "/local/interfaces/vlan/_new"),
+    ("POST", "/local/interfaces/vlan/_new"),
+    ("GET", "/local/interfaces/vlan/eth0.7/edit"),
+    ("POST", "/local/interfaces/vlan/eth0.7/edit"),
+    ("GET", "/local/interfaces/vlan/eth0.7/remove"),
+    ("POST", "/local/interfaces/vlan/eth0.7/remove"),
+    ("GET", "/local/routing/route/_new"),
+    ("POST", "/local/routing/route/_new"),
+    ("GET", "/local/routing/route/10.0.0.0_8/edit"),
+    ("POST", "/local/routing/route/10.0.0.0_8/edit"),
+    ("GET", "/local/routing/route/10.0.0.0_8/remove"),
+    ("POST", "/local/routing/route/10.0.0.0_8/remove"),
+    ("GET", "/local/security"),
+    ("GET", "/local/security/edit"),
+    ("POST", "/local/security/edit"),
+    ("GET", "/local/sockets"),
+    ("GET", "/local/sockets/edit"),
+    ("POST", "/local/sockets/edit"),
+    ("POST", "/local/sockets/restart"),
+    ("GET", "/maintenance/lockdown"),
+    ("GET", "/maintenance/lockdown/edit"),
+    ("POST", "/maintenance/lockdown/edit"),
     ("GET", "/nowhere"),
 ];
 
@@ -316,6 +378,8 @@ async fn pages_and_forms_refuse_who_may_too_little() {
         ("/order/server", Role::Operator),
         ("/local/time/set", Role::Administrator),
         ("/local/time/synchronise", Role::Operator),
+        ("/local/sockets/restart", Role::Operator),
+        ("/maintenance/tools", Role::Operator),
         ("/cluster/services/DATALINK_POOL1/persistence", Role::Operator),
         ("/password", Role::Viewer),
     ] {

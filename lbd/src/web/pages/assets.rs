@@ -34,6 +34,9 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("evenkeel.js", SCRIPT, include_str!("../../../assets/evenkeel.js")),
         ("icon.svg", PICTURE, include_str!("../../../assets/icon.svg")),
         ("htmx.js", SCRIPT, include_str!("../../../assets/htmx.min.js")),
+        ("uplot.js", SCRIPT, include_str!("../../../assets/uplot.min.js")),
+        ("uplot.css", SHEET, include_str!("../../../assets/uplot.min.css")),
+        ("charts.js", SCRIPT, include_str!("../../../assets/charts.js")),
     ]
     .map(|(name, media_type, content)| Asset { name, media_type, content, url: url_of(name, content) })
     .into()
@@ -82,7 +85,9 @@ mod tests {
 
     #[test]
     fn nothing_is_loaded_from_elsewhere() {
-        for asset in ASSETS.iter().filter(|asset| matches!(asset.name, "style.css" | "evenkeel.js")) {
+        for asset in
+            ASSETS.iter().filter(|asset| matches!(asset.name, "style.css" | "evenkeel.js" | "charts.js"))
+        {
             assert!(
                 !asset.content.contains("http://") || asset.content.contains("www.w3.org"),
                 "{}",

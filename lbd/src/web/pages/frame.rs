@@ -8,6 +8,7 @@ use std::convert::Infallible;
 
 use super::menu::{MENU, Section};
 use super::words::time;
+use crate::update::is_development_build;
 use crate::view::View;
 use crate::web::{Caller, Gateway, Role};
 
@@ -71,6 +72,8 @@ pub(in crate::web) struct Frame {
     pub(in crate::web) trial: Option<Trial>,
     /// What is said of a certificate on trial; its own page says it itself.
     pub(in crate::web) certificate_trial: Option<String>,
+    /// Every page says that this is no release.
+    pub(in crate::web) is_development_build: bool,
 }
 
 impl Frame {
@@ -79,7 +82,19 @@ impl Frame {
         let (here, path, host_name) = Default::default();
         let theme = Theme::Automatic;
         let (has_menu, caller) = (false, None);
-        Self { here, path, host_name, theme, has_menu, caller, trial: None, certificate_trial: None }
+        let is_development_build = is_development_build();
+        let (trial, certificate_trial) = (None, None);
+        Self {
+            here,
+            path,
+            host_name,
+            theme,
+            has_menu,
+            caller,
+            trial,
+            certificate_trial,
+            is_development_build,
+        }
     }
 
     /// Who looks, and as what; empty where nobody is logged in.
@@ -128,6 +143,7 @@ impl FromRequestParts<Gateway> for Frame {
             caller: parts.extensions.get().cloned(),
             trial: trial(view).filter(|_| path != "/"),
             certificate_trial: certificate_trial(gateway),
+            is_development_build: is_development_build(),
         })
     }
 }

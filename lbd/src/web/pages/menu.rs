@@ -32,30 +32,17 @@ pub(in crate::web) const MENU: &[Section] = &[
     Section {
         title: "Local Configuration",
         pages: &[
-            planned(
-                "/local/hostname",
-                "Hostname & DNS",
-                "Host name and DNS servers are set by [network] in the configuration for now.",
-            ),
-            planned(
-                "/local/interfaces",
-                "Network Interface Configuration",
-                "Addresses are set by [[network.interface]] in the configuration for now; bonding and VLANs \
-                 cannot be set yet.",
-            ),
-            planned(
-                "/local/routing",
-                "Routing",
-                "The default gateway is set by default_gateway of [network] in the configuration for now; static \
-                 routes cannot be set yet.",
-            ),
+            built("/local/hostname", "Hostname & DNS"),
+            built("/local/interfaces", "Network Interface Configuration"),
+            built("/local/routing", "Routing"),
             built("/local/time", "System Date & Time"),
             built("/local/physical", "Physical - Advanced"),
             planned("/local/portal", "Portal Management", "Centralised management is not offered yet."),
-            planned("/local/security", "Security", "The appliance is always in the mode \"secure\" for now."),
+            built("/local/security", "Security"),
+            built("/local/sockets", "Service Socket Addresses"),
             built("/local/webui", "WebUI & Certificate"),
             built("/local/snmp", "SNMP Configuration"),
-            planned("/local/graphing", "Graphing", "Graphs over days are not recorded yet."),
+            built("/local/graphing", "Graphing"),
             planned("/local/licence", "License Key", "This version needs no licence key."),
         ],
     },
@@ -85,36 +72,25 @@ pub(in crate::web) const MENU: &[Section] = &[
             planned(
                 "/maintenance/restart",
                 "Restart Services",
-                "Restarting is not offered here yet. Nothing needs it: every change takes effect at once.",
+                "The services of the appliance are restarted on the page Service Socket Addresses. Nothing needs it: every change \
+                 takes effect at once.",
             ),
             built("/password", "Passwords"),
-            planned(
-                "/maintenance/backup",
-                "Backup & Restore",
-                "Backups are not made here yet. `GET /api/v1/config` gives the whole configuration; it can be sent back \
-                 with PUT.",
-            ),
-            planned("/maintenance/update", "Software Update", "Updates cannot be installed here yet."),
+            built("/maintenance/backup", "Backup & Restore"),
+            built("/maintenance/update", "Software Update"),
             planned(
                 "/maintenance/firewall",
                 "Firewall Script",
                 "Own firewall rules cannot be added. The appliance lets in management and the virtual services only.",
             ),
-            planned(
-                "/maintenance/lockdown",
-                "Firewall Lockdown Wizard",
-                "Which hosts may manage the appliance cannot be limited here yet.",
-            ),
+            built("/maintenance/lockdown", "Firewall Lockdown Wizard"),
+            built("/maintenance/tools", "Tools"),
         ],
     },
     Section { title: "View Configuration", pages: &[built("/configuration", "View Configuration")] },
     Section {
         title: "Reports",
-        pages: &[planned(
-            "/reports",
-            "Reports",
-            "Reports over time are not recorded yet; the System Overview shows the figures of now.",
-        )],
+        pages: &[built("/reports/graphs", "Graphs"), built("/reports/availability", "Availability")],
     },
     Section {
         title: "Logs",

@@ -56,8 +56,9 @@ pub(in crate::web) fn refused_outside(problem: &ProblemDocument) -> Response {
 
 /// What everybody sees until a password is set.
 pub(in crate::web) fn no_password() -> Response {
-    let text = "The WebUI and the API open when a password has been set. Deploy the appliance with the property \
-                one_time_password or password_hash; where lbd runs on a Linux of your own, run:";
+    let text = "The WebUI and the API open when a password has been set. Log in at the appliance's console as setup, with \
+                the password setup, or deploy it with the property one_time_password or password_hash; where lbd runs on \
+                a Linux of your own, run:";
     let message = Message {
         command: "lbd set-password --state-directory DIRECTORY",
         ..Message::new(Frame::bare(), "No password is set yet", text)

@@ -5,6 +5,7 @@
 
 pub(super) mod assets;
 mod audit;
+mod backup;
 mod cluster;
 mod configuration;
 mod faults;
@@ -14,9 +15,11 @@ pub(super) mod menu;
 mod message;
 mod orders;
 mod overview;
+mod reports;
 mod theme;
 mod tokens;
 mod trial;
+mod update;
 mod users;
 mod webui;
 mod words;
@@ -29,11 +32,16 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
 pub(super) use assets::is_asset;
-pub(super) use cluster::{CLOCK_ORDER_PATH, MAIL_ORDER_PATH, PERSISTENCE_PATH, SNMP_ORDER_PATH, TEST_PATHS};
+pub(super) use cluster::{
+    CLOCK_ORDER_PATH, MAIL_ORDER_PATH, PERSISTENCE_PATH, RESTART_PATH, SNMP_ORDER_PATH, TEST_PATHS,
+    TOOLS_PATH,
+};
 pub(super) use frame::Frame;
 pub(super) use message::{no_password, password_changed, refused_outside};
 pub(super) use orders::SERVER_ORDER_PATH;
 pub(super) use theme::THEME_PATH;
+pub(super) use update::{ORDER_PATH as UPDATE_ORDER_PATH, UPLOAD_PATH as UPDATE_UPLOAD_PATH};
+pub(super) use webui::listen_at;
 pub use words::ago;
 pub(crate) use words::duration;
 
@@ -55,7 +63,10 @@ pub(super) fn routes() -> Router<Gateway> {
         .merge(tokens::routes())
         .merge(audit::routes())
         .merge(logs::routes())
+        .merge(reports::routes())
         .merge(webui::routes())
+        .merge(update::routes())
+        .merge(backup::routes())
         .merge(orders::routes())
         .merge(cluster::routes())
         .merge(theme::routes())

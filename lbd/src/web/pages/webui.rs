@@ -285,7 +285,7 @@ async fn take_out(
 
 /// Writes where WebUI and API are to answer. Where lbd sets the interface's addresses, another one of the same network comes
 /// beside the present one, which must stay: the answer to this very request leaves from there.
-fn listen_at(document: &mut Document, interface: &str, address: &str, port: i64) {
+pub(in crate::web) fn listen_at(document: &mut Document, interface: &str, address: &str, port: i64) {
     let before = document.management.clone();
     let management = &mut document.management;
     (management.interface, management.address) = (interface.to_owned(), address.to_owned());

@@ -16,7 +16,7 @@ use crate::view::{ServerView, View};
 use crate::web::Gateway;
 use crate::web::pages::frame::Frame;
 use crate::web::pages::page_of;
-use crate::web::pages::words::grouped;
+use crate::web::pages::words::{grouped, time};
 
 const PAGE: &str = "/cluster/advanced";
 
@@ -87,8 +87,15 @@ fn facts(view: &View) -> Vec<(&'static str, String)> {
         ("Fast path", format!("{fast_path}: {}", view.fast_path.detail)),
         ("SNAT source ports, where they are scarcest", scarcest(view)),
         ("Port of the DICOM rejection", unseen(fallback::DICOM_PORT)),
-        ("Port of the fallback page", unseen(fallback::HTTP_PORT)),
+        ("VMware guest services", guest_services(view)),
     ]
+}
+
+fn guest_services(view: &View) -> String {
+    match &view.guest_services {
+        None => "off: this machine does not run on VMware, or they have not begun".to_owned(),
+        Some(services) => format!("{}, since {}", services.reason, time(services.since)),
+    }
 }
 
 fn unseen(port: u16) -> String {

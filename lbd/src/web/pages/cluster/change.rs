@@ -1,14 +1,17 @@
 //! A change that a form asks for: by the one way there is, with the answer that its page shows.
 
 use axum::response::{IntoResponse, Redirect, Response};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::ask::Ask;
 use super::field::{Field, write_all};
 use super::typed::{COMMENT, Rejection, Typed};
 use crate::config::{Document, Problem, validate};
-use crate::engine::Refusal;
+use crate::engine::{Accepted, Refusal};
+use crate::web::pages::trial::after_change;
 use crate::web::{Caller, Gateway};
 
 /// What an edit has touched.
@@ -25,6 +28,8 @@ pub(super) struct Edited {
 pub(super) struct Saved {
     version: u64,
     is_new: bool,
+    /// Set where the change is on trial.
+    confirm_until: Option<Timestamp>,
 }
 
 impl Saved {
@@ -32,6 +37,17 @@ impl Saved {
     pub(super) fn then(self, path: &str) -> Response {
         let word = if self.is_new { "saved" } else { "same" };
         Redirect::to(&format!("{path}?{word}={}", self.version)).into_response()
+    }
+
+    /// The same; of a change on trial it says first where it is to be confirmed.
+    pub(super) fn then_confirm(self, ask: Ask, path: &str) -> Response {
+        match self.confirm_until {
+            Some(_) => {
+                let accepted = Accepted { version: self.version, confirm_until: self.confirm_until };
+                after_change(ask.frame, &ask.gateway, accepted, path)
+            }
+            None => self.then(path),
+        }
     }
 }
 
@@ -80,7 +96,8 @@ pub(super) async fn make(
     let before = gateway.latest().view.configuration_version;
     let made = gateway.edit(caller.author(), comment.to_owned(), typed.based_on(), noting).await;
     let accepted = made.map_err(|refusal| Rejection::new(refusal, &entry))?;
-    Ok(Saved { version: accepted.version, is_new: accepted.version != before })
+    let Accepted { version, confirm_until } = accepted;
+    Ok(Saved { version, is_new: version != before, confirm_until })
 }
 
 /// Whoever mistyped a number should not have to come back for each further mistake.

@@ -1,6 +1,6 @@
 //! Cluster Configuration: virtual services, real servers, health checks; and what has forms of the same kind.
 //!
-//! [`field`] and [`tables`] say what the forms ask for, [`typed`] what was answered, [`input`] and [`form`] show both, [`change`]
+//! [`field`], [`tables`] and [`network_tables`] say what the forms ask for, [`typed`] what was answered, [`input`] and [`form`] show both, [`change`]
 //! carries the change out. Names that begin with `_` in a path are no labels: those begin with a letter or digit.
 
 mod advanced;
@@ -11,28 +11,37 @@ mod check_test;
 mod checks;
 mod clock;
 mod confirm;
+mod entry;
 mod field;
 mod form;
 mod guide;
 mod input;
 mod mail;
+mod network;
+mod network_tables;
 mod new_check;
 mod new_service;
 mod persistence;
 mod section;
+mod security;
+mod security_tables;
 mod servers;
 mod services;
 mod snmp;
+mod snmp_trap;
 mod snmp_user;
 mod syslog;
 mod tables;
+mod tools;
 mod typed;
 
 pub(in crate::web) use checks::TEST_PATHS;
 pub(in crate::web) use clock::ORDER_PATH as CLOCK_ORDER_PATH;
 pub(in crate::web) use mail::ORDER_PATH as MAIL_ORDER_PATH;
 pub(in crate::web) use persistence::PATH as PERSISTENCE_PATH;
+pub(in crate::web) use security::RESTART_PATH;
 pub(in crate::web) use snmp::ORDER_PATH as SNMP_ORDER_PATH;
+pub(in crate::web) use tools::PATH as TOOLS_PATH;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -59,6 +68,10 @@ pub(super) fn routes() -> Router<Gateway> {
         .merge(clock::routes())
         .merge(snmp::routes())
         .merge(snmp_user::routes())
+        .merge(snmp_trap::routes())
+        .merge(network::routes())
+        .merge(security::routes())
+        .merge(tools::routes())
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
 }
 

@@ -60,7 +60,7 @@ impl SectionForm {
             Ok(Edited { entry: self.entry.into(), problems })
         };
         match make(&ask.gateway, &ask.caller, &typed, self.why, edit).await {
-            Ok(saved) => saved.then(self.page),
+            Ok(saved) => saved.then_confirm(ask, self.page),
             Err(rejection) => {
                 let before = basis(&ask.gateway, &typed, &rejection).await;
                 let now = (self.read)(&ask.latest().document);

@@ -14,9 +14,10 @@ use super::ask::{Ask, Pairs};
 use super::change::{Told, as_value, write_entry};
 use super::section::SectionForm;
 use super::tables::{SNMP, fields};
+use crate::config::document::{SnmpTrapDocument, SnmpUserDocument};
 use crate::snmp::MODULE;
 use crate::snmp::secret::NewPassphrases;
-use crate::view::{SnmpUserView, SnmpView};
+use crate::view::{SnmpTrapView, SnmpUserView, SnmpView};
 use crate::web::api::ProblemDocument;
 use crate::web::pages::frame::Frame;
 use crate::web::pages::words::{ago, grouped};
@@ -63,10 +64,30 @@ struct Page {
     settings: Vec<(&'static str, String)>,
     snmp: SnmpView,
     users: Vec<SnmpUserView>,
+    traps: Vec<TrapRow>,
     state: (&'static str, &'static str),
     since: String,
     counted: Vec<(&'static str, String)>,
     is_operator: bool,
+}
+
+struct TrapRow {
+    trap: SnmpTrapView,
+    class: &'static str,
+    word: &'static str,
+    last_sent: String,
+}
+
+impl TrapRow {
+    fn new(trap: &SnmpTrapView, now: Timestamp) -> Self {
+        let (class, word) = match (&trap.last_error, trap.last_sent) {
+            (Some(_), _) => ("down", "not told"),
+            (None, Some(_)) => ("up", "told"),
+            (None, None) => ("checking", "nothing to tell yet"),
+        };
+        let last_sent = trap.last_sent.map(|at| format!("{} ago", ago(at, now))).unwrap_or_default();
+        Self { trap: trap.clone(), class, word, last_sent }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -78,6 +99,7 @@ struct Done {
 impl Done {
     fn notice(&self) -> Option<String> {
         let words = match self.done.as_str() {
+            "test" => "A test alert is under way to everybody who is told of alerts, by mail too.",
             "restart" => "The SNMP agent was started anew.",
             "community" => "The community is set.",
             "forgotten" => "The community is removed.",
@@ -96,6 +118,7 @@ async fn show(ask: Ask, Query(told): Query<Told>, Query(done): Query<Done>) -> R
         notice: done.notice().or_else(|| told.notice(published.view.configuration_version)),
         settings: FORM.told(&published.document),
         users: users(&ask, &snmp),
+        traps: traps(&ask, &snmp),
         state: state(&snmp),
         since: snmp.since.map(|since| ago(since, Timestamp::now())).unwrap_or_default(),
         counted: counted.into(),
@@ -106,22 +129,36 @@ async fn show(ask: Ask, Query(told): Query<Told>, Query(done): Query<Done>) -> R
     page_of(StatusCode::OK, &page)
 }
 
-/// Those of the configuration, also while nobody is answered.
+/// Those of the configuration: the agent tells of them a moment later, and of none while nobody is answered.
 fn users(ask: &Ask, snmp: &SnmpView) -> Vec<SnmpUserView> {
-    if !snmp.users.is_empty() {
-        return snmp.users.clone();
-    }
     let document = ask.latest().document.clone();
     let users = document.snmp.iter().flat_map(|snmp| &snmp.user);
     let usual = |word: &Option<String>, usual: &str| word.clone().unwrap_or_else(|| usual.to_owned());
-    users
-        .map(|user| SnmpUserView {
-            name: user.name.clone(),
-            authentication: usual(&user.authentication, "sha256"),
-            privacy: usual(&user.privacy, "aes128"),
-            ..SnmpUserView::default()
-        })
-        .collect()
+    let configured = |user: &SnmpUserDocument| SnmpUserView {
+        name: user.name.clone(),
+        authentication: usual(&user.authentication, "sha256"),
+        privacy: usual(&user.privacy, "aes128"),
+        ..SnmpUserView::default()
+    };
+    let told = |user: &SnmpUserDocument| snmp.users.iter().find(|told| told.name == user.name).cloned();
+    users.map(|user| told(user).unwrap_or_else(|| configured(user))).collect()
+}
+
+/// The same for who is told of alerts.
+fn traps(ask: &Ask, snmp: &SnmpView) -> Vec<TrapRow> {
+    let document = ask.latest().document.clone();
+    let traps = document.snmp.iter().flat_map(|snmp| &snmp.trap);
+    let configured = |trap: &SnmpTrapDocument| SnmpTrapView {
+        label: trap.label.clone(),
+        place: trap.address.clone(),
+        version: trap.version.clone().unwrap_or_else(|| "v2c".to_owned()),
+        user: trap.user.clone().unwrap_or_default(),
+        inform: trap.inform.unwrap_or_default(),
+        ..SnmpTrapView::default()
+    };
+    let told = |trap: &SnmpTrapDocument| snmp.traps.iter().find(|told| told.label == trap.label).cloned();
+    let now = Timestamp::now();
+    traps.map(|trap| TrapRow::new(&told(trap).unwrap_or_else(|| configured(trap)), now)).collect()
 }
 
 fn state(snmp: &SnmpView) -> (&'static str, &'static str) {
@@ -168,11 +205,21 @@ async fn set_passphrases(
     back(ask.frame, result, "passphrases")
 }
 
+#[derive(Deserialize)]
+struct Order {
+    /// `restart` or `test`.
+    order: String,
+}
+
 async fn order(
     State(gateway): State<Gateway>,
     Extension(caller): Extension<Caller>,
     frame: Frame,
+    Form(Order { order }): Form<Order>,
 ) -> Response {
+    if order == "test" {
+        return back(frame, gateway.test_alert(&caller, None).await.map(drop), "test");
+    }
     gateway.restart_snmp(&caller).await;
     back(frame, Ok(()), "restart")
 }

@@ -190,6 +190,9 @@ pub(super) const LAYER4: &[Section] = &[Section {
         Field::number("snat_ports_warning_percent", "Warning of scarce source ports", "%").usual("80").hint(
             "When so many of the SNAT source ports towards a server are in use, 10 to 100. When none is left, new connections to it fail.",
         ),
+        Field::number("fallback_page_port", "Port of the fallback page", "").usual("9081").hint(
+            "On the appliance itself. Clients never see it: they are redirected there while a service has no server.",
+        ),
     ],
 }];
 
@@ -311,6 +314,12 @@ const PRIVACIES: &[Choice] = &[
     ("none", "None: readable by whoever listens"),
 ];
 
+const TRAP_VERSIONS: &[Choice] = &[
+    ("v2c", "v2c, with the community (default)"),
+    ("v1", "v1, with the community"),
+    ("v3", "v3, as a user"),
+];
+
 /// The SNMP agent.
 pub(super) const SNMP: &[Section] = &[Section {
     title: "SNMP agent",
@@ -327,6 +336,23 @@ pub(super) const SNMP: &[Section] = &[Section {
         Field::number("port", "Port (UDP)", "").usual("161").hint("On the management address."),
         Field::text("location", "Location").example("Room 3, rack 2").blank("not told"),
         Field::text("contact", "Contact").example("pacs@hospital.example").blank("not told"),
+    ],
+}];
+
+/// A manager that is told of alerts by traps.
+pub(super) const SNMP_TRAP: &[Section] = &[Section {
+    title: "Destination of traps",
+    advanced: false,
+    fields: &[
+        Field::text("label", "Label").example("NMS").hint("Letters, digits, '_', '-' and '.'; unique."),
+        Field::text("address", "Address").example("10.1.2.3").hint("IPv4 or IPv6."),
+        Field::number("port", "Port (UDP)", "").usual("162"),
+        Field::choice("version", "Version", TRAP_VERSIONS),
+        Field::text("user", "User").example("nms").blank("none").hint("With version 3: one of the users."),
+        Field::switch("inform", "Informs").usual("off").hint(
+            "The manager confirms each, and it is sent again for some seconds until it does. Not with version 1. \
+             Without: traps, of which nobody knows whether they arrive.",
+        ),
     ],
 }];
 
@@ -366,8 +392,8 @@ mod tests {
     use super::*;
     use crate::config::document::{
         AlertsDocument, Document, MailDocument, PersistenceDocument, RealServerDocument,
-        ServiceAlertsDocument, SnmpDocument, SnmpUserDocument, SyslogServerDocument, TimeDocument,
-        VirtualServiceDocument,
+        ServiceAlertsDocument, SnmpDocument, SnmpTrapDocument, SnmpUserDocument, SyslogServerDocument,
+        TimeDocument, VirtualServiceDocument,
     };
     use crate::config::{Config, Format, validate};
     use crate::web::pages::cluster::field::Kind;
@@ -429,7 +455,7 @@ mod tests {
     }
 
     /// Settings that have pages of their own.
-    const ELSEWHERE: [&str; 3] = ["real_server", "pin", "user"];
+    const ELSEWHERE: [&str; 4] = ["real_server", "pin", "user", "trap"];
 
     /// A setting that is a table may have an input for each of its parts.
     fn expect_inputs<T: schemars::JsonSchema>(sections: &'static [Section], within: &str) {
@@ -459,5 +485,6 @@ mod tests {
         expect_inputs::<TimeDocument>(TIME, "");
         expect_inputs::<SnmpDocument>(SNMP, "");
         expect_inputs::<SnmpUserDocument>(SNMP_USER, "");
+        expect_inputs::<SnmpTrapDocument>(SNMP_TRAP, "");
     }
 }

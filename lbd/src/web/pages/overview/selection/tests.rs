@@ -30,6 +30,8 @@ fn service(label: &str, state: ServiceState) -> ServiceView {
 
 fn view(services: Vec<ServiceView>) -> View {
     View {
+        openings: Vec::new(),
+        guest_services: None,
         host_name: "lbmaster".into(),
         version: "0".into(),
         started: Timestamp::UNIX_EPOCH,
@@ -43,6 +45,7 @@ fn view(services: Vec<ServiceView>) -> View {
         mail: Default::default(),
         fast_path: FastPath { available: true, detail: String::new() },
         syslog_servers: Vec::new(),
+        interfaces: Vec::new(),
         snmp: SnmpView::default(),
         virtual_services: services,
     }

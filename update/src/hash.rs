@@ -1,11 +1,29 @@
-//! SHA-256 as lower-case hexadecimal text, the form of `packages.lock`, SBOM and `sha256sum`.
+//! SHA-256 as lower-case hexadecimal text, the form of manifest, `packages.lock`, SBOM and `sha256sum`.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// A SHA-256 digest.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Sha([u8; 32]);
+
+/// Digests what comes piece by piece.
+#[derive(Clone, Debug, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// The next piece.
+    pub fn update(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    /// Of everything.
+    pub fn finish(self) -> Sha {
+        Sha(self.0.finalize().into())
+    }
+}
 
 impl Sha {
     /// The digest of `data`.
@@ -26,6 +44,11 @@ impl Sha {
         Some(Self(bytes))
     }
 
+    /// The first digest in a file of `sha256sum`, or a digest alone; in either case of letters.
+    pub fn parse_sum_file(text: &str) -> Option<Self> {
+        Self::parse(&text.split_whitespace().next()?.to_ascii_lowercase())
+    }
+
     /// The 32 bytes.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
@@ -37,6 +60,19 @@ fn nibble(digit: u8) -> Option<u8> {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),
         _ => None,
+    }
+}
+
+impl From<Sha> for String {
+    fn from(sha: Sha) -> Self {
+        sha.to_string()
+    }
+}
+
+impl TryFrom<String> for Sha {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("a SHA-256 has 64 lower-case hexadecimal digits")
     }
 }
 
@@ -61,6 +97,15 @@ mod tests {
         let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Sha::of(b"").to_string(), text);
         assert_eq!(Sha::parse(text), Some(Sha::of(b"")));
+        let file = format!("{}  evenkeel-1.0.update\n", text.to_uppercase());
+        assert_eq!(Sha::parse_sum_file(&file), Some(Sha::of(b"")));
+    }
+
+    #[test]
+    fn piece_by_piece_is_the_same_as_at_once() {
+        let mut hasher = Hasher::default();
+        [&b"one"[..], b"", b"two"].iter().for_each(|piece| hasher.update(piece));
+        assert_eq!(hasher.finish(), Sha::of(b"onetwo"));
     }
 
     #[test]
@@ -68,5 +113,6 @@ mod tests {
         for bad in ["", "e3b0", &"g".repeat(64), &"A".repeat(64), &"a".repeat(65)] {
             assert_eq!(Sha::parse(bad), None, "{bad}");
         }
+        assert_eq!(Sha::parse_sum_file(" \n"), None);
     }
 }

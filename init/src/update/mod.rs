@@ -1,0 +1,180 @@
+//! Orders that concern updates: which systems there are, install the archive that lbd has left, go back to the other
+//! system. Whatever lbd says, only what the image's own key has signed is installed.
+
+pub mod install;
+pub mod slots;
+
+use crate::esp::{self, Access};
+use crate::failure::{Doing, Failure};
+use crate::log::{self, Level};
+use crate::notices;
+use crate::places::{OS_RELEASE, SYSTEMS};
+use evenkeel_update::signature::Key;
+use evenkeel_update::status::{Standing, Systems};
+use evenkeel_update::version::Version;
+use evenkeel_update::{STAGED, TRUSTED_KEY};
+use nix::fcntl::OFlag;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Tell which systems there are.
+    Tell,
+    /// Install what is at [`STAGED`].
+    Install,
+    /// Let the other system start next.
+    GoBack,
+}
+
+/// One order at a time: a disk that hangs must not gather threads.
+static BUSY: Mutex<bool> = Mutex::new(false);
+/// Tells who waits that nobody is at work.
+static FREE: Condvar = Condvar::new();
+
+/// An order takes longer on a disk only that hangs.
+const LONGEST_ORDER: Duration = Duration::from_secs(600);
+
+/// Until it is dropped.
+struct Turn;
+
+impl Turn {
+    fn take() -> Option<Self> {
+        (!std::mem::replace(&mut *busy(), true)).then_some(Self)
+    }
+
+    /// Waits for it; `None` where the disk hangs.
+    fn wait() -> Option<Self> {
+        let (mut busy, waited) = FREE
+            .wait_timeout_while(busy(), LONGEST_ORDER, |busy| *busy)
+            .unwrap_or_else(PoisonError::into_inner);
+        *busy = true;
+        (!waited.timed_out()).then_some(Self)
+    }
+}
+
+fn busy() -> MutexGuard<'static, bool> {
+    BUSY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *busy() = false;
+        FREE.notify_one();
+    }
+}
+
+/// Carries an order out in a thread of its own, and hands the line of the answer on.
+pub fn carry_out(order: Order, esp: Option<PathBuf>, answer: impl FnOnce(String) + Send + 'static) {
+    let Some(turn) = Turn::take() else {
+        return answer("error another order about updates is under way; try again in a minute\n".into());
+    };
+    std::thread::spawn(move || {
+        let line = line_of(order, esp.as_deref()).unwrap_or_else(|failure| {
+            log::say(Level::Warning, &failure);
+            format!("error {}\n", failure.to_string().replace('\n', " "))
+        });
+        drop(turn);
+        answer(line);
+    });
+}
+
+fn line_of(order: Order, esp: Option<&Path>) -> Result<String, Failure> {
+    let doing = || "telling of the systems";
+    let told = match order {
+        Order::Tell => serde_json::to_string(&systems(esp)?).doing(doing)?,
+        Order::Install => changed("installed", install(esp)?),
+        Order::GoBack => changed("starts next", go_back(esp)?),
+    };
+    Ok(format!("ok {told}\n"))
+}
+
+/// Leaves word of a system that was given up. To be called once, when lbd has come up.
+pub fn look_for_failed(esp: Option<PathBuf>) {
+    std::thread::spawn(move || {
+        // An lbd that has just come up asks which systems there are, too.
+        let Some(_turn) = Turn::wait() else { return };
+        // Where it cannot be known, the page of updates says why.
+        let Ok(Systems { running, other: Some(other), .. }) = systems(esp.as_deref()) else { return };
+        if other.standing == Standing::Failed {
+            notices::write(
+                "update",
+                &format!(
+                    "Version {} was started three times and never proved itself: the appliance has gone back to {running}. \
+                     Maintenance, Software Update says why.",
+                    other.version
+                ),
+            );
+        }
+    });
+}
+
+fn changed(what: &str, version: Version) -> String {
+    log::say(Level::Notice, format!("version {version}: {what}"));
+    version.into()
+}
+
+fn systems(esp: Option<&Path>) -> Result<Systems, Failure> {
+    let running = running()?;
+    esp::with(esp, Access::Read, |root| Ok(slots::systems(&install::list(&root.join(SYSTEMS))?, &running)))
+}
+
+fn install(esp: Option<&Path>) -> Result<Version, Failure> {
+    let doing = || format!("reading {TRUSTED_KEY}");
+    let key = Key::parse(&fs::read_to_string(TRUSTED_KEY).doing(doing)?).doing(doing)?;
+    let (mut archive, running) = (open(Path::new(STAGED))?, running()?);
+    esp::with(esp, Access::Write, |root| install::install(&mut archive, &key, &running, &root.join(SYSTEMS)))
+}
+
+fn go_back(esp: Option<&Path>) -> Result<Version, Failure> {
+    let running = running()?;
+    esp::with(esp, Access::Write, |root| install::go_back(&running, &root.join(SYSTEMS)))
+}
+
+/// lbd's folder is lbd's: what lies there may be a link, or no file at all.
+fn open(path: &Path) -> Result<File, Failure> {
+    let doing = || format!("opening the update {}", path.display());
+    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).doing(doing)?;
+    match file.metadata().doing(doing)?.is_file() {
+        true => Ok(file),
+        false => Err(Failure::new(doing(), "it is no file")),
+    }
+}
+
+fn running() -> Result<Version, Failure> {
+    let text = fs::read_to_string(OS_RELEASE).doing(|| format!("reading {OS_RELEASE}"))?;
+    version(&text).ok_or("it names no version").doing(|| format!("reading {OS_RELEASE}"))
+}
+
+/// os-release(5).
+fn version(os_release: &str) -> Option<Version> {
+    os_release.lines().find_map(|line| line.strip_prefix("IMAGE_VERSION=")?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_that_the_image_writes() {
+        let text = "ID=evenkeel\nVERSION_ID=1.0\nIMAGE_ID=evenkeel\nIMAGE_VERSION=1.0\n";
+        assert_eq!(version(text).map(String::from), Some("1.0".into()));
+        assert_eq!(version("IMAGE_VERSION=\n"), None);
+    }
+
+    #[test]
+    fn a_link_or_a_folder_is_no_archive() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "x").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(open(&file).is_ok());
+        assert!(open(&link).is_err());
+        assert!(open(folder.path()).unwrap_err().to_string().ends_with("it is no file"));
+    }
+}

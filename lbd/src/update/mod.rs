@@ -1,0 +1,209 @@
+//! Updates of the appliance, as far as they are lbd's: an archive is taken and verified ([`staging`]), init is asked to
+//! install it ([`init`]), and after the restart lbd shows that it does its work ([`proof`], [`task`]). What init installs
+//! it verifies itself: nothing here can make it trust anybody.
+//!
+//! ```text
+//! upload --> staged.update --install--> beside what runs --restart--> on trial --proven--> good
+//!                                            \--- go back ---<------------/ three tries
+//! ```
+
+pub mod init;
+pub mod proof;
+pub mod staging;
+pub mod task;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use evenkeel_update::manifest::Manifest;
+use evenkeel_update::status::{Standing, Systems};
+use evenkeel_update::version::Version;
+use evenkeel_update::{DEVELOPMENT_MARK, TRUSTED_KEY};
+use tokio::sync::Mutex;
+
+use crate::view::View;
+use proof::{Before, Shortfall};
+use staging::Upload;
+
+/// init's control socket (`init/src/places.rs`).
+const INIT_SOCKET: &str = "/run/evenkeel/init.sock";
+/// A look at the boot partition.
+const LOOK: Duration = Duration::from_secs(10);
+/// Forty megabytes are read twice and written once, by a disk that has other things to do.
+const INSTALL: Duration = Duration::from_secs(300);
+
+/// What stood before the restart, below [`Updates`]' folder.
+const BEFORE: &str = "before.json";
+/// Why a system on trial has not proven itself, for the one that runs after it.
+const SHORTFALL: &str = "shortfall.json";
+
+/// True for what a developer has built: it takes that developer's updates only, and must not balance a hospital.
+pub fn is_development_build() -> bool {
+    static IS: LazyLock<bool> = LazyLock::new(|| Path::new(DEVELOPMENT_MARK).exists());
+    *IS
+}
+
+/// What belongs to the appliance alone.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The public key of updates.
+    pub key: PathBuf,
+    /// init's control socket.
+    pub init_socket: PathBuf,
+}
+
+impl Places {
+    /// As the image has them.
+    pub fn of_the_appliance() -> Self {
+        Self { key: TRUSTED_KEY.into(), init_socket: INIT_SOCKET.into() }
+    }
+}
+
+/// Why an order is not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no init of ours here.
+    NotTheAppliance,
+    /// Another upload is under way.
+    Busy,
+    /// The archive cannot be used.
+    Archive(String),
+    /// init, or the disk, says no.
+    Failed(String),
+}
+
+/// The way to updates. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Updates(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    places: Option<Places>,
+    /// Held by the one upload.
+    upload: Arc<Mutex<()>>,
+    /// Held by whoever asks init, which does one thing at a time.
+    order: Mutex<()>,
+}
+
+impl Updates {
+    /// Keeps archives below the state directory. Without places nothing can be installed.
+    pub fn below(state_directory: &Path, places: Option<Places>) -> Self {
+        Self(Arc::new(Inner {
+            folder: state_directory.join("update"),
+            places,
+            upload: Arc::default(),
+            order: Mutex::default(),
+        }))
+    }
+
+    fn places(&self) -> Result<&Places, Refusal> {
+        self.0.places.as_ref().ok_or(Refusal::NotTheAppliance)
+    }
+
+    /// Whether this machine is the appliance.
+    pub fn is_available(&self) -> bool {
+        self.0.places.is_some()
+    }
+
+    async fn ask(&self, word: &str, patience: Duration) -> Result<String, Refusal> {
+        let socket = &self.places()?.init_socket;
+        let Ok(_turn) = tokio::time::timeout(LOOK, self.0.order.lock()).await else {
+            return Err(Refusal::Failed(
+                "another order about updates is under way; try again in a minute".into(),
+            ));
+        };
+        init::ask(socket, word, patience).await.map_err(Refusal::Failed)
+    }
+
+    /// Which systems there are.
+    pub async fn systems(&self) -> Result<Systems, Refusal> {
+        let told = self.ask("systems", LOOK).await?;
+        serde_json::from_str(&told)
+            .map_err(|error| Refusal::Failed(format!("init's answer is not understood: {error}")))
+    }
+
+    /// Begins an upload of an archive, of so many bytes where that is known.
+    pub async fn upload(&self, length: Option<u64>) -> Result<Upload, Refusal> {
+        let key = self.places()?.key.clone();
+        let turn = Arc::clone(&self.0.upload).try_lock_owned().map_err(|_| Refusal::Busy)?;
+        let running = self.systems().await?.running;
+        let folder = self.0.folder.clone();
+        let begun = tokio::task::spawn_blocking(move || staging::begin(&folder, &key, running, length)).await;
+        let staging = begun.map_err(|error| Refusal::Failed(error.to_string()))??;
+        Ok(Upload::new(staging, turn))
+    }
+
+    /// The manifest of the archive that waits to be installed, if one does.
+    pub async fn staged(&self, running: Version) -> Option<Manifest> {
+        let (key, folder) = (self.places().ok()?.key.clone(), self.0.folder.clone());
+        tokio::task::spawn_blocking(move || staging::staged(&folder, &key, running)).await.ok()?
+    }
+
+    /// Throws the archive away that waits to be installed.
+    pub async fn discard(&self) -> Result<(), Refusal> {
+        self.places()?;
+        let folder = self.0.folder.clone();
+        let removed = tokio::task::spawn_blocking(move || staging::discard(&folder)).await;
+        removed.map_err(std::io::Error::other).flatten().map_err(|error| Refusal::Failed(error.to_string()))
+    }
+
+    /// Installs the archive that waits, beside what runs. Gives its version.
+    pub async fn install(&self, view: &View) -> Result<Version, Refusal> {
+        self.places()?;
+        self.remember(view).await?;
+        let told = self.ask("install", INSTALL).await?;
+        // What is installed needs no archive any more; one that stays is replaced by the next upload.
+        let _ = self.discard().await;
+        told.parse().map_err(|_| Refusal::Failed(format!("init's answer {told:?} is not understood")))
+    }
+
+    /// Lets the other system start next, and restarts. Gives its version.
+    pub async fn go_back(&self, view: &View) -> Result<String, Refusal> {
+        let version = self.ask("back", LOOK).await?;
+        self.restart(view).await?;
+        Ok(version)
+    }
+
+    /// Restarts the machine.
+    pub async fn restart(&self, view: &View) -> Result<(), Refusal> {
+        self.places()?;
+        self.remember(view).await?;
+        self.ask("reboot", LOOK).await.map(|_| ())
+    }
+
+    /// So that what starts next can be compared with it.
+    async fn remember(&self, view: &View) -> Result<(), Refusal> {
+        self.write(BEFORE, serde_json::to_string(&Before::of(view))).await.map_err(|error| {
+            Refusal::Failed(format!("writing down what works now: {error}; is the disk full?"))
+        })
+    }
+
+    async fn write(&self, name: &'static str, text: serde_json::Result<String>) -> std::io::Result<()> {
+        let (folder, text) = (self.0.folder.clone(), text?);
+        let written = tokio::task::spawn_blocking(move || {
+            fs::create_dir_all(&folder)?;
+            let mut file = tempfile::NamedTempFile::new_in(&folder)?;
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(folder.join(name)).map_err(|error| error.error)?;
+            fs::File::open(&folder)?.sync_all()
+        });
+        written.await.map_err(std::io::Error::other).flatten()
+    }
+
+    /// Why the other system failed, as it said itself.
+    pub async fn why_failed(&self, systems: &Systems) -> Option<String> {
+        let other = systems.other.as_ref().filter(|other| other.standing == Standing::Failed)?;
+        let path = self.0.folder.join(SHORTFALL);
+        let read = tokio::task::spawn_blocking(move || fs::read(path)).await.ok()?.ok();
+        let told = read.and_then(|json| serde_json::from_slice::<Shortfall>(&json).ok());
+        let own = told.filter(|told| told.version == other.version).map(|told| told.why);
+        Some(own.unwrap_or_else(|| {
+            "It left no word: its kernel or its init ended, or its lbd never ran for long enough.".to_owned()
+        }))
+    }
+}

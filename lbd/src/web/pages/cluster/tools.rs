@@ -1,0 +1,116 @@
+//! Maintenance > Tools: ping, TCP connect test, DNS look-up, the neighbour table.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::Form;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+use serde::Deserialize;
+
+use super::ask::Ask;
+use crate::tools::{self, Finding, Tool};
+use crate::web::Role;
+use crate::web::pages::frame::Frame;
+use crate::web::pages::page_of;
+
+/// Where it is; operators may send its form too.
+pub(in crate::web) const PATH: &str = "/maintenance/tools";
+
+/// Echo requests of one ping: somebody waits for the page.
+const REQUESTS: u16 = 4;
+/// What is sent in the form, and how it is called.
+const TOOLS: [(&str, &str); 4] = [
+    ("ping", "Ping (four echo requests)"),
+    ("connect", "TCP connect test (needs a port)"),
+    ("dns", "DNS look-up (name or address)"),
+    ("neighbours", "Neighbour table (needs no host)"),
+];
+
+/// The page.
+pub(super) fn routes() -> Router<crate::web::Gateway> {
+    Router::new().route(PATH, get(show).post(carry_out))
+}
+
+#[derive(Template)]
+#[template(path = "cluster/tools.html")]
+struct Page {
+    frame: Frame,
+    may_use: bool,
+    tools: [(&'static str, &'static str); 4],
+    typed: Typed,
+    fault: String,
+    finding: Option<Finding>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Typed {
+    #[serde(default)]
+    tool: String,
+    #[serde(default)]
+    host: String,
+    #[serde(default)]
+    port: String,
+}
+
+impl Typed {
+    /// What is wanted; the error says what to correct.
+    fn tool(&self) -> Result<Tool, String> {
+        let host =
+            || tools::host(&self.host).map_err(|remedy| format!("The host is not understood: {remedy}."));
+        Ok(match self.tool.as_str() {
+            "ping" => Tool::Ping { host: host()?, count: REQUESTS },
+            "connect" => Tool::Connect { host: host()?, port: self.port()? },
+            "dns" => Tool::LookUp { name: host()? },
+            "neighbours" => Tool::Neighbours,
+            _ => return Err("Choose a tool.".to_owned()),
+        })
+    }
+
+    fn port(&self) -> Result<u16, String> {
+        let port = self.port.trim().parse().ok().filter(|port| *port != 0);
+        port.ok_or_else(|| "The port is not understood: give 1 to 65535, for example 104.".to_owned())
+    }
+}
+
+async fn show(ask: Ask) -> Response {
+    page(ask, StatusCode::OK, Typed::default(), String::new(), None)
+}
+
+async fn carry_out(ask: Ask, Form(typed): Form<Typed>) -> Response {
+    let tool = match typed.tool() {
+        Ok(tool) => tool,
+        Err(fault) => return page(ask, StatusCode::UNPROCESSABLE_ENTITY, typed, fault, None),
+    };
+    match ask.gateway.try_tool(&ask.caller, &tool).await {
+        Ok(finding) => page(ask, StatusCode::OK, typed, String::new(), Some(finding)),
+        Err(problem) => page(ask, problem.status(), typed, problem.sentences(), None),
+    }
+}
+
+fn page(ask: Ask, status: StatusCode, typed: Typed, fault: String, finding: Option<Finding>) -> Response {
+    let may_use = ask.caller.role >= Role::Operator;
+    page_of(status, &Page { frame: ask.frame, may_use, tools: TOOLS, typed, fault, finding })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_tool_asks_for_what_it_needs() {
+        let typed = |tool: &str, host: &str, port: &str| Typed {
+            tool: tool.into(),
+            host: host.into(),
+            port: port.into(),
+        };
+        assert!(typed("ping", "", "").tool().unwrap_err().contains("host"));
+        assert!(typed("connect", "pacs", "0").tool().unwrap_err().contains("port"));
+        assert_eq!(
+            typed("connect", "pacs", "104").tool(),
+            Ok(Tool::Connect { host: "pacs".into(), port: 104 })
+        );
+        assert_eq!(typed("neighbours", "", "").tool(), Ok(Tool::Neighbours));
+        assert!(typed("", "pacs", "").tool().is_err());
+    }
+}

@@ -1,0 +1,213 @@
+//! Software Update: which versions there are, an archive that is brought and what is in it, installing, going back.
+
+use askama::Template;
+use axum::extract::multipart::Field;
+use axum::extract::{DefaultBodyLimit, Form, Multipart, Query, State};
+use axum::http::StatusCode;
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use evenkeel_update::hash::Sha;
+use serde::Deserialize;
+
+use super::frame::Frame;
+use super::words::Badge;
+use super::{message, page_of};
+use crate::update::staging::Upload;
+use crate::web::api::ProblemDocument;
+use crate::web::connection::patiently;
+use crate::web::update::{OtherVersion, UpdateDocument, UpdateOrder, VersionStanding};
+use crate::web::{Caller, Gateway};
+
+const PAGE: &str = "/maintenance/update";
+/// Takes an archive.
+pub(in crate::web) const UPLOAD_PATH: &str = "/maintenance/update/upload";
+/// Takes orders.
+pub(in crate::web) const ORDER_PATH: &str = "/maintenance/update/order";
+
+/// A checksum file has one line.
+const LONGEST_SUM: usize = 4 << 10;
+
+pub(super) fn routes() -> Router<Gateway> {
+    // The archive is read piece by piece, and bounded where it is kept.
+    let upload = post(bring).layer(DefaultBodyLimit::disable()).layer(from_fn(patiently));
+    Router::new()
+        .route(PAGE, get(page))
+        .route(UPLOAD_PATH, upload)
+        .route(ORDER_PATH, post(order).layer(from_fn(patiently)))
+}
+
+#[derive(Template)]
+#[template(path = "update.html")]
+struct Page {
+    frame: Frame,
+    notice: Option<&'static str>,
+    /// Title and detail.
+    fault: Option<(&'static str, String)>,
+    running: Badge,
+    other: Option<(OtherVersion, Badge, &'static str)>,
+    /// The next restart starts the other version.
+    starts_other: bool,
+    /// One can go back to the other version.
+    returns: bool,
+    told: UpdateDocument,
+}
+
+fn meaning(standing: VersionStanding) -> (Badge, &'static str) {
+    let badge = |class, word| Badge { class, word };
+    match standing {
+        VersionStanding::Good => (badge("up", "good"), "It ran before, and you can go back to it."),
+        VersionStanding::Installed => {
+            (badge("checking", "installed"), "It starts at the next restart, and must prove itself then.")
+        }
+        VersionStanding::Failed => (
+            badge("down", "failed"),
+            "It was started three times and never proved itself; it does not start again.",
+        ),
+        VersionStanding::Left => (badge("off", "left"), "Somebody went back from it to what runs now."),
+    }
+}
+
+async fn show(
+    gateway: &Gateway,
+    frame: Frame,
+    notice: Option<&'static str>,
+    problem: Option<ProblemDocument>,
+) -> Response {
+    let told = gateway.update_status().await;
+    let status = problem.as_ref().map_or(StatusCode::OK, ProblemDocument::status);
+    let running = match told.on_trial {
+        true => Badge { class: "checking", word: "on trial" },
+        false => Badge { class: "up", word: "good" },
+    };
+    let standing = told.other.as_ref().map(|other| other.standing);
+    let other = told.other.clone().map(|other| {
+        let (badge, meaning) = meaning(other.standing);
+        (other, badge, meaning)
+    });
+    let page = Page {
+        frame,
+        notice,
+        fault: problem.map(|problem| (problem.title(), problem.sentences())),
+        running,
+        other,
+        starts_other: standing == Some(VersionStanding::Installed),
+        returns: matches!(standing, Some(VersionStanding::Good | VersionStanding::Left)),
+        told,
+    };
+    page_of(status, &page)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Done {
+    done: String,
+}
+
+async fn page(State(gateway): State<Gateway>, frame: Frame, Query(Done { done }): Query<Done>) -> Response {
+    let notice = match done.as_str() {
+        "uploaded" => Some("The update is here and verified. Nothing is installed yet."),
+        "installed" => Some("The update is installed. It starts when you restart the appliance."),
+        "discarded" => Some("What was uploaded is thrown away."),
+        _ => None,
+    };
+    show(&gateway, frame, notice, None).await
+}
+
+async fn bring(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    frame: Frame,
+    multipart: Multipart,
+) -> Response {
+    match take(&gateway, &caller, multipart).await {
+        Ok(()) => Redirect::to("/maintenance/update?done=uploaded").into_response(),
+        Err(problem) => show(&gateway, frame, None, Some(problem)).await,
+    }
+}
+
+/// The fields in whatever order they come. All are read to their end, for an answer before that is lost on the way.
+async fn take(gateway: &Gateway, caller: &Caller, mut multipart: Multipart) -> Result<(), ProblemDocument> {
+    let (mut upload, mut sum) = (None, None);
+    while let Some(field) = multipart.next_field().await.map_err(broken)? {
+        match field.name() {
+            Some("archive") => upload = Some(archive(gateway, field).await?),
+            Some("checksum") => sum = Some(checksum(field).await?),
+            _ => pass(field).await?,
+        }
+    }
+    let upload = upload.ok_or_else(|| missing("archive", "Choose the file whose name ends in .update"))??;
+    let sum = sum.ok_or_else(|| missing("checksum", "Choose the file whose name ends in .update.sha256"))?;
+    let sum = Sha::parse_sum_file(&sum).ok_or_else(|| {
+        missing("SHA-256 in the checksum file", "Choose the file whose name ends in .update.sha256")
+    })?;
+    gateway.end_upload(caller, upload, Some(sum)).await
+}
+
+fn missing(what: &str, remedy: &str) -> ProblemDocument {
+    let detail = format!("There is no {what}. {remedy}. Nothing was kept.");
+    ProblemDocument::new(StatusCode::UNPROCESSABLE_ENTITY, "The update is refused", detail)
+}
+
+fn broken(error: axum::extract::multipart::MultipartError) -> ProblemDocument {
+    let detail = format!("{}. Send it again.", error.body_text());
+    ProblemDocument::new(StatusCode::BAD_REQUEST, "The upload broke off", detail)
+}
+
+/// The outer failure is the line's, the inner one the archive's.
+async fn archive(
+    gateway: &Gateway,
+    mut field: Field<'_>,
+) -> Result<Result<Upload, ProblemDocument>, ProblemDocument> {
+    let mut upload = gateway.begin_upload(None).await;
+    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+        if let Ok(taking) = &mut upload
+            && let Err(refusal) = taking.push(&chunk).await
+        {
+            upload = Err(refusal.into());
+        }
+    }
+    Ok(upload)
+}
+
+async fn checksum(mut field: Field<'_>) -> Result<String, ProblemDocument> {
+    let mut text = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+        text.extend(chunk.iter().take(LONGEST_SUM.saturating_sub(text.len())));
+    }
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+async fn pass(mut field: Field<'_>) -> Result<(), ProblemDocument> {
+    while field.chunk().await.map_err(broken)?.is_some() {}
+    Ok(())
+}
+
+#[derive(Debug, Deserialize)]
+struct Ordered {
+    order: UpdateOrder,
+}
+
+async fn order(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    frame: Frame,
+    Form(Ordered { order }): Form<Ordered>,
+) -> Response {
+    let restarting =
+        |frame: Frame, text: &str| message::said(frame, StatusCode::ACCEPTED, "The appliance restarts", text);
+    let next = "New connections are taken again after about half a minute; then load the page Software Update, which \
+                says what runs.";
+    match gateway.order_update(&caller, order).await {
+        Ok(_) if order == UpdateOrder::Install => {
+            Redirect::to("/maintenance/update?done=installed").into_response()
+        }
+        Ok(_) if order == UpdateOrder::Discard => {
+            Redirect::to("/maintenance/update?done=discarded").into_response()
+        }
+        Ok(version) if version.is_empty() => restarting(frame, next),
+        Ok(version) => restarting(frame, &format!("Version {version} starts. {next}")),
+        Err(problem) => show(&gateway, frame, None, Some(problem)).await,
+    }
+}

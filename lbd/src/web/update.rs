@@ -1,0 +1,225 @@
+//! Updates as API and pages show and order them; each order stands in the audit log.
+
+use axum::http::StatusCode;
+use evenkeel_update::hash::Sha;
+use evenkeel_update::manifest::Manifest;
+use evenkeel_update::status::Standing;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::api::{ProblemDocument, capitalised};
+use super::{Caller, Gateway};
+use crate::update::staging::Upload;
+use crate::update::{Refusal, is_development_build};
+
+/// Where archives are sent, and what waits for a disk that writes them: they may take longer than other requests.
+pub(in crate::web) const SLOW_PATHS: [&str; 4] =
+    [ARCHIVE, INSTALL, super::pages::UPDATE_UPLOAD_PATH, super::pages::UPDATE_ORDER_PATH];
+
+/// Of the API.
+pub(in crate::web) const ARCHIVE: &str = "/api/v1/update/archive";
+/// Of the API.
+pub(in crate::web) const INSTALL: &str = "/api/v1/update/install";
+
+/// The systems of this appliance, and the update that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UpdateDocument {
+    /// The version that runs.
+    pub running: String,
+    /// It takes the updates of one developer only, and is no release.
+    pub development_build: bool,
+    /// What runs has not proven itself yet; if it does not, the other version starts again by itself.
+    pub on_trial: bool,
+    /// The other version on this appliance, if there is one.
+    pub other: Option<OtherVersion>,
+    /// The update that was uploaded and not installed yet.
+    pub uploaded: Option<UploadedUpdate>,
+    /// Why it is not known which versions there are.
+    pub problem: Option<String>,
+}
+
+/// A version that is installed and does not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OtherVersion {
+    /// Which one.
+    pub version: String,
+    /// What it is good for.
+    pub standing: VersionStanding,
+    /// Why it failed, where it did.
+    pub why: Option<String>,
+}
+
+/// What a version is good for that does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VersionStanding {
+    /// It ran, and proved itself.
+    Good,
+    /// It starts at the next restart, on trial.
+    Installed,
+    /// It was started three times and never proved itself.
+    Failed,
+    /// Somebody went back from it to what runs now.
+    Left,
+}
+
+/// An update that was uploaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UploadedUpdate {
+    /// Its version.
+    pub version: String,
+    /// No release.
+    pub development_build: bool,
+    /// What is new.
+    pub notes: String,
+    /// What its installation takes, in a sentence.
+    pub effect: String,
+}
+
+/// What installing takes: every update replaces the kernel too.
+const EFFECT: &str = "It is installed beside the version that runs, which goes on meanwhile. It starts when you restart the \
+                      appliance: connections break off then, and new ones are taken after about half a minute.";
+
+impl From<&Manifest> for UploadedUpdate {
+    fn from(manifest: &Manifest) -> Self {
+        Self {
+            version: manifest.version.to_string(),
+            development_build: manifest.development,
+            notes: manifest.notes.clone(),
+            effect: EFFECT.into(),
+        }
+    }
+}
+
+impl From<Standing> for VersionStanding {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Good => Self::Good,
+            Standing::Waiting => Self::Installed,
+            Standing::Failed => Self::Failed,
+            Standing::Left => Self::Left,
+        }
+    }
+}
+
+impl From<Refusal> for ProblemDocument {
+    fn from(refusal: Refusal) -> Self {
+        let conflict = |title, detail: &str| Self::new(StatusCode::CONFLICT, title, detail);
+        match refusal {
+            Refusal::NotTheAppliance => conflict(
+                "This is not the appliance",
+                "lbd runs on a Linux of your own here: replace its program there, and start it again.",
+            ),
+            Refusal::Busy => {
+                conflict("Another upload is under way", "Wait until it has ended, then try again.")
+            }
+            Refusal::Archive(why) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The update is refused",
+                format!("Nothing was installed: {why}."),
+            ),
+            Refusal::Failed(why) => {
+                conflict("It was not done", &format!("{}. What runs goes on.", capitalised(&why)))
+            }
+        }
+    }
+}
+
+/// What somebody orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::web) enum UpdateOrder {
+    /// What was uploaded is installed.
+    Install,
+    /// What was uploaded is thrown away.
+    Discard,
+    /// The appliance restarts.
+    Restart,
+    /// It restarts into the other version.
+    Rollback,
+}
+
+impl Gateway {
+    /// Everything about updates.
+    pub(in crate::web) async fn update_status(&self) -> UpdateDocument {
+        let updates = self.updates();
+        let nothing = UpdateDocument {
+            running: self.latest().view.version.clone(),
+            development_build: is_development_build(),
+            on_trial: false,
+            other: None,
+            uploaded: None,
+            problem: None,
+        };
+        match updates.systems().await {
+            Ok(systems) => {
+                let why = updates.why_failed(&systems).await;
+                let uploaded = updates.staged(systems.running.clone()).await;
+                let other = systems.other.map(|other| OtherVersion {
+                    version: other.version.to_string(),
+                    standing: other.standing.into(),
+                    why,
+                });
+                let uploaded = uploaded.as_ref().map(UploadedUpdate::from);
+                let (running, on_trial) = (systems.running.to_string(), systems.on_trial);
+                UpdateDocument { running, on_trial, other, uploaded, ..nothing }
+            }
+            Err(refusal) => {
+                UpdateDocument { problem: Some(ProblemDocument::from(refusal).sentences()), ..nothing }
+            }
+        }
+    }
+
+    /// Begins to take an archive, of so many bytes where that is known.
+    pub(in crate::web) async fn begin_upload(&self, length: Option<u64>) -> Result<Upload, ProblemDocument> {
+        Ok(self.updates().upload(length).await?)
+    }
+
+    /// The archive is here.
+    pub(in crate::web) async fn end_upload(
+        &self,
+        caller: &Caller,
+        upload: Upload,
+        sum: Option<Sha>,
+    ) -> Result<(), ProblemDocument> {
+        let version = upload.finish(sum).await?.version;
+        self.access().audit().change(&caller.author(), &[format!("update: version {version} uploaded")]);
+        Ok(())
+    }
+
+    /// Does what is ordered; gives the version that it is about.
+    pub(in crate::web) async fn order_update(
+        &self,
+        caller: &Caller,
+        order: UpdateOrder,
+    ) -> Result<String, ProblemDocument> {
+        let (updates, view) = (self.updates(), &self.latest().view);
+        let tell = |what: String| self.access().audit().change(&caller.author(), &[what]);
+        let version = match order {
+            UpdateOrder::Install => {
+                let version = updates.install(view).await?.to_string();
+                tell(format!("update: version {version} installed"));
+                version
+            }
+            UpdateOrder::Discard => {
+                updates.discard().await?;
+                tell("update: what was uploaded is thrown away".into());
+                String::new()
+            }
+            UpdateOrder::Restart => {
+                // Told before: afterwards there is no time.
+                if updates.is_available() {
+                    tell("the appliance is restarted".into());
+                }
+                updates.restart(view).await?;
+                String::new()
+            }
+            UpdateOrder::Rollback => {
+                let version = updates.go_back(view).await?;
+                tell(format!("update: back to version {version}, with a restart"));
+                version
+            }
+        };
+        Ok(version)
+    }
+}

@@ -1,0 +1,92 @@
+//! Another version of the appliance as an update: `init` and `lbd` of the OVA under test, built into an image again.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::artefacts;
+use crate::process;
+
+/// An update archive with its checksum beside it.
+#[derive(Debug)]
+pub struct Release {
+    image: PathBuf,
+    version: String,
+}
+
+impl Release {
+    /// Builds the image into `folder`, trusting and signed by the key of the OVA under test.
+    pub fn build(folder: &Path, version: &str) -> Self {
+        Self::with(folder, version, &[])
+    }
+
+    /// The same with another kernel command line.
+    pub fn with_command_line(folder: &Path, version: &str, line: &str) -> Self {
+        Self::with(folder, version, &["--cmdline", line])
+    }
+
+    fn with(folder: &Path, version: &str, more: &[&str]) -> Self {
+        let image = folder.join(format!("evenkeel-{version}.raw"));
+        let mut command = tool("build");
+        let programs = artefacts::programs();
+        command.arg("--init").arg(programs.join("init")).arg("--lbd").arg(programs.join("lbd"));
+        command.args(["--version", version, "--development"]).args(more);
+        command.arg("--trusted-key").arg(artefacts::key("pub")).arg("--output").arg(&image);
+        run(command);
+        // The archive takes what is beside it.
+        std::fs::remove_file(&image).expect("own file");
+        let release = Self { image, version: version.to_owned() };
+        release.sign(&artefacts::key("key"));
+        release
+    }
+
+    /// The same signed by somebody else.
+    #[must_use]
+    pub fn signed_by_somebody_else(self) -> Self {
+        let key = self.image.with_extension("key");
+        let mut command = tool("key");
+        command.arg(&key);
+        run(command);
+        self.sign(&key);
+        self
+    }
+
+    fn sign(&self, key: &Path) {
+        let mut command = tool("update");
+        command
+            .args(["--version", &self.version, "--minimum-version", "0.1.0", "--development", "--key"])
+            .arg(key);
+        command.arg("--image").arg(&self.image);
+        run(command);
+    }
+
+    /// The archive.
+    pub fn archive(&self) -> PathBuf {
+        self.image.with_extension("update")
+    }
+
+    /// Its checksum.
+    pub fn checksum(&self) -> PathBuf {
+        self.image.with_extension("update.sha256")
+    }
+}
+
+/// An image takes 20 s to build where the machine is idle.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+fn run(command: Command) {
+    process::run_within(command, "", PATIENCE).expect_ok();
+}
+
+/// The builder, as `make appliance` calls it.
+fn tool(action: &str) -> Command {
+    let mut command = Command::new(artefacts::ova().with_file_name("release").join("image"));
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command
+        .arg("--packages")
+        .arg(artefacts::packages())
+        .arg("--apt")
+        .arg(artefacts::ova().with_file_name("apt"));
+    command.arg(action);
+    command
+}
