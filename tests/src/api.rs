@@ -13,7 +13,12 @@ use crate::process;
 use crate::wait;
 
 /// For anything that should be immediate; generous, because the machine may be busy.
-pub const SOON: Duration = Duration::from_secs(15);
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// For curl, in seconds: to get a connection, which is not to be had where nobody answers; and for the answer, which a
+/// busy machine that verifies a password, or an emulated one that writes to its disk, takes its time for.
+const CURL_CONNECTS: &str = "20";
+const CURL_IS_ANSWERED: &str = "50";
 
 /// For a file of forty megabytes into an emulated machine: 10 s where the machine is idle.
 const UPLOAD: Duration = Duration::from_secs(300);
@@ -204,7 +209,8 @@ fn with_cookie(host: &Host, method: &str, url: &str, cookie: &str, body: Option<
 fn log_in(host: &Host, url: &str, password: &str) -> Result<String, Answer> {
     let base: String = url.split('/').take(3).collect::<Vec<_>>().join("/");
     let mut command = insecure(host);
-    command.args(["--include", "--silent", "--show-error", "--max-time", "20", "--header"]);
+    command.args(["--include", "--silent", "--show-error"]);
+    command.args(["--connect-timeout", CURL_CONNECTS, "--max-time", CURL_IS_ANSWERED, "--header"]);
     command.args(["Content-Type: application/json", "--data-binary", "@-", "--write-out", "\n%{http_code}"]);
     command.arg(format!("{base}/api/v1/session"));
     let credentials = serde_json::json!({"user": "loadbalancer", "password": password}).to_string();
@@ -226,8 +232,10 @@ fn curl(mut command: Command, method: &str, url: &str, body: Option<&str>) -> An
     command.args([
         "--silent",
         "--show-error",
+        "--connect-timeout",
+        CURL_CONNECTS,
         "--max-time",
-        "20",
+        CURL_IS_ANSWERED,
         "--request",
         method,
         "--write-out",

@@ -119,7 +119,7 @@ impl Host {
 
     /// DCMTK's `echoscu`: one association with a C-ECHO.
     pub fn echoscu(&self, address: Ipv4Addr, port: u16, called: &str) -> Output {
-        self.run(format!("echoscu -v -to 5 -ta 5 -td 5 -aet MODALITY -aec {called} {address} {port}"))
+        self.run(format!("echoscu -v -to 15 -ta 15 -td 15 -aet MODALITY -aec {called} {address} {port}"))
     }
 
     /// DCMTK's `storescu`: sends all files of `folder` in one association.

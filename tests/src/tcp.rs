@@ -49,7 +49,7 @@ impl Held {
     pub fn say(&self) -> (String, Duration) {
         let before = self.lines().len();
         self.process.write_line("say");
-        let lines = wait::until_some(Duration::from_secs(20), "what came of a round trip", || {
+        let lines = wait::until_some(Duration::from_secs(30), "what came of a round trip", || {
             Some(self.lines()).filter(|lines| lines.len() > before)
         });
         let said = &lines.0[before];
@@ -109,7 +109,7 @@ impl Load {
     pub fn wait_more(&self, count: u64) {
         let before = self.progress();
         let what = format!("{count} more connections and round trips than {before:?}");
-        wait::until(Duration::from_secs(30), what, || {
+        wait::until(Duration::from_secs(60), what, || {
             let now = self.progress();
             assert!(now.failures.is_empty(), "load: {now:?}");
             now.opened >= before.opened + count && now.round_trips >= before.round_trips + count
@@ -188,7 +188,7 @@ impl Host {
         command.args(["hold", &format!("{address}:{port}")]);
         let process = self.start(command, "hold");
         let mut held = Held { process, reply: Reply { server: String::new(), seen: String::new() } };
-        let first = wait::until_some(Duration::from_secs(10), "the server's greeting", || {
+        let first = wait::until_some(Duration::from_secs(30), "the server's greeting", || {
             let ended = held.process.exited();
             assert!(ended.is_none(), "ended with {ended:?}:\n{}", held.process.log());
             held.lines().into_iter().next()

@@ -14,9 +14,10 @@ use socket2::{Domain, Socket, Type};
 
 /// For every connect, read and write: far above what a working path needs. A first SYN that is lost is
 /// repeated after 1 s, so this also tells a lost packet from a dead path.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// A scanned port that says nothing for so long is silent.
-const SCAN_PATIENCE: Duration = Duration::from_millis(1500);
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A scanned port that says nothing for so long is silent: the kernel has asked three times then, after 0, 1 and 3 s, and an
+/// emulated machine that is busy has answered.
+const SCAN_PATIENCE: Duration = Duration::from_secs(4);
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
