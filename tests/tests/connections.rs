@@ -1,6 +1,6 @@
 //! Connections: those of a server that is no more end at once, those of others go on, and all are counted.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lab::topology::ipv6;
 use lab::{Config, Host, Lab, tcp::Held, wait};
@@ -290,6 +290,7 @@ fn an_idle_connection_is_forgotten_after_its_time_out_and_one_that_talks_stays()
     lab.server("NODE1").named_server("NODE1", 2001);
     lab.lbd().start(&lab.config([&lab.pool().weights(&[100]).with("idle_timeout_seconds = 5")]));
     lab.lbd().wait_service("POOL", "up");
+    let begin = Instant::now();
     let _idle = lab.client().hold(lab.vip(0), 2001);
     let talking = lab.client().hold(lab.vip(0), 2001);
     let open = || connections(&lab, "connections?service=POOL");
@@ -298,8 +299,8 @@ fn an_idle_connection_is_forgotten_after_its_time_out_and_one_that_talks_stays()
         open().len() == 1
     };
     assert_eq!(open().len(), 2);
-    let took = wait::until(Duration::from_secs(15), "the idle one to be forgotten", only_the_talking_one);
-    assert!(took > Duration::from_secs(3), "after {took:?}");
+    wait::until(Duration::from_secs(30), "the idle one to be forgotten", only_the_talking_one);
+    assert!(begin.elapsed() > Duration::from_secs(4), "after {:?}", begin.elapsed());
     wait::holds_for(Duration::from_secs(6), "the other stays", only_the_talking_one);
     let [left] = open().try_into().expect("one");
     assert!(left["age_seconds"].as_u64() >= Some(9), "the same entry ever since: {left:#}");

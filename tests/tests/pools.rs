@@ -58,7 +58,8 @@ fn each_pool_of_the_example_answers_with_its_own_ae_title() {
 /// that the status names, one client stays on one server.
 fn dicom_works(lab: &Lab) {
     let scps = ["NODE1", "NODE2"].map(|node| (node, lab.server(node).scp("DW_SCP", 2001, Mode::Good)));
-    lab.lbd().start(&lab.config([&lab.pool().echo_check("DW_SCP")]));
+    // A check that waits behind the files is no failure.
+    lab.lbd().start(&lab.config([&lab.pool().echo_check("DW_SCP").check_every(10, 10)]));
     lab.lbd().wait_service("POOL", "up");
     let files = lab.client().new_path("files");
     peers::make_files(&files, 50);
@@ -98,13 +99,14 @@ fn fifty_files_arrive_intact_over_a_router() {
 /// While a client connects more often than the time-out it keeps its server; when it is quiet for longer,
 /// the kernel forgets it.
 fn persistence_lasts_while_used(lab: &Lab) {
-    let timeout = 2;
+    // Long beside the pause between two connections of a client on a busy machine.
+    let timeout = 5;
     start_named_servers(lab, 2001);
     lab.lbd().start(&lab.config([&lab.pool().persistence(Some(timeout))]));
     lab.lbd().wait_service("POOL", "up");
     let first = lab.client().ask(lab.vip(0), 2001);
     assert_eq!(first.seen, lab.lbd().snat_source("POOL", &first.server));
-    let period = Duration::from_secs(3 * u64::from(timeout));
+    let period = Duration::from_secs(2 * u64::from(timeout));
     let last = Cell::new(Instant::now());
     wait::holds_for(period, "the client keeps its server", || {
         last.set(Instant::now());
@@ -112,9 +114,9 @@ fn persistence_lasts_while_used(lab: &Lab) {
     });
     let known = || !Table::read(lab.appliance()).sticky(lab.client().address()).is_empty();
     assert!(known());
-    wait::until(Duration::from_secs(10), "the entry to time out", || !known());
+    wait::until(Duration::from_secs(30), "the entry to time out", || !known());
     let lasted = last.get().elapsed();
-    assert!(lasted > Duration::from_millis(1900), "gone {lasted:?} after the last connection");
+    assert!(lasted > Duration::from_millis(4900), "gone {lasted:?} after the last connection");
 }
 
 #[test]
