@@ -1,5 +1,7 @@
 //! The console in a terminal of its own, as on the appliance: what it does through lbd, and what it does without it.
 
+use std::time::Duration;
+
 use lab::lbd::{SOON, USER, binary, https};
 use lab::terminal::{End, Line};
 use lab::{Lab, wait};
@@ -8,6 +10,8 @@ use serde_json::json;
 const PASSWORD: &str = "four words of it";
 const NEW_PASSWORD: &str = "five words of it";
 const LOG_IN: &str = " login: ";
+/// For what a step of the console takes: a network that is applied and confirmed, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `lbd console` with lbd's user and no right beyond; nobody is at the socket of the first process.
 fn console(lab: &Lab) -> Line {
@@ -26,7 +30,7 @@ fn console_with(lab: &Lab, options: &str) -> Line {
         nobody.display()
     );
     command.args(["--quiet", "--flush", "--echo", "never", "--command", &own, "/dev/null"]);
-    Line::to(End::Program(lab.appliance().start(command, "console")), SOON)
+    Line::to(End::Program(lab.appliance().start(command, "console")), PATIENCE)
 }
 
 fn start(lab: &Lab) {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use lab::lbd::{SOON, https, https_with, wait_https};
 use lab::topology::{MANAGEMENT, ipv6};
-use lab::{Host, Lab, wait};
+use lab::{Host, Lab, process, wait};
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "a password for stories";
@@ -14,6 +15,9 @@ const COMMUNITY: &str = "dose:watch^2026";
 const SNAT: &str = "192.168.10.120";
 /// Usual ports of UDP, and those of the port table.
 const UDP_PORTS: &str = "53,67,69,111,123,137,161,162,500,514,2001,5353,6694,9443";
+
+/// For all ports of a few addresses that drop: half a minute on an idle machine.
+const SCANNED: Duration = Duration::from_secs(300);
 
 type Port = (IpAddr, String, u16);
 
@@ -29,8 +33,13 @@ fn scan(from: &Host, targets: &[IpAddr]) -> BTreeSet<Port> {
         let (family, hosts) = (if is_ipv6 { "-6" } else { "" }, hosts.join(" "));
         // Whoever drops is asked twice; the lab's cables lose nothing.
         let how = "-n -Pn -oG - --max-retries 1 --min-rate 8000";
-        let tcp = from.run(format!("nmap {family} {how} -sS -p- {hosts}"));
-        let udp = from.run(format!("nmap {family} {how} -sU -p {UDP_PORTS} {hosts}"));
+        let nmap = |which: &str| {
+            let mut command = from.command("nmap");
+            command.args(format!("{family} {how} {which} {hosts}").split_whitespace());
+            process::run_within(command, "", SCANNED)
+        };
+        let tcp = nmap("-sS -p-");
+        let udp = nmap(&format!("-sU -p {UDP_PORTS}"));
         found.extend(open_ports(tcp.expect_ok()));
         found.extend(open_ports(udp.expect_ok()));
     }
@@ -113,7 +122,7 @@ fn every_address(lab: &Lab) -> [IpAddr; 5] {
 
 fn is_asked(from: &Host) -> bool {
     let name = "1.3.6.1.2.1.1.5.0";
-    from.run(format!("snmpget -m : -v 2c -c {COMMUNITY} -t 1 -r 2 {MANAGEMENT} {name}")).is_ok()
+    from.run(format!("snmpget -m : -v 2c -c {COMMUNITY} -t 2 -r 3 {MANAGEMENT} {name}")).is_ok()
 }
 
 #[test]

@@ -18,6 +18,13 @@ fn texts(lab: &Lab, question: &str) -> Vec<String> {
     log(lab, question).iter().map(|line| line["text"].as_str().expect("a text").to_owned()).collect()
 }
 
+/// The files of the log, one after the other.
+fn on_disk(lab: &Lab) -> String {
+    let folder = std::fs::read_dir(lab.lbd().state_folder().join("log")).expect("the log's folder");
+    let text = |file: std::fs::DirEntry| std::fs::read_to_string(file.path()).expect("a file of the log");
+    folder.map(|file| text(file.expect("an entry"))).collect()
+}
+
 fn change(lab: &Lab, weight: u8) {
     let output = lab.lbd().command(
         &format!(
@@ -36,8 +43,11 @@ fn the_log_outlives_lbd_and_each_line_is_there_once() {
     change(&lab, 50);
     lab.lbd().stop();
     lab.lbd().start_again();
+    // lbd answers a moment before it says so, and a thread of its own writes that down: a crash costs what is on its way.
+    wait::until(SOON, "the second start to be on disk", || on_disk(&lab).matches("lbd is running").count() == 2);
     lab.lbd().kill();
     lab.lbd().start_again();
+    wait::until(SOON, "the third start to be told", || texts(&lab, "text=is%20running").len() >= 3);
     let told: Vec<_> = texts(&lab, "").into_iter().rev().collect();
     let count = |words: &str| told.iter().filter(|text| text.contains(words)).count();
     assert_eq!(count("lbd is running"), 3, "{told:#?}");
@@ -87,5 +97,7 @@ fn a_disk_that_does_not_take_the_log_is_told_and_stops_nothing() {
     std::fs::remove_file(&folder).expect("the file is there");
     change(&lab, 70);
     wait::until(LOOKED, "the trouble to be over", || !problem(&lab));
-    assert!(texts(&lab, "").iter().any(|text| text.contains("the disk takes the log again")));
+    wait::until(SOON, "the end of the trouble in the log", || {
+        texts(&lab, "").iter().any(|text| text.contains("the disk takes the log again"))
+    });
 }
