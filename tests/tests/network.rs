@@ -8,6 +8,11 @@ use lab::lbd::SOON;
 use lab::{Config, Lab, random, wait};
 use serde_json::{Value, json};
 
+/// The kernel has it a moment before the status tells of it.
+fn wait_calm(lab: &Lab) {
+    lab.lbd().wait_status("no problems", |lbd| lbd.status()["problems"] == json!([]));
+}
+
 #[test]
 fn the_default_gateways_of_both_families_are_set_changed_and_taken_back() {
     let lab = Lab::single_arm();
@@ -28,7 +33,7 @@ fn the_default_gateways_of_both_families_are_set_changed_and_taken_back() {
     wait::until(SOON, "both default routes", || {
         routes("4").contains("via 192.168.10.1 ") && routes("6").contains("via fd00:10::1 ")
     });
-    assert_eq!(lab.lbd().status()["problems"], serde_json::json!([]));
+    wait_calm(&lab);
     let changed = with_gateways("default_gateway = \"192.168.10.2\"\n");
     lab.lbd().put(&changed).expect(200);
     let (ipv4, ipv6) = (routes("4"), routes("6"));
@@ -117,7 +122,7 @@ fn mtu_and_routes_stand_and_a_restarted_lbd_touches_none_of_it() {
             && has(&lab, "ip -6 route", "fd08::/32 via fd00:10::1 dev eth0 ")
     };
     wait::until(SOON, "MTU and routes", stands);
-    assert_eq!(lab.lbd().status()["problems"], json!([]));
+    wait_calm(&lab);
 
     // The kernel tells when it has found nobody else with an IPv6 address (RFC 4862 section 5.4), a second later.
     wait::until(SOON, "duplicate address detection", || !has(&lab, "ip -6 address show", "tentative"));
@@ -182,7 +187,7 @@ fn a_bond_is_made_or_refused_with_its_name_and_nothing_is_changed() {
         assert_eq!(network_of(&lab), before);
     }
     assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE1");
-    assert_eq!(lab.lbd().status()["problems"], json!([]));
+    wait_calm(&lab);
 }
 
 /// Clients behind a router on eth1 while the default gateway is on eth0: without a way of its own for answers none of them
@@ -203,6 +208,7 @@ fn answers_leave_where_their_requests_came_in() {
     lab.lbd().start(&plain);
     lab.lbd().wait_service("POOL", "up");
     lab.lbd().wait_service("PROXIED", "up");
+    lab.lbd().wait_service("PAGE", "down");
     assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE1", "a near client needs no router");
     let ping = || lab.client().run(format!("ping -c 1 -W 1 -I {FAR} 172.16.1.10")).is_ok();
     assert!(!ping(), "the answer leaves by the default gateway");
@@ -228,7 +234,7 @@ fn answers_leave_where_their_requests_came_in() {
     let shown =
         lab.client().run(format!("curl -s -m 5 --interface {FAR} -o /dev/null -w %{{http_code}} {url}"));
     assert_eq!(shown.stdout, "503", "{shown:?}");
-    assert_eq!(lab.lbd().status()["problems"], json!([]));
+    wait_calm(&lab);
     // The servers' answers to the appliance itself are no answers to clients.
     assert!(has(&lab, "ip rule", "fwmark 0x10000000/0xf0000000 lookup 1001"));
     settle(&lab, &plain);

@@ -312,8 +312,11 @@ fn all_problems_are_named_at_once() {
 fn a_refused_change_leaves_the_running_configuration_in_force() {
     let lab = Lab::single_arm();
     lab.lbd().start(&Config::datalink());
-    // The certificate is made with the listener, and is a stored file too.
+    // The certificate is made with the listener, and is a stored file too; the first checks change the kernel's rules.
     lbd::wait_https(lab.client(), &format!("https://{MANAGEMENT}:9443/"));
+    for pool in ["DATALINK_POOL1", "DATALINK_POOL2", "DATALINK_POOL3"] {
+        lab.lbd().wait_service(pool, "down");
+    }
     let before = InForce::read(&lab);
     for (name, config, field, remedy) in all_cases() {
         let answer = lab.lbd().put(&config).expect(422);
