@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lab::lbd::https;
 use lab::{Lab, topology};
 
-use crate::{PASSWORD, PORT, new_token, start};
+use crate::{AT_ONCE, PASSWORD, PORT, new_token, start};
 
 #[test]
 fn tls_1_2_and_newer_are_spoken_and_nothing_older() {
@@ -58,7 +58,7 @@ fn a_thousand_idle_connections_keep_no_administrator_out() {
     let others: Vec<_> = (1..=500).map(from).collect();
     let began = Instant::now();
     https(lab.administrator(), "GET", &format!("{base}/api/v1/status"), Some(PASSWORD), None).expect(200);
-    assert!(began.elapsed() < Duration::from_secs(5), "logged in only after {:?}", began.elapsed());
+    assert!(began.elapsed() < AT_ONCE, "logged in only after {:?}", began.elapsed());
     drop((own, others));
 }
 
@@ -75,7 +75,8 @@ fn who_says_nothing_or_too_slowly_is_hung_up_on() {
     let began = Instant::now();
     while slow.exited().is_none() {
         assert!(began.elapsed() < Duration::from_secs(20), "a request in drops is still waited for");
-        slow.write_line("X-Drop: 1\r");
+        // It may just have ended.
+        slow.try_write("X-Drop: 1\r\n");
         std::thread::sleep(Duration::from_secs(1));
     }
     silent.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
@@ -113,7 +114,7 @@ fn a_body_in_drops_is_cut_off_and_holds_up_nobody_meanwhile() {
     let slow: Vec<_> = heads.iter().cycle().take(SLOW_BODIES).map(|head| slow_body(&lab, head)).collect();
     let asked = Instant::now();
     https(lab.administrator(), "GET", &format!("{base}/api/v1/status"), Some(PASSWORD), None).expect(200);
-    assert!(asked.elapsed() < Duration::from_secs(5), "answered only after {:?}", asked.elapsed());
+    assert!(asked.elapsed() < AT_ONCE, "answered only after {:?}", asked.elapsed());
     while slow.iter().any(|slow| slow.exited().is_none()) {
         assert!(began.elapsed() < Duration::from_secs(50), "a body in drops is still waited for");
         slow.iter().filter(|slow| slow.exited().is_none()).for_each(|slow| slow.try_write("x"));

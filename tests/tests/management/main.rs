@@ -6,11 +6,16 @@ mod contract;
 mod guessing;
 mod transactions;
 
+use std::time::Duration;
+
 use lab::lbd::wait_https;
 use lab::{Lab, topology};
 
 const PASSWORD: &str = "a password of the stories";
 const PORT: u16 = 9443;
+/// For who is not kept waiting: a log-in with its verification of a password, on a machine that is busy. Who says nothing is
+/// hung up on only after ten seconds.
+const AT_ONCE: Duration = Duration::from_secs(8);
 
 /// lbd with a service and a password; where its management port answers.
 pub(crate) fn start(lab: &Lab) -> String {

@@ -38,6 +38,8 @@ fn whoever_bases_a_change_on_what_is_not_in_force_any_more_is_told_what_changed_
     let base = start(&lab);
     let program = Program::new(&lab, &base);
     lab.lbd().put(&weighing(&lab, 50)).expect(200);
+    // The first checks change the kernel's rules.
+    lab.lbd().wait_service("POOL", "down");
     let before = InForce::read(&lab);
     let server = json!({"label": "NODE1", "address": lab.server("NODE1").address(), "weight": 7}).to_string();
     let service = json!({
@@ -82,6 +84,8 @@ fn a_verdict_about_another_trial_than_the_one_seen_decides_nothing() {
     lab.lbd().put(&gateway(3)).expect(200);
     let pending = || lab.lbd().status()["pending_confirmation"]["version"].clone();
     assert_eq!(pending(), 3);
+    // The first checks change the kernel's rules.
+    lab.lbd().wait_service("POOL", "down");
     let before = InForce::read(&lab);
     for verdict in ["confirm", "revert"] {
         for seen in ["\"v2\"", "\"v1\""] {
