@@ -95,9 +95,12 @@ fn settings_of_the_deployment_are_in_force_and_outlive_their_source() {
         ("init", "ending everything"),
     ] {
         let path = format!("/api/v1/log?source={source}&text={}", text.replace(' ', "%20"));
-        let lines = guest.request("GET", &path, None).expect(200).json["lines"].clone();
+        let lines = || guest.request("GET", &path, None).expect(200).json["lines"].clone();
+        let count = || lines().as_array().map_or(0, Vec::len);
         let expected = if text == "ending everything" { 1 } else { 2 };
-        assert_eq!(lines.as_array().map(Vec::len), Some(expected), "{text}: {lines:#}");
+        // lbd answers before init has said everything of this boot.
+        wait::until(PATIENCE, format!("{text} in the log"), || count() >= expected);
+        assert_eq!(count(), expected, "{text}: {:#}", lines());
     }
 }
 

@@ -31,7 +31,8 @@ fn booted(machine: &Arc<Machine>) -> Line {
     machine.wait_serial(LOG_IN, BOOT);
     // The banner may still have said that lbd is starting.
     machine.wait_serial("SHA-256", BOOT);
-    let mut line = Line::to(End::Machine(Arc::clone(machine)), PATIENCE);
+    // It may start again meanwhile.
+    let mut line = Line::to(End::Machine(Arc::clone(machine)), BOOT);
     line.expect("SHA-256");
     line
 }

@@ -39,9 +39,11 @@ fn a_bond_outlives_either_member_and_carries_jumbo_frames() {
     lab.set_mtu(3_000);
     let scp = lab.server("NODE1").scp("DW_SCP", 2001, Mode::Good);
     lab.server("NODE1").named_server("NODE1", 2002);
-    let pool = lab.pool().echo_check("DW_SCP").weights(&[100]);
-    let plain = lab.pool().named("VLAN", IN_VLAN).server_port(2002).weights(&[100]);
-    let idle = lab.pool().named("HELD", lab.vip(1)).ports("2002").weights(&[100]);
+    // What ends a connection here is the bond, not a check that an emulated machine is slow with.
+    let patient = lab.pool().weights(&[100]).check_every(10, 10);
+    let pool = patient.clone().echo_check("DW_SCP");
+    let plain = patient.clone().named("VLAN", IN_VLAN).server_port(2002);
+    let idle = patient.named("HELD", lab.vip(1)).ports("2002");
     let bond =
         "[[network.bond]]\nname = \"bond0\"\nmode = \"active-backup\"\nmembers = [\"eth0\", \"eth1\"]\n";
     let network = "\n[network]\n".to_owned()

@@ -27,7 +27,7 @@ const THIS_MACHINE: &str = "10.0.2.2";
 const WEB_PORT: u16 = 9443;
 const SERVICE_PORT: u16 = 12001;
 /// For an orderly end; then the plug is pulled.
-const SHUTDOWN: Duration = Duration::from_secs(30);
+const SHUTDOWN: Duration = Duration::from_secs(60);
 /// How often the console is looked at.
 const TICK: Duration = Duration::from_millis(200);
 
