@@ -44,7 +44,9 @@ fn the_log_outlives_lbd_and_each_line_is_there_once() {
     lab.lbd().stop();
     lab.lbd().start_again();
     // lbd answers a moment before it says so, and a thread of its own writes that down: a crash costs what is on its way.
-    wait::until(SOON, "the second start to be on disk", || on_disk(&lab).matches("lbd is running").count() == 2);
+    wait::until(SOON, "the second start to be on disk", || {
+        on_disk(&lab).matches("lbd is running").count() == 2
+    });
     lab.lbd().kill();
     lab.lbd().start_again();
     wait::until(SOON, "the third start to be told", || texts(&lab, "text=is%20running").len() >= 3);

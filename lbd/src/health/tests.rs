@@ -191,7 +191,7 @@ async fn a_slow_drip_does_not_stretch_the_time() {
     let step = Step::EchoAnswer;
     assert_eq!(outcome(BRIEF, acts).await, Err(Failure::TimedOut { step, after: BRIEF }));
     // The 280 bytes would take 5.6 s.
-    assert!(started.elapsed() < Duration::from_secs(4));
+    assert!(started.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]
