@@ -15,7 +15,7 @@ fn pool(lab: &Lab) -> Pool {
 /// What a client gets for a request, with its headers.
 fn curl(lab: &Lab, more: &str) -> String {
     let line = format!(
-        "curl --silent --show-error --include --max-time 5 {more} http://{}:2001/any?path",
+        "curl --silent --show-error --include --max-time 20 {more} http://{}:2001/any?path",
         lab.vip(0)
     );
     lab.client().run(line).expect_ok().replace("\r\n", "\n")
@@ -74,7 +74,8 @@ fn each_service_shows_its_own_page_over_both_families() {
     for (number, label) in [(0, "FIRST"), (1, "SECOND")] {
         lab.lbd().wait_service(label, "down");
         for host in [lab.vip(number).to_string(), format!("[{}]", ipv6(lab.vip(number)))] {
-            let shown = lab.client().run(format!("curl --silent --globoff --max-time 5 http://{host}:2001/"));
+            let shown =
+                lab.client().run(format!("curl --silent --globoff --max-time 20 http://{host}:2001/"));
             assert_eq!(shown.expect_ok(), format!("Call {label}"), "{host}");
         }
     }

@@ -173,7 +173,7 @@ fn the_appliance_is_no_router_for_ipv6_either() {
     lab.lbd().start(&lab.config([&pool(&lab)]));
     lab.lbd().wait_service("POOL", "up");
     assert!(
-        lab.appliance().run(format!("ping -c 1 -W 2 {hidden}")).is_ok(),
+        lab.appliance().run(format!("ping -c 1 -W 10 {hidden}")).is_ok(),
         "the appliance itself reaches it"
     );
     assert_eq!(lab.client().scan(hidden, &[2001])[&2001], "silent");

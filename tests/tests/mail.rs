@@ -10,9 +10,9 @@ use lab::{Config, Lab, wait};
 use serde_json::{Value, json};
 
 /// Hold-down, gathering, and whatever the machine does beside it.
-const TOLD: Duration = Duration::from_secs(40);
+const TOLD: Duration = Duration::from_secs(90);
 /// The same for what is over, which must be so for a minute.
-const TAKEN_BACK: Duration = Duration::from_secs(110);
+const TAKEN_BACK: Duration = Duration::from_secs(180);
 
 /// lbd looks at its disk every 15 seconds.
 const LOOKED_AT: Duration = Duration::from_secs(60);

@@ -232,7 +232,7 @@ fn answers_leave_where_their_requests_came_in() {
     assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE1");
     let url = format!("http://{}/", lab.vip(2));
     let shown =
-        lab.client().run(format!("curl -s -m 5 --interface {FAR} -o /dev/null -w %{{http_code}} {url}"));
+        lab.client().run(format!("curl -s -m 20 --interface {FAR} -o /dev/null -w %{{http_code}} {url}"));
     assert_eq!(shown.stdout, "503", "{shown:?}");
     wait_calm(&lab);
     // The servers' answers to the appliance itself are no answers to clients.

@@ -206,7 +206,7 @@ fn without_a_server_modalities_are_told_to_try_again_browsers_see_the_page_and_o
     lab.lbd().put(&with("dicom-reject")).expect(200);
     assert!(echo().contains("Temporary Congestion"), "{}", echo());
     lab.lbd().put(&with("http-page\"\nfallback_page = \"Call 4711")).expect(200);
-    let shown = lab.client().run(format!("curl --silent --max-time 5 http://{}:2001/", lab.vip(0)));
+    let shown = lab.client().run(format!("curl --silent --max-time 20 http://{}:2001/", lab.vip(0)));
     assert_eq!(shown.expect_ok(), "Call 4711");
     lab.server("NODE1").named_server("NODE1", 2001);
     lab.lbd().wait_service("POOL", "degraded");
@@ -326,6 +326,9 @@ fn nothing_but_the_proxied_ports_answers_and_with_lbd_they_go() {
     lab.lbd().kill();
     assert_eq!(lab.client().scan(lab.vip(0), &[2001])[&2001], "refused");
     lab.lbd().start_again();
+    // It answers at its socket a moment before it listens.
+    let listens = || lab.appliance().run("ss -Hlnt").stdout.contains(&format!("{}:2001", lab.vip(0)));
+    wait::until(SOON, "lbd to listen again", listens);
     table().expect_same_as(&before);
     assert!(
         lab.client().ask(lab.vip(0), 2001).server.starts_with("NODE"),

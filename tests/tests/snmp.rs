@@ -9,7 +9,7 @@ use serde_json::Value;
 
 const COMMUNITY: &str = "dose:watch^2026";
 /// The counters in the View are some seconds old.
-const SEEN: Duration = Duration::from_secs(30);
+const SEEN: Duration = Duration::from_secs(60);
 /// Answers come within milliseconds; a machine that is busy with other stories takes longer.
 const PATIENT: &str = "-t 5 -r 3";
 /// For questions that get no answer.
