@@ -1,6 +1,7 @@
 //! Small disks that a test fills, or lets hang.
 
 use std::fs;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -25,12 +26,16 @@ impl SmallDisk {
         Self(folder.to_owned())
     }
 
-    /// Leaves so many bytes.
+    /// Leaves so many bytes, or fewer: lbd may write meanwhile. Where none are to be left, none are.
     pub fn fill(&self, left: u64) {
         let figures = nix::sys::statvfs::statvfs(&self.0).expect("figures of the disk");
         let free = figures.blocks_available() * figures.fragment_size();
         let ballast = vec![1; usize::try_from(free.saturating_sub(left)).expect("a small disk")];
-        fs::write(self.0.join("ballast"), ballast).expect("room for the ballast");
+        let mut file = fs::File::create(self.0.join("ballast")).expect("room for a name");
+        if let Err(error) = file.write_all(&ballast) {
+            assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
+        }
+        while left == 0 && file.write(&[1; 4096]).is_ok_and(|count| count > 0) {}
     }
 
     /// Gives all of it back.

@@ -322,6 +322,10 @@ fn a_full_disk_costs_no_alert_and_no_line_of_the_log() {
     let disk = SmallDisk::below(lab.lbd().state_folder());
     lab.lbd().start(&mailing.config(TESTS_ONLY));
     let kept = mailing.test_alert();
+    // What is replaced on the disk after the attempt would leave room.
+    lab.lbd().wait_status("the first attempt to have failed", |lbd| {
+        lbd.status()["mail"]["waiting"][0]["attempts"].as_u64() > Some(0)
+    });
     disk.fill(0);
     let unkept = mailing.test_alert();
     wait::until(LOOKED_AT, "the full disk to be told", || {
