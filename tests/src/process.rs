@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use crate::wait;
 
 /// Longer than any command of a story takes, on a machine that is busy.
-const COMMAND_DEADLINE: Duration = Duration::from_secs(60);
+const COMMAND_DEADLINE: Duration = Duration::from_secs(180);
 
 /// A long-running process; it is killed on drop. Output and errors go to its log.
 #[derive(Debug)]
@@ -176,7 +176,7 @@ impl Output {
     }
 }
 
-/// Runs `command` with `input` to its end, for a minute at most.
+/// Runs `command` with `input` to its end, for three minutes at most.
 pub fn run_with_input(command: Command, input: &str) -> Output {
     run_within(command, input, COMMAND_DEADLINE)
 }
@@ -209,7 +209,7 @@ pub fn run_within(mut command: Command, input: &str, deadline: Duration) -> Outp
     }
 }
 
-/// Runs `command` without input to its end, for a minute at most.
+/// Runs `command` without input to its end, for three minutes at most.
 pub fn run(command: Command) -> Output {
     run_with_input(command, "")
 }

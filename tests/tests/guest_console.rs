@@ -121,6 +121,8 @@ fn in_the_menu(guest: &Guest, line: &mut Line) {
 fn recovered_and_reset(guest: &Guest, line: &mut Line) {
     line.expect("Password lost?");
     line.answer(LOG_IN, "recover");
+    // The console waits for lbd for half a minute only, which a busy machine may take longer to start it.
+    guest.wait_answering();
     line.answer("Your choice: ", "1");
     line.answer("New password (8 to 256 characters): ", ANOTHER);
     line.answer("New password again: ", ANOTHER);

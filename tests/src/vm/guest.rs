@@ -22,7 +22,7 @@ pub const PASSWORD: &str = "a lab password";
 /// From power-on to an answer of the API: 15 s where the machine is idle, but stories share two processors.
 pub const BOOT: Duration = Duration::from_secs(600);
 /// For the guest to show something that it shows within seconds on an idle machine.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The appliance: its disk and settings outlive a machine that is switched off.
 #[derive(Debug)]
