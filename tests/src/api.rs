@@ -161,6 +161,13 @@ impl Api {
         answer(&process::run_within(command, "", UPLOAD))
     }
 
+    /// Waits until these words stand in the audit log, which is written beside what it tells of, line by line and each
+    /// made durable.
+    pub fn wait_audit(&self, words: &str) {
+        let told = || self.request("GET", "/api/v1/audit", None).expect(200).text.contains(words);
+        wait::until(self.patience, format!("{words:?} in the audit log"), told);
+    }
+
     /// Waits until `condition` holds; says the status when it does not in time.
     pub fn wait_status(&self, what: &str, condition: impl Fn(&Self) -> bool) -> Duration {
         let start = std::time::Instant::now();

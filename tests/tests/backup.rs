@@ -119,8 +119,8 @@ fn a_restored_appliance_equals_the_original() {
     ask(&lab, "POST", "/api/v1/restore", &everything(&backup), 200);
     wait_up(&lab);
     assert_eq!(Picture::of(&lab), before);
-    let audit = lab.lbd().request("GET", "/api/v1/audit", None).expect(200).text;
-    assert!(audit.contains("restored from the backup of") && audit.contains("user ann added"), "{audit}");
+    lab.lbd().wait_audit("restored from the backup of");
+    lab.lbd().wait_audit("user ann added");
 }
 
 #[test]

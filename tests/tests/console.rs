@@ -110,14 +110,16 @@ fn again_from_the_menu(lab: &Lab, line: &mut Line) {
     line.expect("The first process is not reached");
     line.answer("Your choice: ", "0");
     line.expect(LOG_IN);
-    let audit = lab.lbd().request("GET", "/api/v1/audit", None).expect(200).json;
-    let entries = audit.as_array().expect("a list").iter();
-    let by_name: Vec<_> = entries.filter(|entry| entry["user"] == "loadbalancer").collect();
-    let text = format!("{by_name:?}");
+    // The log is written beside what it tells of.
+    let by_name = || {
+        let audit = lab.lbd().request("GET", "/api/v1/audit", None).expect(200).json;
+        let entries = audit.as_array().expect("a list").iter();
+        format!("{:?}", entries.filter(|entry| entry["user"] == "loadbalancer").collect::<Vec<_>>())
+    };
     for what in
         ["logged in", "192.168.10.61/24", "confirmed", "password of loadbalancer changed", "logged out"]
     {
-        assert!(text.contains(what), "{what} is not in {audit:#}");
+        wait::until(SOON, format!("{what:?} by name in the audit log"), || by_name().contains(what));
     }
 }
 
@@ -176,9 +178,8 @@ fn the_first_console_after_a_boot_takes_a_new_password_from_whoever_stands_there
     line.expect("Factory reset");
     assert!(!line.all().contains(NEW_PASSWORD), "a password was shown:\n{}", line.all());
 
-    let audit = lab.lbd().request("GET", "/api/v1/audit", None).expect(200).text;
     for what in ["recovery at the console was entered", "has set another password for loadbalancer"] {
-        assert!(audit.contains(what), "{what} is not in {audit}");
+        lab.lbd().wait_audit(what);
     }
     let step = json!({"step": "new-password", "password": PASSWORD}).to_string();
     let url = "https://192.168.10.10:9443/api/v1/recovery";

@@ -108,8 +108,8 @@ fn in_the_menu(guest: &Guest, line: &mut Line) {
     line.answer("Your choice: ", "2");
     line.expect("192.168.10.10/24");
     line.answer("back to the menu: ", "q");
-    let audit = guest.request("GET", "/api/v1/audit", None).expect(200).text;
-    assert!(audit.contains("local socket") && audit.contains("log-in refused"), "{audit}");
+    guest.wait_audit("local socket");
+    guest.wait_audit("log-in refused");
     line.answer("Your choice: ", "5");
     line.answer("Type yes to restart: ", "yes");
     line.expect("ending everything: Restart");

@@ -68,8 +68,7 @@ fn a_client_is_listed_with_its_server_and_chooses_anew_when_it_is_cleared() {
     let second = met(&lab);
     assert_ne!(second, first, "in turn");
     assert_eq!(list(&lab, "")["entries"][0]["server"], second);
-    let audit = lab.lbd().request("GET", "/api/v1/audit", None).expect(200).text;
-    assert!(audit.contains(&format!("persistence entry of {client} in POOL cleared")), "{audit}");
+    lab.lbd().wait_audit(&format!("persistence entry of {client} in POOL cleared"));
     clear(&lab, "192.0.2.1", 404);
     clear(&lab, "ct-scanner", 400);
     lab.lbd().request("GET", "/api/v1/persistence?limit=1001", None).expect(400);
