@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -99,8 +99,16 @@ pub async fn run(paths: Paths, journal: Journal) -> Result<(), String> {
     let mut driver = Driver::new(engine, clock, vault, sides, paths, journal);
     // First the orders, then the tasks: so the first look at the network knows which routes matter.
     driver.perform(effects);
+    // Whoever sees that lbd answers may end it.
+    let signals = signals_to_end()?;
     driver.start_tasks(dataplane, gateway, (desk, office, time_office, snmp_office))?;
-    driver.live().await
+    driver.live(signals).await
+}
+
+/// The signals upon which lbd ends in an orderly way.
+fn signals_to_end() -> Result<[Signal; 2], String> {
+    let on = |kind: SignalKind| signal(kind).map_err(|error| format!("waiting for signals: {error}"));
+    Ok([on(SignalKind::terminate())?, on(SignalKind::interrupt())?])
 }
 
 /// From now on what lbd, init and the kernel say is on disk too. Traffic does not depend on it.
@@ -302,10 +310,7 @@ impl Driver {
         Ok(())
     }
 
-    async fn live(mut self) -> Result<(), String> {
-        let failed = |error: std::io::Error| format!("waiting for signals: {error}");
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    async fn live(mut self, [mut terminate, mut interrupt]: [Signal; 2]) -> Result<(), String> {
         tracing::info!("lbd is running");
         loop {
             let deadline = self.clock.0 + self.engine.next_deadline();

@@ -41,8 +41,8 @@ impl<'a> Pair<'a> {
 
     /// Breaks the client's server, and shows that it is red in time and that the other one takes over.
     fn fails(&self, break_it: impl FnOnce()) {
-        let broken = Instant::now();
         break_it();
+        let broken = Instant::now();
         wait_red_in_time(self.lab, self.used.1, broken);
         assert_eq!(self.lab.lbd().service("POOL")["state"], "degraded");
         assert_eq!(self.lab.client().ask(self.lab.vip(0), 2001).server, self.other);
