@@ -18,7 +18,7 @@ pub const SOON: Duration = Duration::from_secs(30);
 /// For curl, in seconds: to get a connection, which is not to be had where nobody answers; and for the answer, which a
 /// busy machine that verifies a password, or an emulated one that writes to its disk, takes its time for.
 const CURL_CONNECTS: &str = "20";
-const CURL_IS_ANSWERED: &str = "50";
+const CURL_IS_ANSWERED: &str = "40";
 
 /// For a file of forty megabytes into an emulated machine: 10 s where the machine is idle.
 const UPLOAD: Duration = Duration::from_secs(300);

@@ -23,7 +23,7 @@ use crate::process::Process;
 use crate::wait;
 
 /// For anything that a page should show at once, on a machine that is busy.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A port in the host's own namespace, where nothing else listens.
 const DRIVER_PORT: u16 = 9515;

@@ -75,7 +75,7 @@ pub fn send_mutations(to: SocketAddr, file: &Path, count: u64, seed: u64) -> io:
     bad.set_nonblocking(true)?;
     let good = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     good.connect(to)?;
-    good.set_read_timeout(Some(PATIENCE))?;
+    good.set_read_timeout(Some(4 * PATIENCE))?;
     let (mut answered, mut answer) = (0, vec![0; LARGEST]);
     for number in 0..count {
         let mut datagram = random.choice(&recorded).cloned().unwrap_or_default();

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::namespace::Namespace;
 
-/// Longer than a page may take to load.
-const ANSWER: Duration = Duration::from_secs(60);
+/// Longer than a page may take to load, after a file of forty megabytes has gone into an emulated machine, too.
+const ANSWER: Duration = Duration::from_secs(300);
 
 /// A session of chromedriver; it ends, with its browser, on drop.
 #[derive(Debug)]
