@@ -6,7 +6,7 @@ use lab::vm::Guest;
 use lab::vm::guest::PATIENCE;
 use lab::{Lab, wait};
 
-/// Longer than opening two connections and a look at them take on an emulated machine that is busy, short enough to wait for.
+/// Longer than it takes to open two connections through an emulated machine that is busy, and to look at them.
 const IDLE_SECONDS: u64 = 20;
 /// Flows are torn down up to a second after their entry has gone, on a machine that is not emulated.
 const TORN_DOWN: Duration = Duration::from_secs(15);

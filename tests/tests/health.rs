@@ -257,7 +257,7 @@ fn slow_servers_delay_no_other_check() {
     lab.lbd().start(&lab.config([&pool]));
     lab.lbd().wait_server("POOL", "NODE2", "up");
     let before = node2.events("echo").len();
-    // Five by themselves; one after the other, three that wait for their time-out would leave room for one in three seconds.
+    // Five seconds by themselves; one after the other, three that wait for their time-out would make it twelve.
     lab::wait::until(Duration::from_secs(11), "five more checks of NODE2", || {
         node2.events("echo").len() >= before + 5
     });
