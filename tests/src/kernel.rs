@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
+use crate::api::SOON;
 use crate::host::Host;
+use crate::wait;
 
 /// lbd's one table.
 const TABLE: &str = "inet evenkeel";
@@ -93,6 +95,14 @@ pub fn addresses(host: &Host) -> BTreeSet<String> {
             .map(move |a| format!("{name} {}/{}", a["local"].as_str().unwrap_or_default(), a["prefixlen"]))
     };
     interfaces.iter().flat_map(of).collect()
+}
+
+/// Waits until a host has this address. lbd gives them after all else that it tells the kernel, and answers before.
+pub fn wait_address(host: &Host, address: impl Into<IpAddr>) {
+    let words = format!(" {}/", address.into());
+    wait::until(SOON, format!("the address{words}"), || {
+        addresses(host).iter().any(|found| found.contains(&words))
+    });
 }
 
 /// `sticky`, or a service's own map for IPv6.

@@ -58,7 +58,7 @@ fn set_secrets(lab: &Lab, user: &str, word: &str) {
 }
 
 fn wait_up(lab: &Lab) {
-    wait::until(Duration::from_secs(15), "all services to be up", || lab.lbd().status()["state"] == "up");
+    wait::until(Duration::from_secs(60), "all services to be up", || lab.lbd().status()["state"] == "up");
 }
 
 /// An appliance with two pools, users and secrets, which is as it is configured.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use lab::kernel::{Table, addresses};
+use lab::kernel::{Table, addresses, wait_address};
 use lab::{Config, Lab, random, wait};
 
 /// What tells one configuration from another, everywhere where it shows.
@@ -34,7 +34,7 @@ impl Picture {
 }
 
 fn wait_all_up(lab: &Lab) {
-    wait::until(Duration::from_secs(15), "all services to be up", || lab.lbd().status()["state"] == "up");
+    wait::until(Duration::from_secs(60), "all services to be up", || lab.lbd().status()["state"] == "up");
 }
 
 /// Two configurations that differ in virtual addresses, ports, labels and servers.
@@ -146,6 +146,7 @@ fn a_stored_configuration_outlives_a_stop_and_wins_over_the_initial_one() {
 fn a_change_on_trial_is_taken_back_by_a_crash() {
     let lab = Lab::single_arm();
     lab.lbd().start(&lab.config([&lab.pool()]));
+    wait_address(lab.appliance(), lab.vip(0));
     let before = Picture::of(&lab);
     let moved = lab.config([&lab.pool()]).replacing("https_port = 9443", "https_port = 9444");
     let accepted = lab.lbd().put(&moved).expect(200).json;

@@ -178,7 +178,8 @@ fn services_that_ask_the_same_of_a_server_share_its_check() {
     let before = scp.events("echo").len();
     let took =
         wait::until(Duration::from_secs(20), "five more checks", || scp.events("echo").len() >= before + 5);
-    assert!(took > Duration::from_millis(3500), "one a second, not five: {took:?}");
+    // Four seconds, less what a busy server notes late; five a second would be there within one.
+    assert!(took > Duration::from_secs(2), "one a second, not five: {took:?}");
     scp.process.kill();
     (0..5).for_each(|number| _ = lab.lbd().wait_service(&format!("P{number}"), "down"));
 }

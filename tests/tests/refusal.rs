@@ -1,6 +1,6 @@
 //! Invalid configurations: each is refused with its field and a remedy, and nothing changes.
 
-use lab::kernel::{Table, addresses};
+use lab::kernel::{Table, addresses, wait_address};
 use lab::topology::MANAGEMENT;
 use lab::{Config, InForce, Lab, lbd, wait};
 
@@ -314,8 +314,9 @@ fn a_refused_change_leaves_the_running_configuration_in_force() {
     lab.lbd().start(&Config::datalink());
     // The certificate is made with the listener, and is a stored file too; the first checks change the kernel's rules.
     lbd::wait_https(lab.client(), &format!("https://{MANAGEMENT}:9443/"));
-    for pool in ["DATALINK_POOL1", "DATALINK_POOL2", "DATALINK_POOL3"] {
+    for (number, pool) in (0..).zip(["DATALINK_POOL1", "DATALINK_POOL2", "DATALINK_POOL3"]) {
         lab.lbd().wait_service(pool, "down");
+        wait_address(lab.appliance(), lab.vip(number));
     }
     let before = InForce::read(&lab);
     for (name, config, field, remedy) in all_cases() {

@@ -8,6 +8,11 @@ use lab::browser::{Browser, PATIENCE};
 use lab::{Config, Lab, Mode, Scp, wait};
 use serde_json::json;
 
+/// In which the page shows what lbd knows.
+const ON_SCREEN_WITHIN: Duration = Duration::from_secs(1);
+/// For scheduling on a busy test machine and for asking the browser; not part of the product's promise.
+const ALLOWANCE: Duration = Duration::from_millis(1500);
+
 /// lbd with this configuration and a password, and a browser on the administrator's host.
 fn appliance(lab: &Lab, config: &Config) -> Browser {
     lab.lbd().start(config);
@@ -41,7 +46,7 @@ fn a_server_dies_and_the_overview_tells_without_a_reload() {
     peers[0].process.kill();
     lab.lbd().wait_server("DATALINK_POOL1", "DATALINK_POOL1_NODE1", "down");
     let shown = browser.wait_text(service, "degraded");
-    assert!(shown < Duration::from_secs(1), "on the screen only after {shown:?}");
+    assert!(shown < ON_SCREEN_WITHIN + ALLOWANCE, "on the screen only after {shown:?}");
     browser.wait_text("#s-DATALINK_POOL1", "refused");
     // Since when, in words; the moment itself is in the title.
     let since = "#s-DATALINK_POOL1 tr:nth-child(2) time";
