@@ -8,8 +8,10 @@ FUZZ_SECONDS ?= 60
 VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 ARTEFACT := $(TARGET)/evenkeel-$(VERSION)
 STATIC := x86_64-unknown-linux-gnu
-# Folders of this machine have no place in the product's bytes.
+# Folders of this machine have no place in the product's bytes. Packed relocations (glibc 2.36, DT_RELR) spare lbd the
+# 1.5 MB of memory that the plain ones take.
 STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom" \
+	-C link-arg=-Wl,-z,pack-relative-relocs \
 	--remap-path-prefix=$(CURDIR)=/evenkeel --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 # Debian 12 packages: the compiler's linker, the product's own nft, and the peers of tests and benchmark. Postfix is
 # configured by the lab, in namespaces, and chrony too: RUNLEVEL=1 keeps the machine's own from being started.
@@ -39,7 +41,8 @@ UNIT_TESTS := $(basename $(notdir $(wildcard image/tests/*.rs ova/tests/*.rs))) 
 	$(notdir $(patsubst %/main.rs,%,$(wildcard ova/tests/*/main.rs)))
 targets = $(patsubst tests/tests/%.rs,--test %,$(1))
 # Always the whole workspace, of which targets are chosen: a choice of packages would build their dependencies anew.
-CARGO_TEST := cargo test --workspace
+# To the end, whatever fails: one run tells of everything that is red.
+CARGO_TEST := cargo test --workspace --no-fail-fast
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | column -t -s '|'
