@@ -7,6 +7,7 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use crate::backup::kept::KeptBackups;
 use crate::backup::secrets::SecretPlaces;
 use crate::config::{Config, Document, Format, validate};
 use crate::rescue::Rescue;
@@ -20,6 +21,7 @@ pub struct Vault {
     store: Store,
     passwords: UserFile,
     secrets: SecretPlaces,
+    kept_backups: KeptBackups,
     rescue: Option<Mutex<Rescue>>,
     /// The text that was stored last, for the copy.
     current: Mutex<Option<String>>,
@@ -56,7 +58,9 @@ impl Vault {
         };
         let passwords = UserFile::below(state_directory);
         let secrets = SecretPlaces::below(state_directory);
-        Ok((Self { store, passwords, secrets, rescue, current: Mutex::default(), _lock: lock }, problems))
+        let kept_backups = KeptBackups::below(state_directory);
+        let current = Mutex::default();
+        Ok((Self { store, passwords, secrets, kept_backups, rescue, current, _lock: lock }, problems))
     }
 
     /// The newest usable version of the store.
@@ -84,6 +88,11 @@ impl Vault {
     /// Where the password is kept.
     pub fn passwords(&self) -> &UserFile {
         &self.passwords
+    }
+
+    /// The backups that are kept before updates.
+    pub fn kept_backups(&self) -> &KeptBackups {
+        &self.kept_backups
     }
 
     /// Where everything is kept that a configuration must not hold.

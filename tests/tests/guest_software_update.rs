@@ -86,6 +86,22 @@ fn bring(browser: &Browser, release: &Release) {
     browser.click("form[enctype] button");
 }
 
+/// What was configured then is there to be restored.
+fn kept_before(appliance: &Appliance, browser: &Browser) {
+    let kept = appliance.guest.request("GET", "/api/v1/backups", None).expect(200).json;
+    let kept = kept.as_array().expect("a list");
+    assert_eq!(kept.len(), 1, "one for the update, none for the refused one: {kept:?}");
+    assert_eq!(kept[0]["software"], OLD);
+    let path = format!("/api/v1/backups/{}", kept[0]["name"].as_str().expect("a name"));
+    let text = appliance.guest.request("GET", &path, None).expect(200).text;
+    assert!(text.starts_with("# Evenkeel backup"), "{text}");
+    browser.open("/maintenance/backup");
+    browser.wait_text("main", "Under version");
+    browser.judge("backup-kept");
+    browser.click("button[name=name]");
+    browser.wait_text("main", "the same");
+}
+
 #[test]
 fn an_update_is_verified_installed_and_proven_and_one_can_go_back() {
     let lab = Lab::single_arm_with_guest();
@@ -121,6 +137,8 @@ fn an_update_is_verified_installed_and_proven_and_one_can_go_back() {
     browser.click("button[value=install]");
     browser.wait_text(".notice", "The update is installed");
     browser.judge("update-installed");
+    kept_before(&appliance, &browser);
+    browser.open(PAGE);
     assert_eq!(appliance.update()["running"], OLD, "nothing starts by itself");
     browser.click("button[value=restart]");
     browser.accept_question();

@@ -1,9 +1,11 @@
 //! Backups: one file with the configuration and, where a passphrase encrypts it, everything secret too.
 //!
 //! [`file`] is the file's text (pure), [`sealed`] its encryption (age, pure but for random numbers), [`secrets`] what is kept
-//! apart from the configuration, [`own`] what an appliance keeps of its own when it takes another one's backup (pure).
+//! apart from the configuration, [`own`] what an appliance keeps of its own when it takes another one's backup (pure), [`kept`] those that it makes and keeps by
+//! itself.
 
 pub mod file;
+pub mod kept;
 pub mod own;
 pub mod sealed;
 pub mod secrets;

@@ -10,11 +10,13 @@ use serde_json::json;
 use super::client::Call;
 use super::failure::CommandError;
 use super::people::line_of_input;
-use super::print::{Common, Why, accepted};
+use super::print::{Common, Why, accepted, encoded};
+use crate::backup::kept::KeptBackup;
 use crate::backup::sealed;
 use crate::web::RestoreReview;
 
 const PATH: &str = "/api/v1/backup";
+const KEPT: &str = "/api/v1/backups";
 const RESTORE: &str = "/api/v1/restore";
 
 const BACKUP_EXAMPLES: &str = "Examples:
@@ -26,6 +28,10 @@ const RESTORE_EXAMPLES: &str = "Examples:
   lbd restore --apply lb1.toml
   lbd restore --apply --everything lb1.age < passphrase    # on the machine that takes the place of lb1";
 
+const KEPT_EXAMPLES: &str = "Examples:
+  lbd backups
+  lbd backups evenkeel-lb1-20261127-010000.toml > before.toml    # then: lbd restore before.toml";
+
 #[derive(Debug, Args)]
 #[command(after_help = BACKUP_EXAMPLES)]
 pub(super) struct Backup {
@@ -34,6 +40,15 @@ pub(super) struct Backup {
     /// With all secrets, encrypted with a passphrase, which is read from standard input, one line
     #[arg(long)]
     encrypt: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = KEPT_EXAMPLES)]
+pub(super) struct Backups {
+    /// Print this one; without a name they are listed, newest first
+    name: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -66,6 +81,26 @@ pub(super) fn back_up(Backup { file, encrypt, common }: &Backup) -> Result<(), C
     })?;
     if !common.json {
         println!("{} holds the backup.", file.display());
+    }
+    Ok(())
+}
+
+pub(super) fn kept(Backups { name, common }: &Backups) -> Result<(), CommandError> {
+    if let Some(name) = name {
+        print!("{}", Call::new(Method::GET, format!("{KEPT}/{}", encoded(name))).send(&common.way)?.text);
+        return Ok(());
+    }
+    let answer = Call::new(Method::GET, KEPT).send(&common.way)?;
+    let list: Vec<KeptBackup> = answer.read()?;
+    match common.json {
+        true => println!("{}", answer.text),
+        false if list.is_empty() => println!("None is kept: one is made before each update."),
+        false => list.iter().for_each(|KeptBackup { name, about }| {
+            println!(
+                "{name}  version {} of the configuration, under {}",
+                about.configuration_version, about.software
+            );
+        }),
     }
     Ok(())
 }

@@ -84,6 +84,8 @@ enum Verb {
     Config(config::Config),
     /// Write everything that makes this appliance into one file
     Backup(backup::Backup),
+    /// The backups that the appliance kept by itself before updates
+    Backups(backup::Backups),
     /// Show what a backup would change, and restore it
     Restore(backup::Restore),
     /// Users: list, add, edit, remove
@@ -238,6 +240,7 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
         Verb::Check(check) => check::carry_out(&check)?,
         Verb::Config(config) => config::carry_out(&config)?,
         Verb::Backup(backup) => backup::back_up(&backup)?,
+        Verb::Backups(backups) => backup::kept(&backups)?,
         Verb::Restore(restore) => backup::restore(&restore)?,
         Verb::User(user) => people::carry_out_user(&user)?,
         Verb::Token(token) => people::carry_out_token(&token)?,

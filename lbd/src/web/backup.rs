@@ -111,18 +111,30 @@ impl Gateway {
         if let Some(Err(Fault { problem, remedy })) = passphrase.as_deref().map(sealed::check_passphrase) {
             return Err(ProblemDocument::field("passphrase", problem, remedy));
         }
+        let what = match passphrase {
+            Some(_) => "backup made, encrypted, with secrets",
+            None => "backup made, without secrets",
+        };
+        let file = self.written(&caller.author(), passphrase).await?;
+        self.access().audit().change(&caller.author(), &[what.to_owned()]);
+        Ok(file)
+    }
+
+    /// What is in force now, as a backup; with a passphrase, which is a good one, with the secrets.
+    pub(in crate::web) async fn written(
+        &self,
+        by: &Author,
+        passphrase: Option<String>,
+    ) -> Result<BackupFile, ProblemDocument> {
         let latest = self.latest();
         let about = About {
             appliance: latest.view.host_name.clone(),
             time: Timestamp::now(),
-            by: caller.author().to_string(),
+            by: by.to_string(),
             software: latest.view.version.clone(),
             configuration_version: latest.view.configuration_version,
         };
-        let (suffix, what) = match passphrase {
-            Some(_) => ("age", "backup made, encrypted, with secrets"),
-            None => ("toml", "backup made, without secrets"),
-        };
+        let suffix = if passphrase.is_some() { "age" } else { "toml" };
         let name = format!("evenkeel-{}-{}.{suffix}", about.appliance, about.time.strftime("%Y%m%d-%H%M%S"));
         let (vault, document) = (self.vault().clone(), latest.document.as_ref().clone());
         let make = move || {
@@ -130,7 +142,6 @@ impl Gateway {
             backup::write(&Backup { about, document, secrets }, passphrase.as_deref())
         };
         let text = self.in_backup_turn(make).await?.map_err(|why| ProblemDocument::of_disk(&why))?;
-        self.access().audit().change(&caller.author(), &[what.to_owned()]);
         Ok(BackupFile { name, text })
     }
 
@@ -287,7 +298,7 @@ impl Gateway {
     }
 
     /// One after the other, and outside the threads that serve.
-    async fn in_backup_turn<T: Send + 'static>(
+    pub(in crate::web) async fn in_backup_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ProblemDocument> {

@@ -28,6 +28,7 @@ mod connection;
 mod connections;
 mod gateway;
 mod history;
+mod kept_backups;
 mod log;
 mod login;
 mod mail;

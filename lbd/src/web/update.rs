@@ -197,6 +197,10 @@ impl Gateway {
         let tell = |what: String| self.access().audit().change(&caller.author(), &[what]);
         let version = match order {
             UpdateOrder::Install => {
+                // Without one the installation is refused below, and there is nothing to keep a backup for.
+                if self.update_status().await.uploaded.is_some() {
+                    self.keep_backup(caller).await?;
+                }
                 let version = updates.install(view).await?.to_string();
                 tell(format!("update: version {version} installed"));
                 version

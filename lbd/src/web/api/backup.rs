@@ -9,13 +9,15 @@ use axum::routing::{get, post};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::resource::{Basis, Body, accepted};
+use super::resource::{Basis, Body, Named, accepted};
 use super::{Operation, ProblemDocument};
+use crate::backup::kept::KeptBackup;
 use crate::engine::Accepted;
 use crate::web::backup::{BackupFile, Restoration, RestoreReview};
 use crate::web::{Caller, Gateway};
 
 const BACKUP: &str = "/api/v1/backup";
+const KEPT: &str = "/api/v1/backups";
 const RESTORE: &str = "/api/v1/restore";
 /// Comments and TOML, or the same encrypted.
 const MEDIA: &str = "text/plain; charset=utf-8";
@@ -34,6 +36,12 @@ pub(super) fn operations() -> Vec<Operation> {
         .takes::<BackupOrder>()
         .gives_text(MEDIA)
         .fails(&[409, 503]),
+        Operation::read(KEPT, "The backups that were kept before updates, newest first", get(kept))
+            .gives::<Vec<KeptBackup>>()
+            .fails(&[409, 500, 503]),
+        Operation::read("/api/v1/backups/{name}", "One of them, as text; it has no secret", get(one_kept))
+            .gives_text(MEDIA)
+            .fails(&[409, 500, 503]),
         Operation::write(
             Method::POST,
             "/api/v1/restore/review",
@@ -85,6 +93,17 @@ async fn plain(
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, ProblemDocument> {
     Ok(download(gateway.make_backup(&caller, None).await?))
+}
+
+async fn kept(State(gateway): State<Gateway>) -> Result<Json<Vec<KeptBackup>>, ProblemDocument> {
+    Ok(Json(gateway.kept_backups().await?))
+}
+
+async fn one_kept(
+    State(gateway): State<Gateway>,
+    Named(name): Named<String>,
+) -> Result<Response, ProblemDocument> {
+    Ok(download(gateway.kept_backup(name).await?))
 }
 
 async fn encrypted(

@@ -147,11 +147,12 @@ fn routes() -> Vec<(String, String, Least)> {
     operations.map(|one| (one.method.to_string(), filled(one.path), one.least)).collect()
 }
 
-const PAGES: [(&str, &str); 116] = [
+const PAGES: [(&str, &str); 117] = [
     ("GET", "/maintenance/backup"),
     ("POST", "/maintenance/backup/make"),
     ("POST", "/maintenance/backup/review"),
     ("POST", "/maintenance/backup/restore"),
+    ("POST", "/maintenance/backup/kept"),
     ("GET", "/maintenance/tools"),
     ("POST", "/maintenance/tools"),
     ("GET", "/maintenance/update"),

@@ -14,9 +14,10 @@ use super::page_of;
 use super::trial::after_change;
 use super::words::time;
 use crate::backup::LARGEST;
+use crate::backup::kept::KeptBackup;
 use crate::config::values::quoted;
 use crate::web::api::{ProblemDocument, download};
-use crate::web::backup::{Restoration, RestoreReview};
+use crate::web::backup::{BackupFile, Restoration, RestoreReview};
 use crate::web::{Caller, Gateway};
 
 const PAGE: &str = "/maintenance/backup";
@@ -30,6 +31,7 @@ pub(super) fn routes() -> Router<Gateway> {
         .route(PAGE, get(page))
         .route("/maintenance/backup/make", post(make))
         .route(REVIEW, post(review).layer(DefaultBodyLimit::max(LARGEST + ROOM)))
+        .route("/maintenance/backup/kept", post(review_kept))
         .route("/maintenance/backup/restore", post(restore))
 }
 
@@ -37,17 +39,28 @@ pub(super) fn routes() -> Router<Gateway> {
 #[template(path = "backup.html")]
 struct Page {
     frame: Frame,
+    /// When each was made, and the rest.
+    kept: Vec<(String, KeptBackup)>,
     /// Title and detail.
     fault: Option<(&'static str, String)>,
 }
 
-fn shown(frame: Frame, problem: Option<ProblemDocument>) -> Response {
+async fn shown(gateway: &Gateway, frame: Frame, problem: Option<ProblemDocument>) -> Response {
+    let (kept, unreadable) = match gateway.kept_backups().await {
+        Ok(kept) => (kept, None),
+        Err(problem) => (Vec::new(), Some(problem)),
+    };
+    let problem = problem.or(unreadable);
     let status = problem.as_ref().map_or(StatusCode::OK, ProblemDocument::status);
-    page_of(status, &Page { frame, fault: problem.map(|problem| (problem.title(), problem.sentences())) })
+    let kept = kept.into_iter().map(|kept| (time(kept.about.time), kept)).collect();
+    page_of(
+        status,
+        &Page { frame, kept, fault: problem.map(|problem| (problem.title(), problem.sentences())) },
+    )
 }
 
-async fn page(frame: Frame) -> Response {
-    shown(frame, None)
+async fn page(State(gateway): State<Gateway>, frame: Frame) -> Response {
+    shown(&gateway, frame, None).await
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -66,11 +79,12 @@ async fn make(
     if passphrase != again {
         let detail = "No backup was made. Type the same passphrase twice.";
         let title = "The passphrases differ";
-        return shown(frame, Some(ProblemDocument::new(StatusCode::UNPROCESSABLE_ENTITY, title, detail)));
+        let problem = ProblemDocument::new(StatusCode::UNPROCESSABLE_ENTITY, title, detail);
+        return shown(&gateway, frame, Some(problem)).await;
     }
     match gateway.make_backup(&caller, Some(passphrase).filter(|passphrase| !passphrase.is_empty())).await {
         Ok(file) => download(file),
-        Err(problem) => shown(frame, Some(problem)),
+        Err(problem) => shown(&gateway, frame, Some(problem)).await,
     }
 }
 
@@ -134,7 +148,28 @@ async fn review(State(gateway): State<Gateway>, frame: Frame, multipart: Multipa
     };
     match read.await {
         Ok(restoration) => question(&gateway, frame, restoration, None).await,
-        Err(problem) => shown(frame, Some(problem)),
+        Err(problem) => shown(&gateway, frame, Some(problem)).await,
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Choice {
+    name: String,
+}
+
+/// It was made here: network and identity in it are those of this appliance.
+async fn review_kept(
+    State(gateway): State<Gateway>,
+    frame: Frame,
+    Form(Choice { name }): Form<Choice>,
+) -> Response {
+    let read = async {
+        let BackupFile { text, .. } = gateway.kept_backup(name).await?;
+        gateway.read_backup(text.into_bytes(), None, false).await
+    };
+    match read.await {
+        Ok(restoration) => question(&gateway, frame, restoration, None).await,
+        Err(problem) => shown(&gateway, frame, Some(problem)).await,
     }
 }
 
@@ -147,11 +182,11 @@ async fn question(
 ) -> Response {
     let told = match gateway.review(&restoration).await {
         Ok(told) => told,
-        Err(problem) => return shown(frame, Some(problem)),
+        Err(problem) => return shown(gateway, frame, Some(problem)).await,
     };
     let id = match gateway.keep_for_review(restoration) {
         Ok(id) => id,
-        Err(problem) => return shown(frame, Some(problem)),
+        Err(problem) => return shown(gateway, frame, Some(problem)).await,
     };
     let made = time(told.about.time);
     let (comment, problem) = refused.unzip();
@@ -178,7 +213,7 @@ async fn restore(
 ) -> Response {
     let restoration = match gateway.reviewed(&id) {
         Ok(restoration) => restoration,
-        Err(problem) => return shown(frame, Some(problem)),
+        Err(problem) => return shown(&gateway, frame, Some(problem)).await,
     };
     let why = Some(comment.trim().to_owned());
     match gateway.restore(&caller, restoration.clone(), why, Some(based_on)).await {
