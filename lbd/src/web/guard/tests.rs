@@ -1,5 +1,7 @@
 //! Every route with no, wrong, expired and lesser credentials, and what a session is worth to a page from elsewhere.
 
+mod judged;
+
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
