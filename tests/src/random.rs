@@ -2,7 +2,12 @@
 
 /// How many moments to try: `few` in `make test`, `many` in `make test-long`.
 pub fn rounds(few: u64, many: u64) -> u64 {
-    if std::env::var_os("EVENKEEL_LONG").is_some() { many } else { few }
+    if is_long() { many } else { few }
+}
+
+/// Whether this is `make test-long`.
+pub fn is_long() -> bool {
+    std::env::var_os("EVENKEEL_LONG").is_some()
 }
 
 /// The seed of this run: `EVENKEEL_SEED`, or a new one. Printed, so that a failure can be repeated.

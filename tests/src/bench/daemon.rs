@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lab::lbd::https;
 use lab::{Config, Host, Lab, Pool, Process, topology};
 use nix::time::{ClockId, clock_getcpuclockid};
@@ -95,6 +96,12 @@ pub fn resident(process: &Process) -> f64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
     kilobytes * 1024.0 / 1e6
+}
+
+/// The moment at which the check of a server came to the verdict that stands, as lbd's status tells it.
+pub fn decided(lab: &Lab, service: &str, server: &str) -> Timestamp {
+    let since = lab.lbd().server(service, server)["since"].as_str().expect("a time").to_owned();
+    since.parse().expect("a time")
 }
 
 /// Services of the echo benchmark, each with as many servers.

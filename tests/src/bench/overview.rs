@@ -2,12 +2,14 @@
 //! check result is on the screen.
 
 use std::net::Ipv4Addr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use lab::browser::Browser;
 use lab::lbd::wait_https;
 use lab::{Lab, Pool, topology};
 
+use crate::daemon::decided;
 use crate::report::{Comparison, Goal, Report, Samples};
 
 const PASSWORD: &str = "a password of the benchmark";
@@ -100,15 +102,19 @@ fn number(browser: &Browser, expression: &str) -> f64 {
     browser.evaluate(expression).as_f64().unwrap_or(f64::NAN)
 }
 
-/// Milliseconds from the moment at which lbd's status says that a server is down to that at which the page does.
+/// Milliseconds from the moment at which the check has failed, which the View tells, to that at which the page does.
 fn death_on_screen(lab: &Lab, browser: &Browser) -> f64 {
     let server = lab.server("NODE2").named_server("NODE2", PORT);
     lab.lbd().wait_service(WATCHED, "up");
     let state = format!("#s-{WATCHED} tr:first-child .state");
     browser.wait_text(&state, "up");
     server.kill();
-    lab.lbd().wait_service(WATCHED, "down");
-    let known = Instant::now();
+    // Nobody else asks meanwhile: the status of all services would take its time too.
     browser.wait_text(&state, "down");
-    known.elapsed().as_secs_f64() * 1000.0
+    let shown = Timestamp::now();
+    lab.lbd().wait_service(WATCHED, "down");
+    // Not before the verdict: then the page would have shown something else.
+    let took = shown.duration_since(decided(lab, WATCHED, "NODE2"));
+    let took: Duration = took.try_into().unwrap_or_else(|_| panic!("shown {took:#} after the verdict"));
+    took.as_secs_f64() * 1000.0
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use lab::{Config, Lab, Pool, Process, wait};
 
-use crate::daemon::resident;
+use crate::daemon::{decided, resident};
 use crate::report::{Comparison, Goal, Report, Samples};
 
 const SIZES: [u16; 3] = [10, 100, 1000];
@@ -135,9 +135,7 @@ fn death_in_kernel(lab: &Lab, monitor: &Monitor) -> f64 {
     }
     let changed = Timestamp::now();
     lab.lbd().wait_service(WATCHED, "down");
-    let since = lab.lbd().server(WATCHED, "NODE2")["since"].as_str().expect("a time").to_owned();
-    let decided: Timestamp = since.parse().expect("a time");
     // Not before the verdict: then it would be another change that was seen.
-    let took = changed.duration_since(decided);
+    let took = changed.duration_since(decided(lab, WATCHED, "NODE2"));
     milliseconds(took.try_into().unwrap_or_else(|_| panic!("the kernel changed {took:#} after the verdict")))
 }

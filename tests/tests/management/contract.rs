@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use lab::lbd::SOON;
-use lab::random::rounds;
+use lab::random::{self, rounds};
 use lab::{Host, Lab, Mode, peers, wait};
 use serde_json::json;
 
@@ -26,6 +26,12 @@ struct Run {
     filter: &'static [&'static str],
     names: String,
     requests: u64,
+    seed: u64,
+}
+
+/// The same requests each time in `make test`, others each time in `make test-long`.
+fn seed() -> u64 {
+    if random::is_long() { random::seed("requests of Schemathesis") } else { 1 }
 }
 
 /// Without what removes: it would be gone for the rest.
@@ -84,11 +90,13 @@ fn no_request_of_any_role_gets_an_answer_that_the_description_does_not_know() {
     add_what_goes(&lab);
     let tokens = ["viewer", "operator", "administrator"].map(|role| (role, new_token(&lab, role)));
     let tokens = BTreeMap::from(tokens);
+    let seed = seed();
     let run = |role, filter, names: &str, few| Run {
         role,
         filter,
         names: names.to_owned(),
         requests: rounds(few, 10 * few),
+        seed,
     };
     for run in [
         run("viewer", ALL, THOSE_THAT_STAY, 3),
@@ -129,7 +137,7 @@ fn judge(host: &Host, base: &str, token: &str, run: &Run) {
     for stream in STREAMS {
         command.args(["--exclude-path", stream.path]);
     }
-    command.args(["--request-timeout", "20", "--no-color", "--seed", "1"]);
+    command.args(["--request-timeout", "20", "--no-color", "--seed", &run.seed.to_string()]);
     command.args(run.filter);
     let process = host.start(command, "schemathesis");
     let status = process.wait_exit(PATIENCE * u32::try_from(rounds(1, 10)).expect("small"));
