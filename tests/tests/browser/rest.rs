@@ -58,6 +58,7 @@ fn judge_tools(browser: &Browser) {
     browser.fill("#host", "192.168.10.110");
     browser.click("main form button.primary");
     browser.wait_text("#tool-error", "The port is not understood");
+    browser.wait_focus("#port[aria-invalid=true]");
     browser.judge_refused("tools-refused", 422);
     browser.choose("#tool", "neighbours");
     browser.click("main form button.primary");

@@ -39,8 +39,17 @@ struct Page {
     may_use: bool,
     tools: [(&'static str, &'static str); 4],
     typed: Typed,
-    fault: String,
+    fault: Fault,
     finding: Option<Finding>,
+}
+
+/// What kept a tool from being tried.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Fault {
+    /// The field to correct, by its name; empty where none is wrong.
+    field: &'static str,
+    /// In sentences; empty where there is none.
+    words: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -55,26 +64,33 @@ struct Typed {
 
 impl Typed {
     /// What is wanted; the error says what to correct.
-    fn tool(&self) -> Result<Tool, String> {
-        let host =
-            || tools::host(&self.host).map_err(|remedy| format!("The host is not understood: {remedy}."));
+    fn tool(&self) -> Result<Tool, Fault> {
+        let host = || {
+            tools::host(&self.host).map_err(|remedy| Fault {
+                field: "host",
+                words: format!("The host is not understood: {remedy}."),
+            })
+        };
         Ok(match self.tool.as_str() {
             "ping" => Tool::Ping { host: host()?, count: REQUESTS },
             "connect" => Tool::Connect { host: host()?, port: self.port()? },
             "dns" => Tool::LookUp { name: host()? },
             "neighbours" => Tool::Neighbours,
-            _ => return Err("Choose a tool.".to_owned()),
+            _ => return Err(Fault { field: "tool", words: "Choose a tool.".into() }),
         })
     }
 
-    fn port(&self) -> Result<u16, String> {
+    fn port(&self) -> Result<u16, Fault> {
         let port = self.port.trim().parse().ok().filter(|port| *port != 0);
-        port.ok_or_else(|| "The port is not understood: give 1 to 65535, for example 104.".to_owned())
+        port.ok_or_else(|| Fault {
+            field: "port",
+            words: "The port is not understood: give 1 to 65535, for example 104.".into(),
+        })
     }
 }
 
 async fn show(ask: Ask) -> Response {
-    page(ask, StatusCode::OK, Typed::default(), String::new(), None)
+    page(ask, StatusCode::OK, Typed::default(), Fault::default(), None)
 }
 
 async fn carry_out(ask: Ask, Form(typed): Form<Typed>) -> Response {
@@ -83,12 +99,15 @@ async fn carry_out(ask: Ask, Form(typed): Form<Typed>) -> Response {
         Err(fault) => return page(ask, StatusCode::UNPROCESSABLE_ENTITY, typed, fault, None),
     };
     match ask.gateway.try_tool(&ask.caller, &tool).await {
-        Ok(finding) => page(ask, StatusCode::OK, typed, String::new(), Some(finding)),
-        Err(problem) => page(ask, problem.status(), typed, problem.sentences(), None),
+        Ok(finding) => page(ask, StatusCode::OK, typed, Fault::default(), Some(finding)),
+        Err(problem) => {
+            let fault = Fault { field: "", words: problem.sentences() };
+            page(ask, problem.status(), typed, fault, None)
+        }
     }
 }
 
-fn page(ask: Ask, status: StatusCode, typed: Typed, fault: String, finding: Option<Finding>) -> Response {
+fn page(ask: Ask, status: StatusCode, typed: Typed, fault: Fault, finding: Option<Finding>) -> Response {
     let may_use = ask.caller.role >= Role::Operator;
     page_of(status, &Page { frame: ask.frame, may_use, tools: TOOLS, typed, fault, finding })
 }
@@ -104,13 +123,14 @@ mod tests {
             host: host.into(),
             port: port.into(),
         };
-        assert!(typed("ping", "", "").tool().unwrap_err().contains("host"));
-        assert!(typed("connect", "pacs", "0").tool().unwrap_err().contains("port"));
+        let wrong = |typed: Typed| typed.tool().unwrap_err().field;
+        assert_eq!(wrong(typed("ping", "", "")), "host");
+        assert_eq!(wrong(typed("connect", "pacs", "0")), "port");
         assert_eq!(
             typed("connect", "pacs", "104").tool(),
             Ok(Tool::Connect { host: "pacs".into(), port: 104 })
         );
         assert_eq!(typed("neighbours", "", "").tool(), Ok(Tool::Neighbours));
-        assert!(typed("", "pacs", "").tool().is_err());
+        assert_eq!(wrong(typed("", "pacs", "")), "tool");
     }
 }
