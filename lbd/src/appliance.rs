@@ -101,15 +101,16 @@ fn write_something(state_directory: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
-/// The files of the folder by name; one that cannot be read is one that init is just replacing.
-fn read_notices(folder: &Path) -> Vec<String> {
+/// Name and sentence of each file of the folder; one that cannot be read is one that init is just replacing.
+fn read_notices(folder: &Path) -> Vec<(String, String)> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
     paths.sort();
     let text = |path: &PathBuf| {
         let mut text = String::new();
         fs::File::open(path).ok()?.take(LONGEST_NOTICE).read_to_string(&mut text).ok()?;
-        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+        let name = path.file_stem()?.to_str()?.to_owned();
+        Some((name, text.trim().to_owned())).filter(|(_, text)| !text.is_empty())
     };
     paths.iter().take(MOST_NOTICES).filter_map(text).collect()
 }
@@ -162,7 +163,8 @@ mod tests {
         let found = look(&paths, &vault, &Journal::new(), &History::below(&state));
         // How full the machine of the test is, and what it is connected to, is its own business.
         let found = Findings { scarce: Vec::new(), interfaces: Default::default(), ..found };
-        assert_eq!(found, Findings { notices: vec!["The disk is missing.".into()], ..Findings::default() });
+        let notices = vec![("disk".into(), "The disk is missing.".into())];
+        assert_eq!(found, Findings { notices, ..Findings::default() });
         let left: Vec<_> = fs::read_dir(&state).unwrap().flatten().map(|entry| entry.file_name()).collect();
         assert_eq!(left.len(), 2, "lock and store; the look leaves nothing behind: {left:?}");
         paths = Paths { state_directory: folder.path().join("gone"), ..Paths::default() };

@@ -301,7 +301,8 @@ impl Driver {
         ));
         let restarts = gateway.restarts().fallback();
         self.tasks.spawn(fallback::serve(gateway.watch(), self.fallback_page_port.subscribe(), restarts));
-        self.tasks.spawn(update::task::serve(gateway.updates().clone(), gateway.watch()));
+        let alarm = gateway.alarm().clone();
+        self.tasks.spawn(update::task::serve(gateway.updates().clone(), gateway.watch(), alarm));
         let recording = history::start(gateway.past().clone(), gateway.watch());
         recording.map_err(|error| format!("starting the history: {error}"))?;
         let in_clear = self.listen_in_clear.subscribe();

@@ -392,6 +392,8 @@ pub enum ConditionKind {
     SnatPorts,
     /// Mail that cannot be delivered.
     Mail,
+    /// A new version that was given up.
+    Update,
     /// Anything else.
     Other,
 }

@@ -49,6 +49,17 @@ pub struct Desk {
     file: PathBuf,
 }
 
+#[cfg(test)]
+impl Desk {
+    /// What happened and was not told yet.
+    pub(crate) fn next_incident(&mut self) -> Option<(Topic, Trouble)> {
+        match self.wishes.try_recv().ok()? {
+            Wish::Happened(topic, trouble) => Some((topic, trouble)),
+            Wish::Now { .. } => None,
+        }
+    }
+}
+
 /// Both ends, with the memory below the state directory.
 pub fn open(state_directory: &Path) -> (Alarm, Desk) {
     let (sender, wishes) = mpsc::channel(WISHES);

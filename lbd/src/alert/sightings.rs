@@ -178,10 +178,12 @@ fn condition(condition: &Condition) -> Option<(Topic, Trouble)> {
             let (service, server) = (service.to_owned(), server.to_owned());
             (Topic::SnatPorts { service, server }, "The pool of source ports", Severity::Warning)
         }
+        ConditionKind::Update => (Topic::Update, "The last update", Severity::Warning),
         ConditionKind::Other => (Topic::Appliance { part: about }, "The appliance itself", Severity::Warning),
     };
     let (state, over) = match condition.kind {
         ConditionKind::Clock => ("is not synchronised", "is synchronised again"),
+        ConditionKind::Update => ("is given up", "is out of the way"),
         _ => ("needs attention", "is well again"),
     };
     let trouble = Trouble {
@@ -314,6 +316,18 @@ pub(crate) mod tests {
         assert_eq!(after(ClockState::Starting), Absence::Unknown, "after a restart of lbd, say");
         assert_eq!(after(ClockState::Synchronised), Absence::Well(String::new()));
         assert!(matches!(after(ClockState::Free), Absence::Withdrawn(_)));
+    }
+
+    #[test]
+    fn a_version_that_was_given_up_is_told_as_the_update_that_it_was() {
+        let mut view = view();
+        view.conditions =
+            vec![Condition::new(ConditionKind::Update, "version", "Version 2 never proved itself.")];
+        let Trouble { name, state, why, .. } = troubles(&view).remove(&Topic::Update).unwrap();
+        let words = [name.as_str(), &state, &why];
+        assert_eq!(words, ["The last update", "is given up", "Version 2 never proved itself"]);
+        view.conditions.clear();
+        assert_eq!(absence(&view, &Topic::Update), Absence::Well(String::new()));
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub enum Topic {
     },
     /// The other appliance of the pair, or the link to it.
     Pair,
-    /// An update was found, installed, or failed.
+    /// A new version has proven itself, or was given up.
     Update,
     /// Somebody was locked out after wrong passwords.
     LockOut,

@@ -12,11 +12,14 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// A disk that takes longer for a few bytes is in trouble, though it has not said so.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The name of init's word about a version that was given up (`init/src/update/`).
+const GIVEN_UP: &str = "update";
+
 /// What a look at the appliance found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// Sentences of init's, for people.
-    pub notices: Vec<String>,
+    /// What init has left word of: name and sentence.
+    pub notices: Vec<(String, String)>,
     /// Why the disk does not take a write.
     pub disk_failure: Option<String>,
     /// Why the rescue partition has no copy of the latest configuration.
@@ -85,8 +88,11 @@ impl Pulse {
 
     /// For the View.
     pub(super) fn conditions(&self) -> Vec<Condition> {
-        // A sentence of init's has no name but itself.
-        let notice = |text: &String| Condition::new(ConditionKind::Other, text, text);
+        let notice = |(name, text): &(String, String)| match name.as_str() {
+            GIVEN_UP => Condition::new(ConditionKind::Update, "version", text),
+            // Other sentences of init's have no lasting name but themselves.
+            _ => Condition::new(ConditionKind::Other, text, text),
+        };
         let mut all: Vec<_> = self.findings.notices.iter().map(notice).collect();
         if self.stuck {
             let text = "The disk does not answer. Traffic goes on; changes of the configuration cannot be stored until it \
@@ -140,5 +146,18 @@ mod tests {
         assert!(pulse.take_due(at(15)));
         pulse.found(Findings::default());
         assert!(pulse.conditions().is_empty());
+    }
+
+    #[test]
+    fn word_of_a_version_that_was_given_up_is_about_updates_and_any_other_about_itself() {
+        let notices = [("disk", "It was empty."), ("update", "Version 2 is given up.")];
+        let notices = notices.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec();
+        let mut pulse = Pulse::default();
+        pulse.found(Findings { notices, ..Findings::default() });
+        let expected = [
+            Condition::new(ConditionKind::Other, "It was empty.", "It was empty."),
+            Condition::new(ConditionKind::Update, "version", "Version 2 is given up."),
+        ];
+        assert_eq!(pulse.conditions(), expected);
     }
 }
