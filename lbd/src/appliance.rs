@@ -14,7 +14,7 @@ use crate::log::journal::Journal;
 use crate::network::figures;
 use crate::vault::Vault;
 use crate::view::{ConditionKind, GuestServicesView};
-use crate::web::certificate;
+use crate::web::certificate::{self, Certificates};
 
 /// Bounds for what is read: notices are single sentences.
 const MOST_NOTICES: usize = 16;
@@ -28,15 +28,23 @@ pub fn word_of_guest_services(control_socket: &Path) -> PathBuf {
     control_socket.with_file_name("guest-services.json")
 }
 
-/// Blocks as long as the disk does. Brings the rescue copy up to date on the way.
-pub fn look(paths: &Paths, vault: &Vault, journal: &Journal, history: &History) -> Findings {
+/// Blocks as long as the disk does. Brings the rescue copy up to date on the way, and a certificate that the disk lacks.
+pub fn look(
+    paths: &Paths,
+    vault: &Vault,
+    journal: &Journal,
+    history: &History,
+    certificates: &Certificates,
+) -> Findings {
+    let certificate_fault =
+        certificates.keep().or_else(|| certificate::fault(&paths.state_directory, Timestamp::now()));
     Findings {
         notices: paths.notices.as_deref().map(read_notices).unwrap_or_default(),
         disk_failure: write_something(&paths.state_directory).err().map(|error| error.to_string()),
         rescue_failure: vault.mirror().err(),
         log_trouble: journal.trouble(),
         history_trouble: history.trouble(),
-        certificate_fault: certificate::fault(&paths.state_directory, Timestamp::now()),
+        certificate_fault,
         scarce: [disk_room(&paths.state_directory), memory_room(Path::new("/proc/meminfo"))]
             .into_iter()
             .flatten()
@@ -157,10 +165,11 @@ mod tests {
         let state = folder.path().join("state");
         fs::create_dir(&state).unwrap();
         let (vault, _) = Vault::open(&state, None).unwrap();
+        let certificates = Certificates::below(&state);
         fs::write(folder.path().join("disk.txt"), "The disk is missing.\n").unwrap();
         let notices = Some(folder.path().to_owned());
         let mut paths = Paths { state_directory: state.clone(), notices, ..Paths::default() };
-        let found = look(&paths, &vault, &Journal::new(), &History::below(&state));
+        let found = look(&paths, &vault, &Journal::new(), &History::below(&state), &certificates);
         // How full the machine of the test is, and what it is connected to, is its own business.
         let found = Findings { scarce: Vec::new(), interfaces: Default::default(), ..found };
         let notices = vec![("disk".into(), "The disk is missing.".into())];
@@ -168,7 +177,7 @@ mod tests {
         let left: Vec<_> = fs::read_dir(&state).unwrap().flatten().map(|entry| entry.file_name()).collect();
         assert_eq!(left.len(), 2, "lock and store; the look leaves nothing behind: {left:?}");
         paths = Paths { state_directory: folder.path().join("gone"), ..Paths::default() };
-        let found = look(&paths, &vault, &Journal::new(), &History::below(&state));
+        let found = look(&paths, &vault, &Journal::new(), &History::below(&state), &certificates);
         assert!(found.disk_failure.is_some() && found.notices.is_empty());
     }
 }

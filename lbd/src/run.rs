@@ -145,6 +145,7 @@ struct Sides {
     names: watch::Sender<Names>,
     proxy: Proxy,
     history: History,
+    certificates: Certificates,
 }
 
 fn gateway(
@@ -160,7 +161,8 @@ fn gateway(
     let lookup = Lookup::new(names.subscribe(), closed_connections(paths), proxy.clone());
     let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
     let certificates = Certificates::below(&paths.state_directory);
-    let sides = Sides { published, requests, names, proxy, history: helpers.5.clone() };
+    let (history, kept) = (helpers.5.clone(), certificates.clone());
+    let sides = Sides { published, requests, names, proxy, history, certificates: kept };
     (Gateway::new(watch, sender, vault, lookup, access, certificates, helpers), sides)
 }
 
@@ -434,9 +436,9 @@ impl Driver {
             }),
             Effect::LookAtAppliance => {
                 let (paths, vault, journal) = (self.paths.clone(), self.vault.clone(), self.journal.clone());
-                let history = self.sides.history.clone();
+                let (history, certificates) = (self.sides.history.clone(), self.sides.certificates.clone());
                 self.spawn_event(async move {
-                    let look = move || appliance::look(&paths, &vault, &journal, &history);
+                    let look = move || appliance::look(&paths, &vault, &journal, &history, &certificates);
                     let looked = tokio::task::spawn_blocking(look).await;
                     looked.ok().map(Event::Looked)
                 });

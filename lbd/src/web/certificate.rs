@@ -47,20 +47,7 @@ impl fmt::Display for CertificateError {
 
 impl std::error::Error for CertificateError {}
 
-/// Certificate and key as they are stored; a new pair where there is none. They are one file, so that they cannot part.
-fn stored(path: &Path) -> Result<String, CertificateError> {
-    match fs::read_to_string(path) {
-        Ok(pem) => Ok(pem),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let pem = make().map_err(|error| CertificateError::new("making a certificate", error))?;
-            write(path, &pem).map_err(|error| writing(path, error))?;
-            Ok(pem)
-        }
-        Err(error) => Err(CertificateError::new(format!("reading {}", path.display()), error)),
-    }
-}
-
-/// Where it is kept with its key. Every method waits for the disk.
+/// Where it is kept with its key: in one file, so that they cannot part. Every method waits for the disk.
 #[derive(Debug, Clone)]
 pub(crate) struct CertificateFile(PathBuf);
 
@@ -83,6 +70,10 @@ impl CertificateFile {
     pub(crate) fn store(&self, pem: &str) -> io::Result<()> {
         write(&self.0, pem)
     }
+
+    fn failed(&self, doing: &str, error: impl fmt::Display) -> CertificateError {
+        CertificateError::new(format!("{doing} {}", self.0.display()), error)
+    }
 }
 
 /// From when on the end of a certificate is pressing: a hospital's authority takes its time.
@@ -103,10 +94,6 @@ pub fn fault(state_directory: &Path, now: Timestamp) -> Option<String> {
         "The certificate of the WebUI {what}. Replace it under Local Configuration, WebUI & Certificate; balancing does not \
          depend on it."
     ))
-}
-
-fn writing(path: &Path, error: io::Error) -> CertificateError {
-    CertificateError::new(format!("writing {}", path.display()), error)
 }
 
 /// With no end in sight: an appliance runs for years, and a self-signed certificate is trusted by its
@@ -150,7 +137,7 @@ mod tests {
     fn the_end_of_a_certificate_is_told_a_month_before() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(fault(folder.path(), Timestamp::UNIX_EPOCH), None, "none yet");
-        stored(&folder.path().join(FOLDER).join(FILE)).unwrap();
+        CertificateFile::below(folder.path()).store(&make().unwrap()).unwrap();
         let told = |day: &str| fault(folder.path(), format!("{day}T00:00:00Z").parse().unwrap());
         assert_eq!(told("2059-12-02"), None);
         assert!(told("2059-12-03").unwrap().contains("ends on 2060-01-01, in 29 days"));

@@ -1,7 +1,8 @@
 //! Which certificate the WebUI shows: the stored one, or one on trial, which is stored only once somebody has confirmed
-//! it over a connection that was made with it. Until then the time, and a restart, bring the stored one back.
+//! it over a connection that was made with it. Until then the time, and a restart, bring the stored one back. A first one
+//! that the disk does not take is shown all the same: the WebUI tells what is wrong with the disk.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::about::{CertificateView, about};
-use super::{CertificateError, FILE, FOLDER, offer, settings, stored, write, writing};
+use super::{CertificateError, CertificateFile, make, offer, settings};
 use crate::config::Problem;
 use crate::store::Author;
 
@@ -27,7 +28,7 @@ pub struct Certificates(Arc<Keeper>);
 
 #[derive(Debug)]
 struct Keeper {
-    path: PathBuf,
+    file: CertificateFile,
     state: watch::Sender<State>,
 }
 
@@ -36,6 +37,8 @@ struct State {
     /// `None` until the port is opened for the first time.
     in_use: Option<Arc<InUse>>,
     trial: Option<Trial>,
+    /// Why the disk has none, though one is in use.
+    not_kept: Option<String>,
 }
 
 /// A certificate ready to be shown.
@@ -94,24 +97,51 @@ pub enum CertificateRefusal {
 impl Certificates {
     /// For the certificate below this directory; it is not read yet.
     pub fn below(state_directory: &Path) -> Self {
-        let path = state_directory.join(FOLDER).join(FILE);
-        Self(Arc::new(Keeper { path, state: watch::Sender::default() }))
+        let file = CertificateFile::below(state_directory);
+        Self(Arc::new(Keeper { file, state: watch::Sender::default() }))
     }
 
-    /// Reads the stored one, unless one is on trial. The error leaves what is in use in use.
+    /// Reads the stored one, unless one is on trial; where there is none, the one in use is stored, or a new one. The
+    /// error leaves what is in use in use.
     pub fn read_stored(&self) -> Result<(), CertificateError> {
-        let keeper = &self.0;
-        if keeper.state.borrow().trial.is_some() {
+        let Keeper { file, state } = &*self.0;
+        let State { in_use, trial, .. } = state.borrow().clone();
+        if trial.is_some() {
             return Ok(());
         }
-        let pem = stored(&keeper.path)?;
-        if keeper.state.borrow().in_use.as_ref().is_some_and(|in_use| in_use.pem == pem) {
-            return Ok(());
-        }
-        let using = |error: String| CertificateError::new(format!("using {}", keeper.path.display()), error);
-        let read = Arc::new(InUse::new(pem).map_err(using)?);
-        keeper.state.send_modify(|state| state.in_use = Some(read));
+        let stored = file.load().map_err(|error| file.failed("reading", error))?;
+        let is_stored = stored.is_some();
+        let pem = match (stored, &in_use) {
+            (Some(pem), _) => pem,
+            (None, Some(in_use)) => in_use.pem.clone(),
+            (None, None) => make().map_err(|error| CertificateError::new("making a certificate", error))?,
+        };
+        let written = if is_stored { Ok(()) } else { file.store(&pem) };
+        let not_kept = written.err().map(|error| file.failed("writing", error).to_string());
+        let read = match in_use.filter(|in_use| in_use.pem == pem) {
+            Some(in_use) => in_use,
+            None => Arc::new(InUse::new(pem).map_err(|error| file.failed("using", error))?),
+        };
+        state.send_modify(|state| {
+            // One may have been put on trial while the disk was read.
+            if state.trial.is_none() {
+                (state.in_use, state.not_kept) = (Some(read), not_kept);
+            }
+        });
         Ok(())
+    }
+
+    /// Stores the one in use where the disk did not take it before; in a sentence why it still does not. Waits for the disk.
+    pub fn keep(&self) -> Option<String> {
+        let not_kept = || self.0.state.borrow().not_kept.clone();
+        not_kept()?;
+        // What cannot be read now may be read at the next look.
+        let _ = self.read_stored();
+        let why = not_kept()?;
+        Some(format!(
+            "The certificate of the WebUI is in memory only, as the disk does not take it ({why}): after a restart of lbd \
+             browsers meet another one. Make room on the disk; then it is stored by itself."
+        ))
     }
 
     /// What the next connection is shown.
@@ -203,10 +233,11 @@ impl Certificates {
         let state = self.0.state.borrow().clone();
         state.expect_seen(seen)?;
         let Some(in_use) = state.in_use else { return Err(CertificateRefusal::NothingOnTrial) };
-        write(&self.0.path, &in_use.pem)
-            .map_err(|error| CertificateRefusal::NotStored(writing(&self.0.path, error).to_string()))?;
+        let file = &self.0.file;
+        let not_stored = |error| CertificateRefusal::NotStored(file.failed("writing", error).to_string());
+        file.store(&in_use.pem).map_err(not_stored)?;
         self.0.state.send_modify(|state| {
-            state.trial = None;
+            (state.trial, state.not_kept) = (None, None);
             // It may have been taken back while the disk wrote; what is stored is what counts.
             state.in_use = Some(in_use);
         });
@@ -274,6 +305,27 @@ mod tests {
         assert_eq!(fingerprint(&started(folder.path())), fingerprint(&certificates));
         let public = certificates.public_pem().unwrap();
         assert!(public.ends_with("-----END CERTIFICATE-----\n") && !public.contains("PRIVATE"));
+    }
+
+    #[test]
+    fn a_disk_that_takes_none_costs_no_webui_and_gets_the_same_one_later() {
+        let folder = tempfile::tempdir().unwrap();
+        // A link that leads nowhere takes no writes, and holds nothing.
+        let secrets = folder.path().join("secrets");
+        std::os::unix::fs::symlink(folder.path().join("nowhere/secrets"), &secrets).unwrap();
+        let certificates = started(folder.path());
+        let first = fingerprint(&certificates);
+        assert!(certificates.tls().is_some());
+        let told = certificates.keep().unwrap();
+        assert!(told.contains("in memory only") && told.contains("secrets/webui.pem"), "{told}");
+        certificates.read_stored().unwrap();
+        assert_eq!(fingerprint(&certificates), first, "the port was opened anew meanwhile");
+        std::fs::remove_file(&secrets).unwrap();
+        assert_eq!(certificates.keep(), None);
+        assert_eq!(
+            (fingerprint(&certificates), fingerprint(&started(folder.path()))),
+            (first.clone(), first)
+        );
     }
 
     #[test]
