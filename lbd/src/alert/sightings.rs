@@ -167,19 +167,19 @@ fn failing(service: &ServiceView) -> String {
 /// Mail that cannot be delivered is no reason for a mail.
 fn condition(condition: &Condition) -> Option<(Topic, Trouble)> {
     let about = condition.about.clone();
-    let (topic, name, severity) = match condition.kind {
+    let (topic, severity) = match condition.kind {
         ConditionKind::Mail => return None,
-        ConditionKind::Disk => (Topic::Disk { part: about }, "The disk of the appliance", Severity::Critical),
-        ConditionKind::Memory => (Topic::Memory, "The memory of the appliance", Severity::Warning),
-        ConditionKind::Clock => (Topic::Clock, "The clock of the appliance", Severity::Warning),
-        ConditionKind::Certificate => (Topic::Certificate { of: about }, "A certificate", Severity::Warning),
+        ConditionKind::Disk => (Topic::Disk { part: about }, Severity::Critical),
+        ConditionKind::Memory => (Topic::Memory, Severity::Warning),
+        ConditionKind::Clock => (Topic::Clock, Severity::Warning),
+        ConditionKind::Certificate => (Topic::Certificate { of: about }, Severity::Warning),
         ConditionKind::SnatPorts => {
             let (service, server) = about.split_once('/')?;
             let (service, server) = (service.to_owned(), server.to_owned());
-            (Topic::SnatPorts { service, server }, "The pool of source ports", Severity::Warning)
+            (Topic::SnatPorts { service, server }, Severity::Warning)
         }
-        ConditionKind::Update => (Topic::Update, "The last update", Severity::Warning),
-        ConditionKind::Other => (Topic::Appliance { part: about }, "The appliance itself", Severity::Warning),
+        ConditionKind::Update => (Topic::Update, Severity::Warning),
+        ConditionKind::Other => (Topic::Appliance { part: about }, Severity::Warning),
     };
     let (state, over) = match condition.kind {
         ConditionKind::Clock => ("is not synchronised", "is synchronised again"),
@@ -188,7 +188,7 @@ fn condition(condition: &Condition) -> Option<(Topic, Trouble)> {
     };
     let trouble = Trouble {
         severity,
-        name: name.into(),
+        name: name(&topic),
         state: state.into(),
         over: over.into(),
         why: condition.text.trim_end_matches('.').to_owned(),
@@ -197,6 +197,22 @@ fn condition(condition: &Condition) -> Option<(Topic, Trouble)> {
         place: None,
     };
     Some((topic, trouble))
+}
+
+/// What the appliance itself complains of, as its mails begin.
+fn name(topic: &Topic) -> String {
+    match topic {
+        Topic::Disk { .. } => "The disk of the appliance".into(),
+        Topic::Memory => "The memory of the appliance".into(),
+        Topic::Clock => "The clock of the appliance".into(),
+        Topic::Certificate { of } if of == "WebUI" => "The certificate of the WebUI".into(),
+        Topic::Certificate { of } => format!("The certificate of {of}"),
+        Topic::SnatPorts { service, server } => {
+            format!("The pool of source ports towards {server} of {service}")
+        }
+        Topic::Update => "The last update".into(),
+        _ => "The appliance itself".into(),
+    }
 }
 
 fn place(address: IpAddr, port: Option<u16>) -> String {
@@ -212,6 +228,7 @@ fn join(address: IpAddr, ports: &str) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::BTreeSet;
     use std::time::Duration;
 
     use jiff::Timestamp;
@@ -316,6 +333,25 @@ pub(crate) mod tests {
         assert_eq!(after(ClockState::Starting), Absence::Unknown, "after a restart of lbd, say");
         assert_eq!(after(ClockState::Synchronised), Absence::Well(String::new()));
         assert!(matches!(after(ClockState::Free), Absence::Withdrawn(_)));
+    }
+
+    #[test]
+    fn whose_certificate_it_is_and_which_source_ports_stands_in_the_subject() {
+        let mut view = view();
+        view.conditions = [
+            (ConditionKind::Certificate, "192.168.10.110"),
+            (ConditionKind::Certificate, "WebUI"),
+            (ConditionKind::SnatPorts, "DATALINK_POOL1/DATALINK_POOL1_NODE1"),
+        ]
+        .map(|(kind, about)| Condition::new(kind, about, "Look."))
+        .to_vec();
+        let names: BTreeSet<_> = troubles(&view).into_values().map(|trouble| trouble.name).collect();
+        let expected = [
+            "The certificate of 192.168.10.110",
+            "The certificate of the WebUI",
+            "The pool of source ports towards DATALINK_POOL1_NODE1 of DATALINK_POOL1",
+        ];
+        assert!(names.iter().eq(expected.iter()), "{names:?}");
     }
 
     #[test]
