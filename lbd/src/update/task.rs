@@ -26,8 +26,11 @@ const LOOKS: u32 = 30;
 
 /// Never returns: there may be nothing to do.
 pub async fn serve(updates: Updates, pictures: watch::Receiver<Arc<Published>>, alarm: Alarm) -> String {
-    if updates.is_available() && updates.prove(pictures).await {
-        updates.tell_kept(&alarm, PAUSE_BEFORE_LOOK).await;
+    if updates.is_available() {
+        let on_trial = updates.prove(pictures).await;
+        if updates.was_on_trial(on_trial).await {
+            updates.tell_kept(&alarm, PAUSE_BEFORE_LOOK).await;
+        }
     }
     std::future::pending().await
 }
@@ -50,8 +53,8 @@ fn kept(systems: &Systems) -> Trouble {
 }
 
 impl Updates {
-    /// Returns when this system has proven itself; true where it was on trial.
-    async fn prove(&self, pictures: watch::Receiver<Arc<Published>>) -> bool {
+    /// Returns when this system has proven itself: what is on trial, where init has said.
+    async fn prove(&self, pictures: watch::Receiver<Arc<Published>>) -> Option<Option<Version>> {
         let folder = self.0.folder.clone();
         let read = tokio::task::spawn_blocking(move || {
             staging::tidy(&folder);
@@ -81,13 +84,19 @@ impl Updates {
             tokio::time::sleep(PAUSE).await;
         }
         tracing::info!("everything works that worked before the restart");
-        // init looks for versions that failed when lbd comes up, and answers one at a time.
-        while on_trial.is_none() && questions < QUESTIONS {
+        on_trial
+    }
+
+    /// Asks again where init has not said: it looks for versions that failed when lbd comes up, and does one thing at a time.
+    async fn was_on_trial(&self, mut on_trial: Option<Option<Version>>) -> bool {
+        for _ in 0..QUESTIONS {
+            if let Some(known) = on_trial {
+                return known.is_some();
+            }
             tokio::time::sleep(PAUSE).await;
             on_trial = self.on_trial().await;
-            questions += 1;
         }
-        matches!(on_trial, Some(Some(_)))
+        false
     }
 
     /// Waits until init has marked the system that runs as good, and tells it.
