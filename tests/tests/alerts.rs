@@ -12,7 +12,7 @@ const TOLD: Duration = Duration::from_secs(120);
 const TOLD_WHEN_STEADY: Duration = Duration::from_secs(180);
 /// Longer than hold-down and gathering together, so that a mail is under way meanwhile.
 const FLAPPING: Duration = Duration::from_secs(40);
-/// A check a second, the most that may be configured, sees one every two seconds; half of them on a slow machine.
+/// A check a second, the most that may be configured, sees one every two seconds; on a slow machine it takes longer.
 const MANY: usize = 10;
 
 const ALERTS: &str = "[alerts]\nsource = \"lb@hospital.example\"\ndestinations = [\"pacs@hospital.example\"]\n\
@@ -55,7 +55,7 @@ fn a_server_that_goes_up_and_down_all_the_time_is_told_of_twice() {
     lab.lbd().start(&config(&lab, &lab.pool().check_every(1, 1).rise_fall(1, 1)));
     lab.lbd().wait_service("POOL", "up");
     let (start, mut flaps) = (Instant::now(), 0);
-    while start.elapsed() < FLAPPING {
+    while start.elapsed() < FLAPPING || flaps < MANY {
         server.kill();
         lab.lbd().wait_server("POOL", "NODE2", "down");
         server = restless();
@@ -63,7 +63,6 @@ fn a_server_that_goes_up_and_down_all_the_time_is_told_of_twice() {
         flaps += 1;
     }
     let took = start.elapsed();
-    assert!(flaps >= MANY, "{flaps} in {took:?}");
     let mails = alerts(&lab, &postfix);
     let [flaps_mail] = mails.as_slice() else { panic!("{mails:#?}") };
     assert!(flaps_mail.contains("NODE2 of POOL (192.168.10.111) flaps: it failed "), "{flaps_mail}");
