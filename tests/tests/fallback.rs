@@ -141,8 +141,11 @@ fn the_fallback_server_serves_while_nobody_else_does_and_nobody_is_tied_to_it() 
     lab.lbd().start(&lab.config([&pool]));
     lab.lbd().wait_service("POOL", "down");
     let ask = || lab.client().ask(lab.vip(0), 2001);
+    // The kernel knows it a moment after the last server has failed.
+    lab.lbd().wait_status("the fallback server to serve", |lbd| {
+        lbd.service("POOL")["without_server"] == format!("the fallback server {place} is serving")
+    });
     let service = lab.lbd().service("POOL");
-    assert_eq!(service["without_server"], format!("the fallback server {place} is serving"));
     assert!(service["problem"].as_str().is_some_and(|told| told.contains(&place)), "{service}");
     let reply = ask();
     assert_eq!(
