@@ -44,7 +44,9 @@ struct Turn;
 
 impl Turn {
     fn take() -> Option<Self> {
-        (!std::mem::replace(&mut *busy(), true)).then_some(Self)
+        let was_busy = std::mem::replace(&mut *busy(), true);
+        // Not made in vain: to drop one is to end somebody's turn.
+        if was_busy { None } else { Some(Self) }
     }
 
     /// Waits for it; `None` where the disk hangs.
@@ -52,8 +54,11 @@ impl Turn {
         let (mut busy, waited) = FREE
             .wait_timeout_while(busy(), LONGEST_ORDER, |busy| *busy)
             .unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            return None;
+        }
         *busy = true;
-        (!waited.timed_out()).then_some(Self)
+        Some(Self)
     }
 }
 
@@ -165,6 +170,17 @@ mod tests {
         let text = "ID=evenkeel\nVERSION_ID=1.0\nIMAGE_ID=evenkeel\nIMAGE_VERSION=1.0\n";
         assert_eq!(version(text).map(String::from), Some("1.0".into()));
         assert_eq!(version("IMAGE_VERSION=\n"), None);
+    }
+
+    #[test]
+    fn one_order_at_a_time_and_a_refusal_neither_hangs_nor_frees() {
+        let turn = Turn::take().unwrap();
+        assert!(Turn::take().is_none());
+        assert!(Turn::take().is_none(), "a refusal ends nobody's turn");
+        let waits = std::thread::spawn(|| Turn::wait().is_some());
+        drop(turn);
+        assert!(waits.join().unwrap());
+        assert!(Turn::take().is_some());
     }
 
     #[test]
