@@ -39,6 +39,8 @@ for (const button of document.querySelectorAll("button[data-print]")) {
   let wanted = false;
   let busy = false;
   let last = 0;
+  // Who logs out asks for nothing more: it would be refused.
+  const left = new AbortController();
 
   const say = (text) => {
     const place = document.querySelector(".live-state");
@@ -54,6 +56,9 @@ for (const button of document.querySelectorAll("button[data-print]")) {
   };
 
   const refresh = async () => {
+    if (left.signal.aborted) {
+      return;
+    }
     if (busy) {
       wanted = true;
       return;
@@ -64,6 +69,7 @@ for (const button of document.querySelectorAll("button[data-print]")) {
       const asked = choice();
       const answer = await fetch(live().dataset.live + asked, {
         headers: { "HX-Request": "true", "Evenkeel-Unattended": "true" },
+        signal: left.signal,
       });
       if (answer.status === 401 || answer.status === 403) {
         window.location.reload();
@@ -80,7 +86,9 @@ for (const button of document.querySelectorAll("button[data-print]")) {
         say("The page follows by itself.");
       }
     } catch (error) {
-      say("The appliance does not answer; what is shown may be old.");
+      if (!left.signal.aborted) {
+        say("The appliance does not answer; what is shown may be old.");
+      }
     } finally {
       busy = false;
       last = Date.now();
@@ -97,7 +105,7 @@ for (const button of document.querySelectorAll("button[data-print]")) {
   };
 
   const listen = () => {
-    if (source || document.hidden) {
+    if (source || document.hidden || left.signal.aborted) {
       return;
     }
     source = new EventSource(live().dataset.changes);
@@ -109,6 +117,11 @@ for (const button of document.querySelectorAll("button[data-print]")) {
     };
   };
 
+  document.querySelector(".leave")?.addEventListener("submit", () => {
+    left.abort();
+    source?.close();
+    source = null;
+  });
   // A page that nobody looks at keeps no connection.
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) {

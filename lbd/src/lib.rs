@@ -13,6 +13,7 @@ pub mod conntrack;
 pub mod console;
 pub mod dataplane;
 pub mod disk_writer;
+pub mod durable;
 pub mod engine;
 pub mod fallback;
 pub mod guest_services;

@@ -8,14 +8,15 @@
 mod version;
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::{Config, Document};
+use crate::durable::{self, sync_folder};
 pub use version::{Author, LONGEST_COMMENT, Stamp, check_comment, parse};
 
 /// So many versions are kept to go back to.
@@ -23,7 +24,6 @@ const KEPT_VERSIONS: usize = 50;
 const FOLDER: &str = "configuration-1";
 const SUFFIX: &str = "toml";
 const TRIAL_SUFFIX: &str = "trial";
-const TEMPORARY: &str = ".new-";
 
 /// What could not be done with which file, and why.
 #[derive(Debug)]
@@ -100,19 +100,8 @@ impl Store {
         let failed = |error| StoreError::new("create the folder", &folder, error);
         fs::create_dir_all(&folder).map_err(failed)?;
         sync_folder(state_directory).map_err(failed)?;
-        let store = Self { folder };
-        store.remove_left_overs();
-        Ok(store)
-    }
-
-    /// What an lbd left behind that was killed while it wrote.
-    fn remove_left_overs(&self) {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY)) {
-            if let Err(error) = fs::remove_file(entry.path()) {
-                tracing::warn!(path = %entry.path().display(), %error, "cannot remove a left-over file");
-            }
-        }
+        durable::tidy(&folder);
+        Ok(Self { folder })
     }
 
     /// The newest version that can be used.
@@ -188,10 +177,7 @@ impl Store {
     }
 
     fn write(&self, path: &Path, text: &str) -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&self.folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
+        durable::write(path, text.as_bytes())?;
         sync_folder(&self.folder).inspect_err(|_| {
             // It has its name already, and would be in force after a restart though it was refused.
             if let Err(error) = fs::remove_file(path).and_then(|()| sync_folder(&self.folder)) {
@@ -241,10 +227,6 @@ impl Store {
         };
         self.folder.join(format!("{version:08}.{suffix}"))
     }
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 fn read(path: &Path) -> Result<String, String> {

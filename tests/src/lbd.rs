@@ -216,7 +216,7 @@ impl Lbd {
 /// see whether the disk takes writes.
 fn changes_by_itself(name: &str) -> bool {
     let records = ["closed-connections", "audit", "log", "history", "alerts.json", ".probe"];
-    records.contains(&name) || name.starts_with(".new-alerts-")
+    records.contains(&name) || name.starts_with(".new-alerts.json-")
 }
 
 /// The lbd to test: `EVENKEEL_LBD`, which the Makefile sets.

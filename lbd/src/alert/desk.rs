@@ -5,7 +5,7 @@
 //! never lost, and told twice only where lbd dies between.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use super::topic::{Bulletin, Kind, Notice, Severity, Topic, Trouble};
 use super::{mailing, sightings, words};
 use crate::config::Alerting;
 use crate::disk_writer::DiskWriter;
+use crate::durable;
 use crate::engine::Now;
 use crate::mail::Post;
 use crate::snmp::Snmp;
@@ -266,11 +267,6 @@ fn read(file: &Path) -> Memory {
 }
 
 fn write(file: &Path, memory: &Memory) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    let mut new = tempfile::Builder::new().prefix(".new-alerts-").tempfile_in(folder)?;
     let text = serde_json::to_string(memory).map_err(io::Error::other)?;
-    new.write_all(text.as_bytes())?;
-    new.as_file().sync_all()?;
-    new.persist(file).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    durable::replace(file, text.as_bytes())
 }

@@ -1,13 +1,14 @@
 //! Backups without secrets that the appliance keeps by itself: one before every update.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{About, LARGEST, read};
+use crate::durable;
 
 /// Below the state directory, which every version of the software shares.
 const FOLDER: &str = "backups";
@@ -37,11 +38,7 @@ impl KeptBackups {
     /// Keeps a backup, safe from a power cut once this returns; the oldest make room for it.
     pub fn keep(&self, name: &str, text: &str) -> io::Result<()> {
         fs::create_dir_all(&self.0)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(self.0.join(name)).map_err(|error| error.error)?;
-        fs::File::open(&self.0)?.sync_all()?;
+        durable::replace(&self.0.join(name), text.as_bytes())?;
         let stays: Vec<_> = self.list()?.into_iter().take(MOST).map(|kept| kept.name).collect();
         let goes = |name: &String| !stays.contains(name);
         self.names()?.iter().filter(|name| goes(name)).try_for_each(|name| fs::remove_file(self.0.join(name)))
@@ -70,7 +67,6 @@ impl KeptBackups {
     }
 
     fn bytes(&self, name: &str) -> io::Result<Vec<u8>> {
-        use std::io::Read;
         let mut bytes = Vec::new();
         // One byte more than a backup can have: then it is refused as too large.
         fs::File::open(self.0.join(name))?.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;

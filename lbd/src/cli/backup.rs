@@ -1,7 +1,6 @@
 //! `lbd backup` and `lbd restore`: everything in one file, and back.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use hyper::Method;
@@ -13,6 +12,7 @@ use super::people::line_of_input;
 use super::print::{Common, Why, accepted, encoded};
 use crate::backup::kept::KeptBackup;
 use crate::backup::sealed;
+use crate::durable;
 use crate::web::RestoreReview;
 
 const PATH: &str = "/api/v1/backup";
@@ -76,7 +76,7 @@ pub(super) fn back_up(Backup { file, encrypt, common }: &Backup) -> Result<(), C
         false => Call::new(Method::GET, PATH),
     };
     let answer = call.send(&common.way)?;
-    write(file, &answer.text).map_err(|error| {
+    durable::write(file, answer.text.as_bytes()).map_err(|error| {
         format!("cannot write {}: {error}; give a file that you may write", file.display())
     })?;
     if !common.json {
@@ -103,15 +103,6 @@ pub(super) fn kept(Backups { name, common }: &Backups) -> Result<(), CommandErro
         }),
     }
     Ok(())
-}
-
-/// Whole or not at all, readable by its owner alone.
-fn write(file: &Path, text: &str) -> std::io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut written = tempfile::NamedTempFile::new_in(folder)?;
-    written.write_all(text.as_bytes())?;
-    written.as_file().sync_all()?;
-    written.persist(file).map(drop).map_err(|error| error.error)
 }
 
 pub(super) fn restore(

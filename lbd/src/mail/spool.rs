@@ -1,14 +1,15 @@
 //! Letters on disk, a file each: written under another name, synced, renamed. Every method waits for the disk.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+
+use crate::durable;
 
 use super::queue::{Change, Entry, MOST_LETTERS};
 
 const SUFFIX: &str = "letter";
-const TEMPORARY: &str = ".new-";
 /// Far more than a letter has.
 const LARGEST_LETTER: u64 = 1 << 20;
 
@@ -29,7 +30,7 @@ impl Spool {
         for found in fs::read_dir(&self.0)? {
             let path = found?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name.starts_with(TEMPORARY) {
+            if name.starts_with(durable::TEMPORARY) {
                 fs::remove_file(&path)?;
             }
             if path.extension().is_none_or(|extension| extension != SUFFIX) || entries.len() >= MOST_LETTERS {
@@ -52,23 +53,15 @@ impl Spool {
             Change::Keep(entry) => self.keep(entry),
             Change::Forget(id) => match fs::remove_file(self.path(id)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => self.sync(),
+                _ => durable::sync_folder(&self.0),
             },
         }
     }
 
     fn keep(&self, entry: &Entry) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
-        let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&self.0)?;
         let text = serde_json::to_string_pretty(entry).map_err(io::Error::other)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(self.path(&entry.letter.id)).map_err(|error| error.error)?;
-        self.sync()
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        File::open(&self.0)?.sync_all()
+        durable::replace(&self.path(&entry.letter.id), text.as_bytes())
     }
 
     fn path(&self, id: &str) -> PathBuf {

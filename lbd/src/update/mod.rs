@@ -13,7 +13,6 @@ pub mod staging;
 pub mod task;
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -24,6 +23,7 @@ use evenkeel_update::version::Version;
 use evenkeel_update::{DEVELOPMENT_MARK, TRUSTED_KEY};
 use tokio::sync::Mutex;
 
+use crate::durable;
 use crate::view::View;
 use proof::{Before, Shortfall};
 use staging::Upload;
@@ -186,11 +186,7 @@ impl Updates {
         let (folder, text) = (self.0.folder.clone(), text?);
         let written = tokio::task::spawn_blocking(move || {
             fs::create_dir_all(&folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(&folder)?;
-            file.write_all(text.as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(folder.join(name)).map_err(|error| error.error)?;
-            fs::File::open(&folder)?.sync_all()
+            durable::replace(&folder.join(name), text.as_bytes())
         });
         written.await.map_err(std::io::Error::other).flatten()
     }

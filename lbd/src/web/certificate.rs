@@ -11,7 +11,7 @@ mod wish;
 
 use std::fmt;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +22,8 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
+
+use crate::durable;
 
 pub use keeper::Certificates;
 
@@ -110,12 +112,7 @@ fn make() -> Result<String, rcgen::Error> {
 fn write(path: &Path, pem: &str) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    // A temporary file is readable by its owner alone.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(pem.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    fs::File::open(folder)?.sync_all()
+    durable::replace(path, pem.as_bytes())
 }
 
 fn settings(pem: &str) -> Result<Arc<ServerConfig>, Box<dyn std::error::Error>> {

@@ -1,9 +1,9 @@
 //! Secrets: made at random, kept as digests, in files of their own that are replaced as a whole.
 
 use std::fmt;
-use std::fs::{DirBuilder, File, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -11,6 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+
+use crate::durable;
 
 /// Far more than the users and tokens that are allowed.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -83,17 +85,8 @@ impl SecretFile {
         let result = change(&mut after)?;
         if after != before {
             let text = serde_json::to_string_pretty(&after).map_err(|error| error.to_string())?;
-            self.write(folder, &text).map_err(failed)?;
+            durable::replace(&self.0, text.as_bytes()).map_err(failed)?;
         }
         Ok(result)
-    }
-
-    fn write(&self, folder: &Path, text: &str) -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().set_permissions(Permissions::from_mode(0o600))?;
-        file.as_file().sync_all()?;
-        file.persist(&self.0).map_err(|error| error.error)?;
-        File::open(folder)?.sync_all()
     }
 }
