@@ -271,3 +271,38 @@ fn the_page_shows_what_would_change_and_restores_it_without_scripts() {
     browser.wait_text("main", "ticket 4711");
     assert!(lab.lbd().service("SECOND").is_object());
 }
+
+/// As one that was kept before an update: those stories run in a machine of their own.
+#[test]
+fn a_backup_that_was_kept_is_listed_read_and_restored() {
+    const NAME: &str = "evenkeel-lb1-20261127-010000.toml";
+    let lab = original();
+    let text = lab.lbd().request("GET", "/api/v1/backup", None).expect(200).text;
+    let folder = lab.lbd().state_folder().join("backups");
+    std::fs::create_dir(&folder).expect("state folder");
+    std::fs::write(folder.join(NAME), &text).expect("state folder");
+    lab.lbd().request("DELETE", "/api/v1/services/SECOND", None).expect(200);
+
+    let kept = lab.lbd().request("GET", "/api/v1/backups", None).expect(200).json;
+    assert_eq!((kept.as_array().map(Vec::len), &kept[0]["name"]), (Some(1), &json!(NAME)));
+    assert_eq!(lab.lbd().request("GET", &format!("/api/v1/backups/{NAME}"), None).expect(200).text, text);
+    lab.lbd().request("GET", "/api/v1/backups/..%2Fsecrets%2Fusers.json", None).expect(404);
+    let socket = lab.lbd().control_socket();
+    let told = |of: &str| {
+        let output = lab.lbd().command(&format!("backups --control-socket {}{of}", socket.display()), "");
+        output.expect_ok().to_owned()
+    };
+    assert!(told("").contains(NAME), "{}", told(""));
+    assert_eq!(told(&format!(" {NAME}")), text);
+
+    let browser = Browser::of(&lab);
+    browser.open("/maintenance/backup");
+    browser.wait_text("main", "Under version");
+    browser.judge("backup-kept");
+    browser.click("button[name=name]");
+    browser.wait_text("h1", "Restore the backup of");
+    browser.wait_text("main", "virtual service SECOND added");
+    browser.click("main form button.primary");
+    browser.wait_text("h1", "View Configuration");
+    assert!(lab.lbd().service("SECOND").is_object());
+}

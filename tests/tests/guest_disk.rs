@@ -33,8 +33,9 @@ fn start<'lab>(lab: &'lab Lab, disk: &LossyDisk) -> Guest<'lab> {
 fn number_in_force(guest: &Guest) -> u16 {
     let pool = guest.config()["virtual_service"][0].clone();
     let status = guest.service("POOL");
-    assert_eq!(status["persistence_seconds"], pool["persistence_seconds"], "status and document");
-    let seconds = pool["persistence_seconds"].as_u64().expect("the time-out of some generation");
+    let seconds = &pool["persistence"]["timeout_seconds"];
+    assert_eq!(&status["persistence_seconds"], seconds, "status and document");
+    let seconds = seconds.as_u64().expect("the time-out of some generation");
     let number = u16::try_from(seconds - 300).expect("a small number");
     for (node, weight) in [("NODE1", weights(number)[0]), ("NODE2", weights(number)[1])] {
         let servers = pool["real_server"].as_array().expect("a list");
