@@ -36,13 +36,14 @@ export EVENKEEL_OVA := $(ARTEFACT).ova
 
 .PHONY: help setup build appliance update reproducible lock run lint test test-long stories guest-stories bench fuzz clean
 
-STORIES := $(wildcard tests/tests/*.rs) $(patsubst %/main.rs,%.rs,$(wildcard tests/tests/*/main.rs))
 UNIT_TESTS := $(basename $(notdir $(wildcard image/tests/*.rs ova/tests/*.rs))) \
 	$(notdir $(patsubst %/main.rs,%,$(wildcard ova/tests/*/main.rs)))
-targets = $(patsubst tests/tests/%.rs,--test %,$(1))
 # Always the whole workspace, of which targets are chosen: a choice of packages would build their dependencies anew.
 # To the end, whatever fails: one run tells of everything that is red.
 CARGO_TEST := cargo test --workspace --no-fail-fast
+# Two processors: a story in namespaces waits half its time, an emulated machine hardly ever.
+NAMESPACE_THREADS ?= 6
+GUEST_THREADS ?= 2
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | column -t -s '|'
@@ -56,7 +57,7 @@ setup: $(PEERS)/ready $(AXE) ## Install what this machine lacks (Debian 12 with 
 	@for c in rustfmt clippy; do cargo $${c#rust} --version >/dev/null 2>&1 || \
 		{ echo "setup: rustup component add $$c"; rustup component add $$c; }; done
 	@cargo deny --version >/dev/null 2>&1 || \
-		{ echo "setup: cargo install cargo-deny into $(TOOLS)"; cargo install --locked --root $(TOOLS) cargo-deny; }
+		{ echo "setup: cargo install cargo-deny into $(TOOLS)"; cargo install --locked --debug --root $(TOOLS) cargo-deny; }
 
 $(PEERS)/ready: tests/peers/requirements.txt
 	@dpkg -s python3-venv >/dev/null 2>&1 || \
@@ -114,20 +115,20 @@ test: setup lint stories guest-stories ## All checks and tests, at most 35 minut
 test-long: export EVENKEEL_LONG := 1
 test-long: setup lint stories guest-stories reproducible ## The same with the full counts of the randomised stories
 
+# Programs and tests in one build: the dependencies of tests change what others are built with.
 stories:
+	cargo build --workspace --bins --tests
 	@echo "test: unit tests of the workspace"
 	$(CARGO_TEST) --lib --bins $(addprefix --test ,$(UNIT_TESTS))
-	@echo "test: stories in network namespaces"
-	cargo build --workspace --bin lbd
-	$(CARGO_TEST) $(call targets,$(filter-out tests/tests/guest_%,$(STORIES))) --no-run
 	$(SETTLE)
-	$(CARGO_TEST) $(call targets,$(filter-out tests/tests/guest_%,$(STORIES))) -- --test-threads 4
+	@echo "test: stories in network namespaces"
+	$(CARGO_TEST) --test namespaces --test browser -- --test-threads $(NAMESPACE_THREADS)
 
 guest-stories: update
+	cargo build --workspace --bins --tests
 	@echo "test: stories with the appliance as a virtual machine"
-	$(CARGO_TEST) $(call targets,$(filter tests/tests/guest_%,$(STORIES))) --no-run
 	$(SETTLE)
-	$(CARGO_TEST) $(call targets,$(filter tests/tests/guest_%,$(STORIES))) -- --test-threads 2
+	$(CARGO_TEST) --test appliance -- --test-threads $(GUEST_THREADS)
 
 # The lbd that is measured is the one in the image.
 bench: setup appliance ## Compare with a direct route, IPVS, HAProxy and nginx (ONLY="--runs 3 memory echo": some of it)

@@ -173,7 +173,7 @@ impl Api {
         let start = std::time::Instant::now();
         while !condition(self) {
             assert!(start.elapsed() < self.patience, "still waiting for {what}; status: {:#}", self.status());
-            wait::pause();
+            wait::pause(start);
         }
         start.elapsed()
     }

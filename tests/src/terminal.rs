@@ -67,7 +67,7 @@ impl Line {
                 return rest[..at].to_owned();
             }
             assert!(begun.elapsed() < self.patience, "still waiting for {text:?} on the line after:\n{rest}");
-            wait::pause();
+            wait::pause(begun);
         }
     }
 

@@ -2,8 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-/// How often a condition is looked at: short beside every time that a story measures.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The first pause between two looks at a condition: short beside every time that a story measures.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// A look starts a process as a rule: who waits long and looks often takes the machine from what is waited for.
+const LONGEST_PAUSE: Duration = Duration::from_millis(150);
+/// The pauses grow with the time waited so far, so that it is measured to 5 %.
+const PART_OF_THE_TIME: u32 = 20;
 
 /// Waits until `condition` yields a value, and returns it with the time it took.
 ///
@@ -20,7 +24,7 @@ pub fn until_some<T>(
             return (value, start.elapsed());
         }
         assert!(start.elapsed() < deadline, "after {deadline:?}, still waiting for: {what}");
-        pause();
+        pause(start);
     }
 }
 
@@ -44,11 +48,11 @@ pub fn holds_for(period: Duration, what: impl std::fmt::Display, mut condition: 
     let start = Instant::now();
     while start.elapsed() < period {
         assert!(condition(), "after {:?} of {period:?} no longer true: {what}", start.elapsed());
-        pause();
+        std::thread::sleep(FIRST_PAUSE);
     }
 }
 
-/// The pause between two looks at a condition.
-pub(crate) fn pause() {
-    std::thread::sleep(LOOK_EVERY);
+/// The pause between two looks at a condition that has been waited for since `start`.
+pub(crate) fn pause(start: Instant) {
+    std::thread::sleep((start.elapsed() / PART_OF_THE_TIME).clamp(FIRST_PAUSE, LONGEST_PAUSE));
 }

@@ -47,7 +47,7 @@ impl Browser {
                 self.path(),
                 self.text("body")
             );
-            wait::pause();
+            wait::pause(start);
         }
     }
 
@@ -57,7 +57,7 @@ impl Browser {
         while !self.is_seen(selector) {
             let page = || self.text_of("body");
             assert!(start.elapsed() < PATIENCE, "no {selector} on {}; page: {:?}", self.path(), page());
-            wait::pause();
+            wait::pause(start);
         }
     }
 
@@ -138,7 +138,7 @@ impl Browser {
                 self.path(),
                 self.text_of("body")
             );
-            wait::pause();
+            wait::pause(start);
         }
     }
 

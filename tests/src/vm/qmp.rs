@@ -29,7 +29,7 @@ impl Qmp {
         let greeted = qmp.read().and_then(|_| qmp.try_run("qmp_capabilities", json!({})));
         if let Err(error) = greeted {
             // QEMU opens the socket before it looks at its devices; when it does not like them, it is about to end.
-            wait::pause();
+            wait::pause(std::time::Instant::now());
             alive();
             panic!("QEMU does not greet: {error}");
         }

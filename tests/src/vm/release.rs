@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
+
+use tempfile::TempDir;
 
 use super::artefacts;
 use crate::process;
@@ -12,15 +15,29 @@ use crate::process;
 pub struct Release {
     image: PathBuf,
     version: String,
+    _folder: Option<TempDir>,
 }
 
+/// What an archive is made of: files of the builder with the image's name.
+const BESIDE: [&str; 3] = ["efi", "sbom.json", "base.json"];
+
 impl Release {
-    /// Builds the image into `folder`, trusting and signed by the key of the OVA under test.
-    pub fn build(folder: &Path, version: &str) -> Self {
-        Self::with(folder, version, &[])
+    /// One that trusts, and is signed by, the key of the OVA under test. Stories that want it at the same time share it:
+    /// to build it takes as long as a boot.
+    pub fn shared(version: &str) -> Arc<Self> {
+        static BUILT: Mutex<Weak<Release>> = Mutex::new(Weak::new());
+        let mut built = BUILT.lock().expect("a build that failed is in the log");
+        if let Some(release) = built.upgrade().filter(|release| release.version == version) {
+            return release;
+        }
+        let folder = tempfile::tempdir().expect("a folder for temporary files");
+        let release = Self::with(folder.path(), version, &[]);
+        let release = Arc::new(Self { _folder: Some(folder), ..release });
+        *built = Arc::downgrade(&release);
+        release
     }
 
-    /// The same with another kernel command line.
+    /// Builds one into `folder` with another kernel command line.
     pub fn with_command_line(folder: &Path, version: &str, line: &str) -> Self {
         Self::with(folder, version, &["--cmdline", line])
     }
@@ -35,20 +52,26 @@ impl Release {
         run(command);
         // The archive takes what is beside it.
         std::fs::remove_file(&image).expect("own file");
-        let release = Self { image, version: version.to_owned() };
+        let release = Self { image, version: version.to_owned(), _folder: None };
         release.sign(&artefacts::key("key"));
         release
     }
 
-    /// The same signed by somebody else.
+    /// The same in `folder`, signed by somebody else.
     #[must_use]
-    pub fn signed_by_somebody_else(self) -> Self {
-        let key = self.image.with_extension("key");
+    pub fn signed_by_somebody_else(&self, folder: &Path) -> Self {
+        let image = folder.join(self.image.file_name().expect("a file"));
+        let key = image.with_extension("key");
         let mut command = tool("key");
         command.arg(&key);
         run(command);
-        self.sign(&key);
-        self
+        for beside in BESIDE {
+            let [from, to] = [&self.image, &image].map(|image| image.with_extension(beside));
+            std::fs::copy(from, to).expect("the builder wrote it");
+        }
+        let foreign = Self { image, version: self.version.clone(), _folder: None };
+        foreign.sign(&key);
+        foreign
     }
 
     fn sign(&self, key: &Path) {

@@ -116,7 +116,7 @@ fn a_server_that_misbehaves_is_described() {
 }
 
 /// What lbd writes for ntpd is compared with this file by lbd's own tests.
-const CONFIGURATION: &str = include_str!("../../lbd/src/clock/ntpd.golden.toml");
+const CONFIGURATION: &str = include_str!("../../../lbd/src/clock/ntpd.golden.toml");
 
 #[test]
 fn the_time_daemon_understands_its_configuration_and_refuses_where_it_may_not_set_the_clock() {

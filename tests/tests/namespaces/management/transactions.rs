@@ -5,7 +5,7 @@ use lab::lbd::{Answer, SOON, https_with};
 use lab::{Config, Host, InForce, Lab, wait};
 use serde_json::json;
 
-use crate::{new_token, start};
+use super::{new_token, start};
 
 /// An administrator's program on another machine.
 struct Program<'a> {
@@ -76,7 +76,7 @@ fn a_verdict_about_another_trial_than_the_one_seen_decides_nothing() {
         weighing(&lab, 100).with_network(lab.arms(), Some(address))
     };
     lab.lbd().start(&gateway(1));
-    let base = crate::opened(&lab);
+    let base = super::opened(&lab);
     let program = Program::new(&lab, &base);
     lab.lbd().put(&gateway(2)).expect(200);
     lab.lbd().request("POST", "/api/v1/config/revert", None).expect(200);

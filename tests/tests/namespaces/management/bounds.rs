@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lab::lbd::https;
 use lab::{Lab, topology};
 
-use crate::{AT_ONCE, PASSWORD, PORT, new_token, start};
+use super::{AT_ONCE, PASSWORD, PORT, new_token, start};
 
 #[test]
 fn tls_1_2_and_newer_are_spoken_and_nothing_older() {

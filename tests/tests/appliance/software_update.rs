@@ -105,9 +105,8 @@ fn kept_before(appliance: &Appliance, browser: &Browser) {
 #[test]
 fn an_update_is_verified_installed_and_proven_and_one_can_go_back() {
     let lab = Lab::single_arm_with_guest();
-    let folder = lab.appliance().new_folder("release");
-    let release = Release::build(&folder, NEW);
-    let foreign = Release::build(&lab.appliance().new_folder("foreign"), NEW).signed_by_somebody_else();
+    let release = Release::shared(NEW);
+    let foreign = release.signed_by_somebody_else(&lab.appliance().new_folder("foreign"));
     let appliance = Appliance::boot(&lab);
     let configuration = appliance.guest.config();
     assert_eq!(
@@ -160,7 +159,7 @@ fn an_update_is_verified_installed_and_proven_and_one_can_go_back() {
 fn one_that_cannot_start_is_given_up_and_its_counter_does_not_harm_the_next() {
     let lab = Lab::single_arm_with_guest();
     let broken = Release::with_command_line(&lab.appliance().new_folder("broken"), NEW, DIES);
-    let good = Release::build(&lab.appliance().new_folder("good"), NEW);
+    let good = Release::shared(NEW);
     let appliance = Appliance::boot(&lab);
     appliance.install(&broken);
     appliance.order("/api/v1/restart", 202);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lab::lbd::SOON;
 use lab::{Host, Lab, wait};
 
-use crate::{AT_ONCE, PASSWORD, opened};
+use super::{AT_ONCE, PASSWORD, opened};
 
 /// Addresses that one machine of the lab uses as its own.
 const GUESSERS: &str = "10.9.0.0/16";

@@ -10,7 +10,7 @@ use lab::random::{self, rounds};
 use lab::{Host, Lab, Mode, peers, wait};
 use serde_json::json;
 
-use crate::{new_token, start};
+use super::{new_token, start};
 
 /// What an answer is judged by: no failure of ours, and nothing that the description does not say.
 const CHECKS: &str =

@@ -1,0 +1,16 @@
+//! The OVA under QEMU: what only the whole machine shows. One program, so that a story that waits does not keep the others
+//! waiting.
+
+mod boot;
+mod clock;
+mod console;
+mod crash;
+mod disk;
+mod flows;
+mod image;
+mod network;
+mod pvscsi;
+mod run;
+mod software_update;
+mod traffic;
+mod updates;
