@@ -7,6 +7,7 @@ use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use nix::time::clock_getcpuclockid;
 use nix::unistd::Pid;
 
 use crate::wait;
@@ -90,6 +91,12 @@ impl Process {
     /// Its exit status, if it has ended.
     pub fn exited(&self) -> Option<ExitStatus> {
         self.child.lock().expect("not poisoned").try_wait().expect("own child")
+    }
+
+    /// CPU time of all its threads, those that have ended too.
+    pub fn cpu_time(&self) -> Duration {
+        let clock = clock_getcpuclockid(self.pid).expect("a live process");
+        clock.now().expect("a clock of a live process").into()
     }
 
     /// What it has printed so far.

@@ -192,9 +192,9 @@ impl Host {
     }
 
     /// Opens a connection that stays open until it is dropped.
-    pub fn hold(&self, address: Ipv4Addr, port: u16) -> Held {
+    pub fn hold(&self, address: impl Into<IpAddr>, port: u16) -> Held {
         let mut command = self.command(&helper().to_string_lossy());
-        command.args(["hold", &format!("{address}:{port}")]);
+        command.args(["hold", &SocketAddr::new(address.into(), port).to_string()]);
         let process = self.start(command, "hold");
         let mut held = Held { process, reply: Reply { server: String::new(), seen: String::new() } };
         let first = wait::until_some(Duration::from_secs(30), "the server's greeting", || {

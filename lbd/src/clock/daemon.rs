@@ -175,7 +175,7 @@ mod tests {
     fn the_configuration_is_what_ntpd_reads() {
         let servers = ["192.168.10.3".parse().unwrap(), "fd00::3".parse().unwrap()];
         let text = configuration(&servers, Path::new("/run/evenkeel/ntpd.sock"));
-        // `tests/tests/clock.rs` shows it to ntpd itself.
+        // `tests/tests/namespaces/clock.rs` shows it to ntpd itself.
         assert_eq!(text, include_str!("ntpd.golden.toml"));
     }
 

@@ -6,8 +6,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lab::lbd::https;
 use lab::{Config, Host, Lab, Pool, Process, topology};
-use nix::time::{ClockId, clock_getcpuclockid};
-use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::proxies::{Frontend, Proxy};
@@ -173,12 +171,9 @@ fn echoes(scp: &Process) -> usize {
     scp.log().matches("Received Echo Request").count()
 }
 
-/// CPU time of all threads, those that have ended too.
+/// CPU time that it has taken so far.
 pub fn cpu_microseconds(process: &Process) -> f64 {
-    let clock: ClockId =
-        clock_getcpuclockid(Pid::from_raw(process.pid().cast_signed())).expect("a live process");
-    let time = clock.now().expect("a clock of a live process");
-    time.tv_sec() as f64 * 1e6 + time.tv_nsec() as f64 / 1e3
+    process.cpu_time().as_secs_f64() * 1e6
 }
 
 fn forked_echo(appliance: &Host, server: Ipv4Addr) -> f64 {

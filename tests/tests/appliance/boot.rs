@@ -89,6 +89,8 @@ fn settings_of_the_deployment_are_in_force_and_outlive_their_source() {
     for (source, text) in [
         ("kernel", "Linux version"),
         ("init", "booted in"),
+        // The watchdog of a machine that has none of its own.
+        ("kernel", "softdog: initialized"),
         ("init", HARDENED),
         // QEMU has VMware's port, and nothing behind it: it is not asked.
         ("init", "not on VMware: no guest services"),

@@ -119,5 +119,6 @@ fn traffic_outlives_the_disk_and_the_rescue_partition_outlives_the_data() {
     assert_eq!(number_in_force(&guest), 1, "the rescue partition has the last configuration");
     guest.wait_service("POOL", "up");
     lab.client().ask(lab.vip(0), 2001);
-    println!("after the wipe: {}", guest.status()["problems"]);
+    let problems = guest.status()["problems"].to_string();
+    assert!(problems.contains("taken from the rescue partition"), "{problems}");
 }

@@ -1,6 +1,6 @@
 //! What only the guest's kernel can show, because it has flowtables: connections on its short cut end when they must.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lab::vm::Guest;
 use lab::vm::guest::PATIENCE;
@@ -42,10 +42,12 @@ fn connections_on_the_short_cut_end_with_their_server_and_others_when_they_are_i
         answer.json["connections"].as_array().expect("a list").len()
     };
     assert_eq!(open(), 2);
+    let begun = Instant::now();
     wait::until(PATIENCE, "the idle connection to be forgotten, and the other kept", || {
         talking.expect_alive();
         open() == 1
     });
+    assert!(begun.elapsed() > Duration::from_secs(IDLE_SECONDS / 4), "forgotten after {:?}", begun.elapsed());
     talking.expect_alive();
 
     // The kernel tells no time left of what takes the short cut. Switched off, new connections take the ordinary path.

@@ -110,11 +110,14 @@ fn the_update_archive_holds_the_system_of_the_ova() {
         let taken = std::fs::read(folder.path().join(name)).expect("in the archive");
         assert!(taken == std::fs::read(&original).expect("readable"), "{name} is not {}", original.display());
     }
+    expect_checksum(&archive);
+}
+
+/// The checksum beside it is as `sha256sum` wants it.
+fn expect_checksum(artefact: &Path) {
     let mut check = Command::new("sha256sum");
-    check
-        .current_dir(archive.parent().expect("a folder"))
-        .arg("-c")
-        .arg(archive.with_added_extension("sha256"));
+    check.current_dir(artefact.parent().expect("a folder")).arg("-c");
+    check.arg(artefact.with_added_extension("sha256"));
     process::run(check).expect_ok();
 }
 
@@ -122,6 +125,7 @@ fn the_update_archive_holds_the_system_of_the_ova() {
 fn every_owner_is_in_the_bill_of_materials_with_its_licence() {
     let sbom = std::fs::read_to_string(artefacts::sbom()).expect("readable");
     let sbom: serde_json::Value = serde_json::from_str(&sbom).expect("JSON");
+    assert_eq!((&sbom["bomFormat"], &sbom["specVersion"]), (&"CycloneDX".into(), &"1.6".into()));
     let components = sbom["components"].as_array().expect("components");
     let names: BTreeSet<_> = components.iter().filter_map(|one| one["name"].as_str()).collect();
     let files = files();
@@ -166,6 +170,7 @@ fn the_ova_that_is_shipped_keeps_every_rule() {
     let ova = evenkeel_ova::model::Ova::read(&artefacts::ova()).expect("an OVA");
     let findings = evenkeel_ova::verify::verify(&ova, evenkeel_ova::manifest::Algorithm::Sha1);
     assert!(evenkeel_ova::verify::passed(&findings), "{:?}", evenkeel_ova::verify::broken(&findings));
+    expect_checksum(&artefacts::ova());
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Which server a new client gets when some have more connections, or can take no more.
 
+use std::time::Duration;
+
 use lab::kernel::Table;
 use lab::tcp::Held;
 use lab::{Config, Lab, wait};
 
 /// Far above what it takes until a count has become a share: a quarter of a second and a write.
-const SOON: std::time::Duration = std::time::Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(10);
 
 fn start(lab: &Lab, config: &Config) {
     lab.server("NODE1").named_server("NODE1", 2001);
@@ -72,12 +74,12 @@ fn new_clients_go_where_few_connections_are_until_there_is_balance() {
 fn a_full_server_takes_nobody_not_even_who_knows_it_until_it_has_room_again() {
     let lab = Lab::single_arm();
     let limited = |config: &Config| {
-        let limits = "weight = 100\nmaximum_connections = 2\nminimum_connections = 1";
+        let limits = "weight = 100\nmaximum_connections = 3\nminimum_connections = 1";
         config.replacing("weight = 100", limits)
     };
     let config = limited(&lab.config([&lab.pool().weights(&[100])]));
     start(&lab, &config);
-    let mut held: Vec<_> = (0..2).map(|_| lab.client().hold(lab.vip(0), 2001)).collect();
+    let mut held: Vec<_> = (0..3).map(|_| lab.client().hold(lab.vip(0), 2001)).collect();
     wait::until(SOON, "NODE1 to be full", || server(&lab, "NODE1")["full"] == true);
     let service = lab.lbd().service("POOL");
     assert_eq!(service["state"], "degraded", "{service}");
@@ -94,6 +96,10 @@ fn a_full_server_takes_nobody_not_even_who_knows_it_until_it_has_room_again() {
     lab.lbd().start_again();
     wait::until(SOON, "NODE1 to be full as before", || server(&lab, "NODE1")["full"] == true);
     held.iter().for_each(Held::expect_alive);
+    held.pop();
+    wait::until(SOON, "the end of one to be counted", || server(&lab, "NODE1")["connections_now"] == 2);
+    // Below the maximum, and not yet down to where it is used again.
+    wait::holds_for(Duration::from_secs(2), "NODE1 to be full", || server(&lab, "NODE1")["full"] == true);
     held.pop();
     wait::until(SOON, "NODE1 to take new ones again", || server(&lab, "NODE1")["state"] == "up");
     assert_eq!(server(&lab, "NODE1")["full"], false);
@@ -120,7 +126,7 @@ fn a_server_that_comes_back_grows_into_its_share() {
     let ones = replies.iter().filter(|reply| reply.server == "NODE1").count();
     assert!((1..=7).contains(&ones), "{ones} of 20 in the beginning");
     let grown = wait::until(2 * SOON, "NODE1 to have its whole share", || share() == 50.0);
-    assert!(grown > std::time::Duration::from_secs(3), "after {grown:?}");
+    assert!(grown > Duration::from_secs(3), "after {grown:?}");
     let replies = lab.client().ask_as(&clients, lab.vip(0), 2001);
     assert_eq!(replies.iter().filter(|reply| reply.server == "NODE1").count(), 10);
 }

@@ -135,6 +135,13 @@ fn a_check_by_hand_shows_each_step_with_its_time() {
         "released and closed",
     ];
     assert_eq!(steps, expected, "{told}");
+    let times: Vec<_> = told["steps"]
+        .as_array()
+        .expect("steps")
+        .iter()
+        .map(|step| step["at_milliseconds"].as_f64())
+        .collect();
+    assert!(times.iter().all(Option::is_some) && times.is_sorted(), "{told}");
     let told = probe(&lab, "--check POOL-check --address 192.168.10.110 --port 2009");
     assert_eq!(told["passed"], false);
     assert!(told["outcome"].as_str().expect("words").contains("connection refused"), "{told}");

@@ -153,11 +153,15 @@ fn complaint_06_weight_leaking_when_a_check_is_killed_on_time_out() {
 fn complaint_07_zombies_and_cpu_load_from_external_checks() {
     let lab = Lab::single_arm();
     let _servers = NODES.map(|node| lab.server(node).scp("DW_SCP", 2001, Mode::Good));
+    const WATCHED: Duration = Duration::from_secs(5);
     lab.lbd().start(&lab.config([&lab.pool().echo_check("DW_SCP")]));
     lab.lbd().wait_service("POOL", "up");
     let pid = lab.lbd().process().pid();
     // The one program that it does start, nft, is waited for at once.
-    wait::holds_for(Duration::from_secs(5), "no zombie", || zombies_of(pid) <= 1);
+    let before = lab.lbd().process().cpu_time();
+    wait::holds_for(WATCHED, "no zombie", || zombies_of(pid) <= 1);
+    let taken = lab.lbd().process().cpu_time() - before;
+    assert!(taken < WATCHED / 10, "{taken:?} of a processor in {WATCHED:?} for two servers");
     wait::until(Duration::from_secs(30), "no zombie at all", || zombies_of(pid) == 0);
 }
 

@@ -23,6 +23,8 @@ struct Setting {
     check_interval: u32,
     /// `tcp`, or an endless yes.
     is_checked: bool,
+    /// A client that is sent to another server than the others' first.
+    pin: String,
 }
 
 impl Setting {
@@ -33,6 +35,7 @@ impl Setting {
             others: [false; 3],
             check_interval: 1,
             is_checked: true,
+            pin: "pin = []".into(),
         }
     }
 
@@ -50,7 +53,8 @@ impl Setting {
     }
 
     fn config(&self, lab: &Lab) -> Config {
-        let mut pool = lab.pool().weights(&self.weights).check_every(self.check_interval, 1);
+        let pool = lab.pool().weights(&self.weights).with(&self.pin);
+        let mut pool = pool.check_every(self.check_interval, 1);
         if !self.is_checked {
             pool = pool.checked_by("type = \"always-on\"");
         }
@@ -88,7 +92,14 @@ fn change_after_change_under_load_drops_nothing_and_forgets_nothing() {
     lab.lbd().start(&setting.config(&lab));
     lab.lbd().wait_service("POOL", "up");
     let known = servers_of(&lab, &clients);
-    let load = lab.client().load(lab.vip(0), 2001, 2, 4);
+    // One load for each server: a change that resets the connections of either is seen.
+    let second = lab.server("POOL3_NODE1");
+    let own = lab.client().ask(lab.vip(0), 2001).server;
+    let other = if own == "NODE1" { "NODE2" } else { "NODE1" };
+    setting.pin = format!("pin = [{{ client = \"{}/32\", server = \"{other}\" }}]", second.address());
+    lab.lbd().put(&setting.config(&lab)).expect(200);
+    assert_eq!(second.ask(lab.vip(0), 2001).server, other);
+    let loads = [lab.client(), second].map(|client| client.load(lab.vip(0), 2001, 1, 3));
     let mut random = Rng::with_seed(random::seed("change after change"));
     let mut before = Table::read(lab.appliance()).counters();
     let changes = random::rounds(40, 1000);
@@ -107,12 +118,11 @@ fn change_after_change_under_load_drops_nothing_and_forgets_nothing() {
                 );
             }
             before = after;
-            load.wait_more(5);
+            loads.iter().for_each(|load| load.wait_more(5));
         }
     }
-    let done = load.expect_no_failures();
-    println!(
-        "{changes} changes, {} new connections, {} round trips, none failed",
-        done.opened, done.round_trips
-    );
+    for done in loads.map(|load| load.expect_no_failures()) {
+        let (opened, round_trips) = (done.opened, done.round_trips);
+        println!("{changes} changes, {opened} new connections, {round_trips} round trips, none failed");
+    }
 }

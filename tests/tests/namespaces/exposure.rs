@@ -69,6 +69,8 @@ fn clients_reach_neither_servers_nor_management_two_arm() {
     }
     assert_eq!(open_ports(lab.client(), lab.vip(0)), [2001]);
     assert_eq!(open_ports(lab.client(), lab.server("NODE1").address()), [0; 0], "server, by the appliance");
+    let answered = lab.client().ask_udp(lab.server("NODE1").address(), 2001);
+    assert!(!answered.contains("NODE1"), "over UDP: {answered}");
     assert!(!lab.client().run(format!("ping -c 1 -W 1 {}", lab.server("NODE1").address())).is_ok());
     assert_eq!(open_ports(lab.client(), Ipv4Addr::new(172, 16, 1, 10)), [0; 0], "the clients' arm");
     assert_eq!(open_ports(lab.client(), MANAGEMENT), [0; 0], "the servers' arm, over the clients'");

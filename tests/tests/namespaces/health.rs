@@ -98,6 +98,11 @@ fn a_frozen_server_is_red_in_time_and_used_again_when_it_returns() {
     assert_eq!(scps[1 - used].peers("MODALITY").len(), 1);
     scps[used].process.thaw();
     lab.lbd().wait_server("POOL", name, "up");
+    let before = scps[used].peers("MODALITY").len();
+    scps[1 - used].process.kill();
+    lab.lbd().wait_server("POOL", ["NODE1", "NODE2"][1 - used], "down");
+    lab.client().echoscu(lab.vip(0), 2001, "DW_SCP").expect_ok();
+    assert_eq!(scps[used].peers("MODALITY").len(), before + 1, "it is used again");
 }
 
 #[test]

@@ -13,12 +13,16 @@ fn namespaces() -> BTreeSet<String> {
 #[test]
 fn a_lab_leaves_nothing_behind() {
     let lab = Lab::routed();
-    let own = lab.client().namespace().name().to_owned();
+    let own = lab.client().namespace().name().trim_end_matches("client").to_owned();
+    let folder = lab.client().new_path("anything").parent().expect("a folder of the host").to_owned();
     let server = lab.server("NODE1").named_server("NODE1", 2001);
-    assert!(namespaces().iter().any(|line| line.starts_with(&own)));
+    let count = || namespaces().iter().filter(|line| line.starts_with(&own)).count();
+    assert!(count() > 3, "client, router, appliance and servers: {}", count());
+    assert!(folder.exists());
     drop(lab);
     assert!(server.exited().is_some());
-    assert!(!namespaces().iter().any(|line| line.starts_with(&own)));
+    assert_eq!(count(), 0);
+    assert!(!folder.exists(), "{}", folder.display());
 }
 
 #[test]

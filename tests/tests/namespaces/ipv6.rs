@@ -51,7 +51,12 @@ fn an_ipv6_server_that_dies_is_left_and_clients_of_a_dead_pool_are_refused() {
         servers.iter().find(|(node, _)| *node == name).expect("a server").1.kill();
         lab.lbd().wait_server("POOL", &format!("{name}-6"), "down");
     };
-    dies(&first);
+    let held = lab.client().hold(vip(&lab), 2001);
+    assert_eq!(held.reply.server, first, "the client keeps its server");
+    // Nothing tells the client but the appliance.
+    lab.server(&first).set_link(false);
+    lab.lbd().wait_server("POOL", &format!("{first}-6"), "down");
+    held.expect_reset();
     let second = lab.client().ask(vip(&lab), 2001).server;
     assert_ne!(second, first);
     dies(&second);
@@ -100,10 +105,14 @@ fn neighbours_are_told_where_the_address_lives() {
     let lab = Lab::single_arm().with_ipv6();
     let client = lab.client();
     client.ip(format!("neigh add {} lladdr 02:00:00:00:00:77 dev eth0 nud stale", vip(&lab)));
+    client.ip(format!("neigh add {} lladdr 02:00:00:00:00:77 dev eth0 nud stale", lab.vip(0)));
     lab.lbd().start(&lab.config([&pool(&lab)]));
     let neighbour = || client.run(format!("ip -6 neigh show {}", vip(&lab))).expect_ok().to_owned();
     wait::until(lab::lbd::SOON, "the neighbour to learn the Ethernet address", || {
         !neighbour().contains("02:00:00:00:00:77")
+    });
+    wait::until(lab::lbd::SOON, "the same for IPv4", || {
+        !client.run(format!("ip neigh show {}", lab.vip(0))).expect_ok().contains("02:00:00:00:00:77")
     });
     assert!(neighbour().contains("router"), "as the kernel itself answers: {}", neighbour());
     assert!(addresses(lab.appliance()).contains(&format!("eth0 {}/128", vip(&lab))));

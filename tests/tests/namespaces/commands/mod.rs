@@ -102,6 +102,12 @@ fn a_server_is_drained_halted_and_brought_back_in_one_service_or_everywhere() {
     assert_eq!((state(LABEL, NODE1), state("SECOND", "SAME")), ("drained".into(), "drained".into()));
     assert_ne!(state("SECOND", "OTHER"), "drained");
     assert_eq!(lab.lbd().status()["configuration_version"], before + 1);
+    works(&lab, "server halt --everywhere 192.168.10.110");
+    assert_eq!((state(LABEL, NODE1), state("SECOND", "SAME")), ("halted".into(), "halted".into()));
+    works(&lab, "server online --everywhere 192.168.10.110");
+    for back in [state(LABEL, NODE1), state("SECOND", "SAME")] {
+        assert!(back == "checking" || back == "down", "online, and nobody answers there: {back}");
+    }
     let output = run(&lab, "server drain --everywhere 192.168.10.250");
     assert!(refused(&output, 1).contains("real server at 192.168.10.250"), "{}", output.stderr);
 }

@@ -48,7 +48,7 @@ fn stories() -> BTreeMap<String, String> {
 }
 
 /// Every path of the router, parameters in braces, as only its description for developers tells it.
-fn routed(router: &Router) -> BTreeSet<String> {
+pub(super) fn routed(router: &Router) -> BTreeSet<String> {
     let shown = format!("{router:?}");
     let path = |part: &str| Some(part.split_once("): \"")?.1.split_once('"')?.0.to_owned());
     let of_path = |part: &&str| part.split_once(')').is_some_and(|(_, rest)| rest.starts_with(": \"/"));
