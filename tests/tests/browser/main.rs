@@ -3,6 +3,7 @@
 //!
 //! Pictures of every page are kept in `target/screenshots`.
 
+mod absent;
 mod access;
 mod admin;
 mod clock;
@@ -20,4 +21,3 @@ mod security;
 mod snmp;
 mod states;
 mod together;
-mod unattended;
