@@ -77,11 +77,11 @@ build: ## Build the product (release)
 	cargo build --release -p lbd
 
 appliance: ## Build the OVA: target/evenkeel-VERSION.ova, .ova.sha256, .sbom.json
-	@echo "appliance: init and lbd, static"
+	@echo "$$(date +%T) appliance: init and lbd, static"
 	CARGO_INCREMENTAL=0 RUSTFLAGS='$(STATIC_FLAGS)' \
 		cargo build --release --target $(STATIC) -p lbd -p evenkeel-init
 	cargo build --release -p evenkeel-image -p evenkeel-ova
-	@echo "appliance: image and OVA"
+	@echo "$$(date +%T) appliance: image and OVA"
 	@# The image's list of crates is made offline, and asks for those of tests too, which no build has fetched yet.
 	cargo fetch --quiet --locked --target $(STATIC)
 	$(if $(RELEASE_KEY),,$(IMAGE) key $(UPDATE_KEY))
@@ -110,7 +110,8 @@ lint: ## Format, clippy and dependency rules; any finding fails
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
 
-test: setup lint stories guest-stories ## All checks and tests, at most 35 minutes (needs root for network namespaces)
+test: setup lint stories guest-stories ## All checks and tests, some 40 minutes on two processors (needs root for namespaces)
+	@echo "$$(date +%T) test: everything passed"
 
 test-long: export EVENKEEL_LONG := 1
 test-long: setup lint stories guest-stories reproducible ## The same with the full counts of the randomised stories
@@ -118,15 +119,15 @@ test-long: setup lint stories guest-stories reproducible ## The same with the fu
 # Programs and tests in one build: the dependencies of tests change what others are built with.
 stories:
 	cargo build --workspace --bins --tests
-	@echo "test: unit tests of the workspace"
+	@echo "$$(date +%T) test: unit tests of the workspace"
 	$(CARGO_TEST) --lib --bins $(addprefix --test ,$(UNIT_TESTS))
 	$(SETTLE)
-	@echo "test: stories in network namespaces"
+	@echo "$$(date +%T) test: stories in network namespaces"
 	$(CARGO_TEST) --test namespaces --test browser -- --test-threads $(NAMESPACE_THREADS)
 
 guest-stories: update
 	cargo build --workspace --bins --tests
-	@echo "test: stories with the appliance as a virtual machine"
+	@echo "$$(date +%T) test: stories with the appliance as a virtual machine"
 	$(SETTLE)
 	$(CARGO_TEST) --test appliance -- --test-threads $(GUEST_THREADS)
 
