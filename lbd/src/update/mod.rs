@@ -154,7 +154,7 @@ impl Updates {
     /// Installs the archive that waits, beside what runs. Gives its version.
     pub async fn install(&self, view: &View) -> Result<Version, Refusal> {
         self.places()?;
-        self.remember(view).await?;
+        self.remember(Before::of(view)).await?;
         let told = self.ask("install", INSTALL).await?;
         // What is installed needs no archive any more; one that stays is replaced by the next upload.
         let _ = self.discard().await;
@@ -164,20 +164,24 @@ impl Updates {
     /// Lets the other system start next, and restarts. Gives its version.
     pub async fn go_back(&self, view: &View) -> Result<String, Refusal> {
         let version = self.ask("back", LOOK).await?;
-        self.restart(view).await?;
+        self.restart_to(Before::of(view).in_any_version()).await?;
         Ok(version)
     }
 
     /// Restarts the machine.
     pub async fn restart(&self, view: &View) -> Result<(), Refusal> {
+        self.restart_to(Before::of(view)).await
+    }
+
+    async fn restart_to(&self, before: Before) -> Result<(), Refusal> {
         self.places()?;
-        self.remember(view).await?;
+        self.remember(before).await?;
         self.ask("reboot", LOOK).await.map(|_| ())
     }
 
     /// So that what starts next can be compared with it.
-    async fn remember(&self, view: &View) -> Result<(), Refusal> {
-        self.write(BEFORE, serde_json::to_string(&Before::of(view))).await.map_err(|error| {
+    async fn remember(&self, before: Before) -> Result<(), Refusal> {
+        self.write(BEFORE, serde_json::to_string(&before)).await.map_err(|error| {
             Refusal::Failed(format!("writing down what works now: {error}; is the disk full?"))
         })
     }

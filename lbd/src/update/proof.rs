@@ -47,6 +47,12 @@ impl Before {
             services: view.virtual_services.iter().map(service).collect(),
         }
     }
+
+    /// For an older system that somebody goes back to: it may not know a setting of the configuration in force, and then
+    /// takes the last version that it can read. What it has of the services must work all the same.
+    pub fn in_any_version(self) -> Self {
+        Self { configuration_version: 0, ..self }
+    }
 }
 
 fn stands(service: &ServiceView) -> bool {

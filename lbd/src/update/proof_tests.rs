@@ -85,6 +85,17 @@ fn what_did_not_work_before_need_not_work_now() {
 }
 
 #[test]
+fn an_older_system_may_have_taken_an_older_configuration_whose_services_must_work() {
+    let before = Before::of(&view()).in_any_version();
+    let mut older = view();
+    older.configuration_version = 6;
+    older.virtual_services.pop();
+    assert_eq!(shortfall(&before, &older), None);
+    older.virtual_services[0].real_servers.iter_mut().for_each(|server| server.state = ServerState::Down);
+    assert!(shortfall(&before, &older).is_some());
+}
+
+#[test]
 fn it_is_written_down_and_read_again() {
     let before = Before::of(&view());
     let text = serde_json::to_string(&before).unwrap();
