@@ -152,6 +152,7 @@ fn a_server_that_freezes_or_loses_its_link_is_avoided_and_used_again_when_it_ret
     assert_ne!(lab.client().ask(lab.vip(1), 2002).server, name);
     lab.server(name).set_link(true);
     guest.wait_server("PLAIN", name, "up");
+    guest.wait_server("POOL", scps[used].0, "up");
     let (other, server) = plain_servers.iter().find(|(node, _)| *node != name).expect("two servers");
     server.kill();
     guest.wait_server("PLAIN", other, "down");

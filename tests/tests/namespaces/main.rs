@@ -20,7 +20,6 @@ mod health;
 mod history;
 mod hosts;
 mod ipv6;
-
 mod lockdown;
 mod logs;
 mod mail;

@@ -22,7 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// operation, beside those that the description itself suggests. A bound of time would leave out operations on a slow
 /// machine.
 struct Run {
-    /// Nobody: without credentials.
     role: &'static str,
     filter: &'static [&'static str],
     names: String,
