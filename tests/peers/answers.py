@@ -63,7 +63,7 @@ def main():
         threading.Event().wait()
     while True:
         connection, _ = listener.accept()
-        log("connection")
+        log("connection", at=time.monotonic())
         threading.Thread(target=each, args=(connection, options.mode), daemon=True).start()
 
 

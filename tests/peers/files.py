@@ -14,6 +14,8 @@ SAMPLES = pathlib.Path(pydicom.__file__).parent / "data" / "test_files"
 # Whole, uncompressed little-endian files: every peer accepts these without transcoding.
 NAMES = """CT_small MR_small MR_small_implicit examples_palette examples_rgb_color SC_rgb_small_odd
 SC_ybr_full_422_uncompressed examples_overlay liver_1frame reportsi rtdose rtplan test-SR waveform_ecg"""
+# Nobody but the servers may ever see it.
+PATIENT = "Nobody^Knows^Me"
 # Means nothing, and a sender may leave it out (PS3.10 section 7.2).
 TRAILING_PADDING = 0xFFFCFFFC
 
@@ -25,6 +27,7 @@ def make(folder, count):
         dataset = pydicom.dcmread(SAMPLES / f"{names[number % len(names)]}.dcm")
         dataset.pop(TRAILING_PADDING, None)
         dataset.SOPInstanceUID = generate_uid()
+        dataset.PatientName = PATIENT
         dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
         dataset.save_as(folder / f"{number:04}.dcm", enforce_file_format=True)
 

@@ -18,6 +18,8 @@ pub mod api;
 pub mod browser;
 pub mod clock;
 pub mod config;
+pub mod datagrams;
+pub mod exposure;
 pub mod host;
 pub mod in_force;
 pub mod kernel;

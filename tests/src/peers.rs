@@ -129,6 +129,9 @@ impl Host {
     }
 }
 
+/// The name of the patient in all files that [`make_files`] makes.
+pub const PATIENT: &str = "Nobody^Knows^Me";
+
 /// Makes `count` DICOM files, each with an instance UID of its own, in `folder`.
 pub fn make_files(folder: &Path, count: u32) {
     files_script("make", folder, count.to_string().as_ref()).expect_ok();

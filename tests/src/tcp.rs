@@ -144,14 +144,6 @@ impl Host {
         process
     }
 
-    /// Sends one datagram from a new port, and returns the answer (name and address that the server saw), or the kind
-    /// of error that came instead.
-    pub fn ask_udp(&self, address: impl Into<IpAddr>, port: u16) -> String {
-        let to = SocketAddr::new(address.into(), port);
-        let output = self.run(format!("{} ask-udp {to}", helper().display()));
-        serde_json::from_str(output.expect_ok()).expect("a text")
-    }
-
     /// Opens one connection and returns who answered.
     pub fn ask(&self, address: impl Into<IpAddr>, port: u16) -> Reply {
         let address = address.into();

@@ -11,7 +11,14 @@ use crate::conntrack::lookup::{ClosedList, ClosedView};
 use crate::conntrack::record::Cause;
 use crate::web::pages::ago;
 
+const EXAMPLES: &str = "Examples:
+  lbd connections --client 192.168.10.50
+  lbd connections --service DATALINK_POOL1 --server DATALINK_POOL1_NODE1
+  lbd connections --closed --port 40123 --since 90m     # who came from this port, as a server's log calls it
+  lbd connections --closed --since 2026-11-26T03:00:00Z --until 2026-11-26T04:00:00Z --json";
+
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Connections {
     /// Only those of this client address
     #[arg(long, value_name = "ADDRESS")]

@@ -16,7 +16,11 @@ use asker::Asker;
 /// How often the banner is looked at while nobody types.
 const NEWS: Duration = Duration::from_secs(3);
 
+const EXAMPLES: &str = "Examples:
+  lbd console            # as root, at any terminal of the machine";
+
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Console {
     /// Socket of the running daemon
     #[arg(long, value_name = "SOCKET", default_value = "/var/lib/evenkeel/lbd.sock")]

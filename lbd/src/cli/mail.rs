@@ -18,7 +18,14 @@ const MAIL: &str = "/api/v1/mail";
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
+const ALERT_EXAMPLES: &str = "Examples:
+  lbd alert test
+  lbd alert test --service DATALINK_POOL1     # to those who are told of this service
+
+Who is told stands in [alerts] of the configuration: lbd config show.";
+
 #[derive(Debug, Args)]
+#[command(after_help = ALERT_EXAMPLES)]
 pub(super) struct Alert {
     #[command(subcommand)]
     verb: AlertVerb,
@@ -36,7 +43,16 @@ enum AlertVerb {
     },
 }
 
+const MAIL_EXAMPLES: &str = "Examples:
+  lbd mail queue                                   # with what the mail server said last
+  lbd mail retry                                   # once the mail server is back
+  echo PASSWORD | lbd mail password                # of the smart host
+  lbd mail password --remove
+
+The way of the mails stands in [mail] of the configuration: lbd config show.";
+
 #[derive(Debug, Args)]
+#[command(after_help = MAIL_EXAMPLES)]
 pub(super) struct Mail {
     #[command(subcommand)]
     verb: MailVerb,

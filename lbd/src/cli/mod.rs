@@ -52,6 +52,25 @@ use client::Call;
 pub use failure::CommandError;
 use print::{Common, Why, accepted};
 
+const STATUS_EXAMPLES: &str = "Examples:
+  lbd status
+  lbd status --json
+  lbd status --url https://192.168.10.10:9443 --token-file backup.token --fingerprint AB:CD:...   # from elsewhere";
+
+const CHECK_EXAMPLES: &str = "Examples:
+  lbd check-config my.toml            # asks no daemon, changes nothing; lbd config apply my.toml does";
+
+const RUN_EXAMPLES: &str = "Examples:
+  lbd run --initial-config my.toml --state-directory /var/lib/evenkeel
+  lbd run --user lbd                  # started by root, it becomes this user";
+
+const PASSWORD_EXAMPLES: &str = "Examples:
+  echo 'a good long password' | lbd set-password";
+
+const COMPLETION_EXAMPLES: &str = "Examples:
+  lbd completions bash > /etc/bash_completion.d/lbd
+  lbd completions fish > ~/.config/fish/completions/lbd.fish";
+
 const EXIT_CODES: &str =
     "Exit code: 0 done; 1 refused or failed, with the reason; 2 the command is wrong; 3 lbd was not reached";
 
@@ -70,6 +89,7 @@ enum Verb {
     /// Show the state of all virtual services and their servers
     Status(Status),
     /// Check a configuration file and say everything that is wrong with it
+    #[command(after_help = CHECK_EXAMPLES)]
     CheckConfig {
         /// The file, in TOML
         file: PathBuf,
@@ -145,6 +165,7 @@ enum Verb {
         time: jiff::Timestamp,
     },
     /// Set the password of the WebUI; it is read from standard input, one line
+    #[command(after_help = PASSWORD_EXAMPLES)]
     SetPassword {
         #[command(flatten)]
         state: StateDirectory,
@@ -152,6 +173,7 @@ enum Verb {
         user: User,
     },
     /// Print a script that completes commands in a shell
+    #[command(after_help = COMPLETION_EXAMPLES)]
     Completions {
         /// bash: lbd completions bash > /etc/bash_completion.d/lbd;
         /// zsh: into a file _lbd in a folder of $fpath; fish: into ~/.config/fish/completions/lbd.fish
@@ -185,6 +207,7 @@ struct StateDirectory {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
 struct Run {
     #[command(flatten)]
     state: StateDirectory,
@@ -221,6 +244,7 @@ struct User {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = STATUS_EXAMPLES)]
 struct Status {
     #[command(flatten)]
     common: Common,
@@ -378,6 +402,34 @@ mod tests {
     #[test]
     fn the_commands_contradict_nobody() {
         Command::command().debug_assert();
+    }
+
+    /// The words of a line of a shell, up to where the command ends; words in quotes hold no blanks here.
+    fn command_of(line: &str) -> Option<Vec<&str>> {
+        let (_, rest) = line.split_once("lbd ")?;
+        let end = [" # ", " | ", " < ", " > "].iter().filter_map(|mark| rest.find(mark)).min();
+        let own = rest[..end.unwrap_or(rest.len())].trim_end_matches('\\');
+        Some(std::iter::once("lbd").chain(own.split_whitespace()).collect())
+    }
+
+    #[test]
+    fn every_command_has_examples_and_each_is_understood() {
+        let fingerprint = "00".repeat(32);
+        for verb in Command::command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let (_, examples) =
+                help.split_once("Examples:\n").unwrap_or_else(|| panic!("{} has none", verb.get_name()));
+            let text = examples
+                .replace("\\\n", "")
+                .replace("AB:CD:...", &fingerprint)
+                .replace("ticket 4711", "4711");
+            let lines: Vec<_> = text.lines().take_while(|line| !line.is_empty()).collect();
+            for line in lines {
+                let words = command_of(line).unwrap_or_else(|| panic!("no command of lbd: {line}"));
+                let parsed = Command::try_parse_from(&words);
+                assert!(parsed.is_ok(), "{line}: {}", parsed.expect_err("refused"));
+            }
+        }
     }
 
     #[test]

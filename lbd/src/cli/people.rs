@@ -90,8 +90,13 @@ enum TokenVerb {
     Revoke { name: String },
 }
 
+const AUDIT_EXAMPLES: &str = "Examples:
+  lbd audit
+  lbd audit --most 1000 --json > audit.json";
+
 /// Who did what.
 #[derive(Debug, Args)]
+#[command(after_help = AUDIT_EXAMPLES)]
 pub(super) struct Audit {
     /// So many lines at most, up to 1000
     #[arg(long, value_name = "COUNT", default_value_t = 100)]

@@ -11,8 +11,14 @@ use super::failure::CommandError;
 use super::print::Common;
 use crate::web::probe::{ProbeAnswer, ProbeRequest};
 
+const EXAMPLES: &str = "Examples:
+  lbd probe --service DATALINK_POOL1 --server DATALINK_POOL1_NODE1
+  lbd probe --check DICOM-C_Echo-Check-VIP1 --address 192.168.10.110
+  lbd probe --check DICOM-C_Echo-Check-VIP1 --address 192.168.10.110 --port 2003     # does it answer there?";
+
 /// Which check of which server.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Probe {
     /// Virtual service whose server is checked
     #[arg(long, value_name = "LABEL", requires = "server", conflicts_with_all = ["check", "address", "port"])]

@@ -23,7 +23,8 @@ impl Spool {
         Self(state_directory.join("mail"))
     }
 
-    /// What an earlier lbd left. A file that is damaged is put aside, so that somebody may look at it.
+    /// What an earlier lbd left. A file that is damaged is removed: nobody could look at it here, and it would stay
+    /// for ever.
     pub fn load(&self) -> io::Result<Vec<Entry>> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
         let mut entries = Vec::new();
@@ -37,11 +38,14 @@ impl Spool {
                 continue;
             }
             match read(&path) {
-                Ok(entry) if self.path(&entry.letter.id) == path => entries.push(entry),
-                Ok(_) | Err(_) => {
-                    tracing::warn!(path = %path.display(), "a mail in the queue is damaged and put aside");
-                    fs::rename(&path, path.with_extension("damaged"))?;
+                Ok(Some(entry)) if self.path(&entry.letter.id) == path => entries.push(entry),
+                Ok(_) => {
+                    tracing::warn!(
+                        "a mail in the queue, {name}, is damaged and thrown away: what it had to tell is lost"
+                    );
+                    fs::remove_file(&path)?;
                 }
+                Err(error) => tracing::warn!("a mail in the queue, {name}, cannot be read now: {error}"),
             }
         }
         Ok(entries)
@@ -69,10 +73,11 @@ impl Spool {
     }
 }
 
-fn read(path: &Path) -> io::Result<Entry> {
-    let mut text = String::new();
-    File::open(path)?.take(LARGEST_LETTER).read_to_string(&mut text)?;
-    serde_json::from_str(&text).map_err(io::Error::other)
+/// `None` where it is damaged.
+fn read(path: &Path) -> io::Result<Option<Entry>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(LARGEST_LETTER).read_to_end(&mut text)?;
+    Ok(serde_json::from_slice(&text).ok())
 }
 
 #[cfg(test)]
@@ -93,7 +98,7 @@ mod tests {
         };
         spool.follow(&Change::Keep(entry("a-1.x"))).unwrap();
         spool.follow(&Change::Keep(entry("b"))).unwrap();
-        fs::write(spool.path("c"), "half").unwrap();
+        fs::write(spool.path("c"), b"half\xff").unwrap();
         fs::write(spool.0.join(".new-1"), "half").unwrap();
         let mut ids: Vec<_> = spool.load().unwrap().into_iter().map(|entry| entry.letter.id).collect();
         ids.sort();
@@ -101,6 +106,7 @@ mod tests {
         spool.follow(&Change::Forget("b".into())).unwrap();
         spool.follow(&Change::Forget("b".into())).unwrap();
         assert_eq!(spool.load().unwrap(), [entry("a-1.x")]);
-        assert!(!spool.0.join(".new-1").exists() && spool.0.join("c.damaged").exists());
+        let left: Vec<_> = fs::read_dir(&spool.0).unwrap().map(|found| found.unwrap().file_name()).collect();
+        assert_eq!(left, ["a-1.x.letter"]);
     }
 }

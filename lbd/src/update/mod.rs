@@ -163,24 +163,22 @@ impl Updates {
 
     /// Lets the other system start next, and restarts. Gives its version.
     pub async fn go_back(&self, view: &View) -> Result<String, Refusal> {
+        // What a full disk refuses comes first: the other version must not start and be compared with something older.
+        self.remember(Before::of(view).in_any_version()).await?;
         let version = self.ask("back", LOOK).await?;
-        self.restart_to(Before::of(view).in_any_version()).await?;
+        self.ask("reboot", LOOK).await?;
         Ok(version)
     }
 
     /// Restarts the machine.
     pub async fn restart(&self, view: &View) -> Result<(), Refusal> {
-        self.restart_to(Before::of(view)).await
-    }
-
-    async fn restart_to(&self, before: Before) -> Result<(), Refusal> {
-        self.places()?;
-        self.remember(before).await?;
+        self.remember(Before::of(view)).await?;
         self.ask("reboot", LOOK).await.map(|_| ())
     }
 
     /// So that what starts next can be compared with it.
     async fn remember(&self, before: Before) -> Result<(), Refusal> {
+        self.places()?;
         self.write(BEFORE, serde_json::to_string(&before)).await.map_err(|error| {
             Refusal::Failed(format!("writing down what works now: {error}; is the disk full?"))
         })

@@ -14,6 +14,8 @@ const AGENT: &str = "\n[snmp]\nenabled = true\n";
 const SERVERS: &str = ".1.3.6.1.4.1.8072.9999.9999.6694.1.5";
 const SERVICES: u16 = 1_000;
 const SERVERS_OF_SERVICE: u16 = 10;
+/// Columns of the table that can be read: all but its two indexes.
+const COLUMNS: usize = 20;
 /// For a configuration of this size to be taken over.
 const START: Duration = Duration::from_secs(120);
 const MANAGERS: usize = 3;
@@ -71,7 +73,7 @@ fn walks(rounds: u32) -> Samples {
         );
         let walked = lab.client().run(line);
         let lines = walked.expect_ok().lines().count();
-        assert!(lines >= usize::from(SERVICES * SERVERS_OF_SERVICE), "{lines} lines");
+        assert_eq!(lines, usize::from(SERVICES) * usize::from(SERVERS_OF_SERVICE) * COLUMNS);
         started.elapsed().as_secs_f64()
     };
     (0..rounds).map(|_| walk()).collect()
@@ -90,7 +92,9 @@ fn polls(rounds: u32) -> (Samples, Samples) {
         let (began, before) = (Instant::now(), cpu_microseconds(&lab.lbd().process()));
         for poll in 1..=POLLS {
             for _ in 0..managers {
-                lab.client().run(&line).expect_ok();
+                let answer = lab.client().run(&line);
+                let lines = answer.expect_ok().lines();
+                assert_eq!(lines.filter(|line| !line.contains("No Such")).count(), OBJECTS, "{answer:?}");
             }
             std::thread::sleep((POLL_EVERY * poll).saturating_sub(began.elapsed()));
         }

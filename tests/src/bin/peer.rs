@@ -25,7 +25,8 @@ fn main() -> io::Result<()> {
     match arguments.as_slice() {
         ["serve", name, port] => serve(name, parsed(port)?),
         ["ask", to, sources] => ask(parsed(to)?, sources),
-        ["ask-udp", to] => ask_udp(parsed(to)?),
+        ["ask-udp", to, first, count] => lab::datagrams::ask(parsed(to)?, parsed(first)?, parsed(count)?),
+        ["hold-flow", to] => lab::datagrams::hold(parsed(to)?),
         ["ask-together", to, from, count] => ask_together(parsed(to)?, parsed(from)?, parsed(count)?),
         ["ask-and-close", to, words] => ask_and_close(parsed(to)?, words),
         ["hold", to] => hold_and_obey(parsed(to)?),
@@ -38,7 +39,7 @@ fn main() -> io::Result<()> {
             print_json(&lab::snmp::send_mutations(to, Path::new(file), count, seed)?.into())
         }
         _ => Err(io::Error::other(
-            "usage: peer serve|ask|ask-udp|ask-together|ask-and-close|hold|scan|load|snmp-... ...; see the source",
+            "usage: peer serve|ask|ask-udp|hold-flow|ask-together|ask-and-close|hold|scan|load|snmp-... ...; see the source",
         )),
     }
 }
@@ -52,34 +53,13 @@ fn serve(name: &str, port: u16) -> io::Result<()> {
     let datagrams = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port))?;
     let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))?;
     let to_datagrams = name.to_owned();
-    thread::spawn(move || answer_datagrams(&datagrams, &to_datagrams));
+    thread::spawn(move || lab::datagrams::answer(&datagrams, &to_datagrams));
     loop {
         let (connection, peer) = listener.accept()?;
         let greeting = format!("{name} {}\n", peer.ip().to_canonical());
         // A client that goes away is no concern of the server.
         thread::spawn(move || greet_and_echo(connection, &greeting));
     }
-}
-
-fn answer_datagrams(socket: &UdpSocket, name: &str) -> io::Result<()> {
-    loop {
-        let (_, peer) = socket.recv_from(&mut [0; 64])?;
-        socket.send_to(format!("{name} {}", peer.ip().to_canonical()).as_bytes(), peer)?;
-    }
-}
-
-/// Prints the answer, or the error that came instead of one.
-fn ask_udp(to: SocketAddr) -> io::Result<()> {
-    let socket = UdpSocket::bind((anybody(to), 0))?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.connect(to)?;
-    socket.send(b"?")?;
-    let mut answer = [0; 256];
-    let said = match socket.recv(&mut answer) {
-        Ok(count) => String::from_utf8_lossy(&answer[..count]).into_owned(),
-        Err(error) => format!("{:?}", error.kind()),
-    };
-    print_json(&said.into())
 }
 
 fn greet_and_echo(mut connection: TcpStream, greeting: &str) -> io::Result<()> {

@@ -31,7 +31,7 @@ impl Release {
             return release;
         }
         let folder = tempfile::tempdir().expect("a folder for temporary files");
-        let release = Self::with(folder.path(), version, &[]);
+        let release = Self::with(folder.path(), version, "lbd", &[]);
         let release = Arc::new(Self { _folder: Some(folder), ..release });
         *built = Arc::downgrade(&release);
         release
@@ -39,14 +39,19 @@ impl Release {
 
     /// Builds one into `folder` with another kernel command line.
     pub fn with_command_line(folder: &Path, version: &str, line: &str) -> Self {
-        Self::with(folder, version, &["--cmdline", line])
+        Self::with(folder, version, "lbd", &["--cmdline", line])
     }
 
-    fn with(folder: &Path, version: &str, more: &[&str]) -> Self {
+    /// Builds one into `folder` in which lbd ends as soon as it starts: it is `init`, which wants to be the first process.
+    pub fn with_lbd_that_ends(folder: &Path, version: &str) -> Self {
+        Self::with(folder, version, "init", &[])
+    }
+
+    fn with(folder: &Path, version: &str, lbd: &str, more: &[&str]) -> Self {
         let image = folder.join(format!("evenkeel-{version}.raw"));
         let mut command = tool("build");
         let programs = artefacts::programs();
-        command.arg("--init").arg(programs.join("init")).arg("--lbd").arg(programs.join("lbd"));
+        command.arg("--init").arg(programs.join("init")).arg("--lbd").arg(programs.join(lbd));
         command.args(["--version", version, "--development"]).args(more);
         command.arg("--trusted-key").arg(artefacts::key("pub")).arg("--output").arg(&image);
         run(command);

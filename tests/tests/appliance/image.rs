@@ -1,9 +1,12 @@
 //! What is in the image, and what of it can be reached: nothing that is not needed.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use lab::exposure::{Port, scan, told};
+use lab::topology::MANAGEMENT;
 use lab::vm::{Guest, artefacts};
 use lab::{Lab, peers, process};
 
@@ -173,6 +176,8 @@ fn the_ova_that_is_shipped_keeps_every_rule() {
     expect_checksum(&artefacts::ova());
 }
 
+/// All ports of TCP and the usual ones of UDP, on every address that the appliance holds, as a stranger in its network
+/// finds them; what the page about them says is the same.
 #[test]
 fn nothing_answers_but_what_the_port_table_allows() {
     let lab = Lab::single_arm_with_guest();
@@ -180,14 +185,17 @@ fn nothing_answers_but_what_the_port_table_allows() {
     let guest = Guest::new(&lab);
     guest.boot(&lab.config([&lab.pool().weights(&[100])]));
     guest.wait_service("POOL", "up");
-    let table = PORT_TABLE.iter().map(|(port, _)| *port);
-    let ports: Vec<u16> =
-        (1..=1024).chain(table).chain([2001, 3128, 5000, 8000, 8080, 8443, 10000, 50051]).collect();
-    let open = |address| -> BTreeSet<u16> {
-        let found = ports.chunks(128).flat_map(|ports| lab.client().scan(address, ports));
-        found.filter(|(_, state)| state == "open").map(|(port, _)| port).collect()
+    let (own, virtual_address) = (MANAGEMENT.into(), lab.vip(0).into());
+    let found = scan(lab.client(), &[own, virtual_address]);
+    let of = |address: IpAddr, ports: &mut dyn Iterator<Item = u16>| -> BTreeSet<Port> {
+        ports.map(|port| (address, "tcp".to_owned(), port)).collect()
     };
-    let served = PORT_TABLE.iter().filter(|(_, is_served)| *is_served).map(|(port, _)| *port).collect();
-    assert_eq!(open(lab::topology::MANAGEMENT), served, "on the appliance's own address");
-    assert_eq!(open(lab.vip(0)), BTreeSet::from([2001]), "on the virtual address");
+    let mut served = PORT_TABLE.iter().filter(|(_, is_served)| *is_served).map(|(port, _)| *port);
+    let allowed: BTreeSet<_> =
+        of(own, &mut served).into_iter().chain(of(virtual_address, &mut [2001].into_iter())).collect();
+    assert_eq!(found, allowed);
+    let told_open = told(&guest.status());
+    let told_by_tcp: BTreeSet<_> =
+        told_open.into_iter().filter(|(_, transport, _)| transport == "tcp").collect();
+    assert_eq!(found, told_by_tcp);
 }

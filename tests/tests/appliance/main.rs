@@ -13,4 +13,6 @@ mod pvscsi;
 mod run;
 mod software_update;
 mod traffic;
+mod update_power;
 mod updates;
+mod updating;

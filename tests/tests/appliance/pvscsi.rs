@@ -2,7 +2,7 @@
 
 use lab::Lab;
 use lab::vm::hardware::Controller;
-use lab::vm::{Disk, Guest, Hardware, artefacts};
+use lab::vm::{Disk, Guest, Hardware, LossyDisk, artefacts};
 
 /// Debian's OVMF cannot boot from pvscsi: the same UKI is given to the firmware by hand.
 #[test]
@@ -23,4 +23,22 @@ fn the_data_partition_is_found_on_pvscsi() {
     guest.boot_again();
     assert_eq!(guest.config(), stored, "the configuration is on the disk");
     assert_eq!(guest.status()["problems"], serde_json::json!([]));
+}
+
+/// The firmware would not even start from it; whoever has started, as from a disk that dies a moment later, goes on.
+#[test]
+fn with_a_disk_that_answers_every_read_with_an_error_it_balances_as_it_was_deployed_and_says_so() {
+    let lab = Lab::single_arm_with_guest();
+    lab.server("NODE1").named_server("NODE1", 2001);
+    let disk = LossyDisk::of_the_ova(&lab.appliance().new_folder("disk"));
+    let mut hardware = Hardware::with_disk(disk.drive());
+    hardware.controller = Controller::Pvscsi;
+    hardware.uki = Some(artefacts::uki());
+    disk.fail();
+    let guest = Guest::with_hardware(&lab, hardware);
+    guest.boot(&lab.config([&lab.pool().weights(&[100])]));
+    guest.wait_service("POOL", "up");
+    assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE1");
+    let problems = guest.status()["problems"].to_string().to_lowercase();
+    assert!(problems.contains("disk"), "{problems}");
 }

@@ -1,83 +1,20 @@
 //! A newer version arrives as an update: refused where it must be, installed, started, proven, and left again; one that
 //! cannot start is given up.
 
+use std::time::Duration;
+
 use lab::browser::Browser;
 use lab::topology::MANAGEMENT;
-use lab::vm::guest::{BOOT, PASSWORD, PATIENCE};
-use lab::vm::partition::ukis;
-use lab::vm::{Guest, Hardware, LossyDisk, Release};
-use lab::{Lab, wait};
+use lab::vm::Release;
+use lab::vm::guest::PASSWORD;
+use lab::{Lab, random, wait};
 use serde_json::{Value, json};
 
-const OLD: &str = env!("CARGO_PKG_VERSION");
-const NEW: &str = "9.9.9";
+use crate::updating::{Appliance, NEW, OLD, UPDATE};
+
 /// The kernel finds no init, panics, and starts again at once.
 const DIES: &str = "console=ttyS0 rdinit=/none root=/none panic=-1";
-const UPDATE: &str = "/api/v1/update";
 const PAGE: &str = "/maintenance/update";
-
-struct Appliance<'lab> {
-    guest: Guest<'lab>,
-    disk: LossyDisk,
-}
-
-impl<'lab> Appliance<'lab> {
-    /// With traffic to two servers.
-    fn boot(lab: &'lab Lab) -> Self {
-        for node in ["NODE1", "NODE2"] {
-            lab.server(node).named_server(node, 2001);
-        }
-        let disk = LossyDisk::of_the_ova(&lab.appliance().new_folder("disk"));
-        let guest = Guest::with_hardware(lab, Hardware::with_disk(disk.drive()));
-        guest.boot(&lab.config([&lab.pool()]));
-        guest.wait_service("POOL", "up");
-        Self { guest, disk }
-    }
-
-    fn update(&self) -> Value {
-        self.guest.request("GET", UPDATE, None).expect(200).json
-    }
-
-    fn order(&self, path: &str, status: u16) -> Value {
-        self.guest.request("POST", path, None).expect(status).json
-    }
-
-    /// Over the page's form, with the checksum of `sum`.
-    fn upload(&self, release: &Release, sum: &Release) -> lab::Answer {
-        let file = |name, path: std::path::PathBuf| format!("{name}=@{}", path.display());
-        let fields = [file("checksum", sum.checksum()), file("archive", release.archive())];
-        self.guest.send_form("/maintenance/update/upload", &fields)
-    }
-
-    fn install(&self, release: &Release) {
-        let answer = self.upload(release, release).expect(303);
-        assert_eq!(self.update()["uploaded"]["version"], NEW, "{}", answer.text);
-        assert_eq!(self.order("/api/v1/update/install", 200)["version"], NEW);
-        assert_eq!(self.update()["other"], json!({ "version": NEW, "standing": "installed", "why": null }));
-        assert_eq!(self.update()["uploaded"], Value::Null);
-    }
-
-    /// Waits until this version runs and has proven itself, and takes traffic.
-    fn wait_running(&self, lab: &Lab, version: &str) {
-        wait::until(BOOT, format!("{version} to run and prove itself"), || {
-            self.guest.machine().expect_running();
-            let answer = self.guest.request("GET", UPDATE, None);
-            answer.status == 200 && answer.json["running"] == version && answer.json["on_trial"] == false
-        });
-        self.guest.wait_service("POOL", "up");
-        assert!(lab.client().ask(lab.vip(0), 2001).server.starts_with("NODE"));
-    }
-
-    /// So many restarts were orderly.
-    fn restarts(&self) -> usize {
-        self.guest.machine().serial().matches("ending everything: Restart").count()
-    }
-
-    fn systems(&self) -> Vec<String> {
-        assert!(self.guest.machine().shut_down(PATIENCE).success());
-        ukis(self.disk.file())
-    }
-}
 
 /// Uploads it over the page.
 fn bring(browser: &Browser, release: &Release) {
@@ -155,22 +92,73 @@ fn an_update_is_verified_installed_and_proven_and_one_can_go_back() {
     assert_eq!(appliance.systems(), [format!("evenkeel_{OLD}.efi"), format!("evenkeel_{NEW}+0.efi")]);
 }
 
+/// How a new version may be no good.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// Its kernel panics.
+    Kernel,
+    /// Its lbd ends as soon as it starts.
+    Daemon,
+    /// No server passes its check, and before each did.
+    Checks,
+}
+
+fn set_links(lab: &Lab, up: bool) {
+    ["NODE1", "NODE2"].into_iter().for_each(|node| lab.server(node).set_link(up));
+}
+
+/// Three starts, in each of which three minutes are left to it.
+const GIVEN_UP: Duration = Duration::from_secs(2 * 600);
+
+impl Way {
+    /// The first is over in a minute, the others take ten each.
+    const ALL: [Self; 3] = [Self::Kernel, Self::Daemon, Self::Checks];
+
+    /// Installs it, starts it, and waits until the older version runs again and tells why.
+    fn fails(self, lab: &Lab, appliance: &Appliance, good: &Release) {
+        let folder = lab.appliance().new_folder("no-good");
+        let release = match self {
+            Self::Kernel => Some(Release::with_command_line(&folder, NEW, DIES)),
+            Self::Daemon => Some(Release::with_lbd_that_ends(&folder, NEW)),
+            Self::Checks => None,
+        };
+        appliance.install(release.as_ref().unwrap_or(good));
+        appliance.order("/api/v1/restart", 202);
+        if matches!(self, Self::Checks) {
+            set_links(lab, false);
+        }
+        let told = wait::until_some(GIVEN_UP, format!("{self:?}: the older version and its word"), || {
+            appliance.guest.machine().expect_running();
+            let answer = appliance.guest.request("GET", UPDATE, None);
+            (answer.status == 200
+                && answer.json["running"] == OLD
+                && answer.json["other"]["standing"] == "failed")
+                .then_some(answer.json)
+        });
+        let why = told.0["other"]["why"].as_str().unwrap_or_default().to_owned();
+        let words = if matches!(self, Self::Checks) {
+            "No server of POOL passes"
+        } else {
+            "its kernel or its init ended"
+        };
+        assert!(why.contains(words), "{self:?}: {told:?}");
+        assert_eq!(told.0["other"]["version"], NEW);
+        set_links(lab, true);
+        appliance.wait_running(lab, OLD);
+    }
+}
+
 #[test]
-fn one_that_cannot_start_is_given_up_and_its_counter_does_not_harm_the_next() {
+fn one_that_is_no_good_is_given_up_and_its_counter_does_not_harm_the_next() {
     let lab = Lab::single_arm_with_guest();
-    let broken = Release::with_command_line(&lab.appliance().new_folder("broken"), NEW, DIES);
     let good = Release::shared(NEW);
     let appliance = Appliance::boot(&lab);
-    appliance.install(&broken);
-    appliance.order("/api/v1/restart", 202);
-    wait::until(BOOT, "three failures and the older version", || {
-        appliance.guest.machine().serial().matches("Kernel panic").count() == 3
-            && appliance.guest.request("GET", UPDATE, None).status == 200
-    });
-    appliance.wait_running(&lab, OLD);
-    let other = &appliance.update()["other"];
-    assert_eq!((&other["version"], &other["standing"]), (&json!(NEW), &json!("failed")));
-    assert!(other["why"].as_str().is_some_and(|why| why.contains("its kernel or its init ended")), "{other}");
+    let configuration = appliance.guest.config();
+    let ways = usize::try_from(random::rounds(1, Way::ALL.len() as u64)).expect("a few");
+    for way in &Way::ALL[..ways] {
+        way.fails(&lab, &appliance, &good);
+        assert_eq!(appliance.guest.config(), configuration);
+    }
     appliance.guest.wait_status("a word about the version that failed", |guest| {
         guest.status()["problems"].to_string().contains("was started three times and never proved itself")
     });
@@ -180,5 +168,6 @@ fn one_that_cannot_start_is_given_up_and_its_counter_does_not_harm_the_next() {
     appliance.install(&good);
     appliance.order("/api/v1/restart", 202);
     appliance.wait_running(&lab, NEW);
+    assert_eq!(appliance.guest.config(), configuration);
     assert_eq!(appliance.systems(), [format!("evenkeel_{OLD}.efi"), format!("evenkeel_{NEW}.efi")]);
 }

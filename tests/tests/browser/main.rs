@@ -15,6 +15,7 @@ mod mail;
 mod network;
 mod overview;
 mod plain;
+mod plain_appliance;
 mod reports;
 mod rest;
 mod security;

@@ -148,6 +148,44 @@ fn services_are_filtered_folded_and_ordered_with_and_without_scripts() {
     }
 }
 
+#[test]
+fn two_hundred_services_stay_readable_and_what_is_wrong_comes_first() {
+    let lab = Lab::single_arm();
+    let pool = |number: u16, check: &str| {
+        let label = format!("SERVICE{number:03}");
+        let pool =
+            lab.pool().named(&label, lab.vip(0)).ports(&(3_000 + number).to_string()).server_port(2001);
+        let pool = pool.server("NODE3", lab.server("POOL2_NODE1").address());
+        pool.server("NODE4", lab.server("POOL3_NODE1").address()).checked_by(&format!("type = \"{check}\""))
+    };
+    let all: Vec<_> =
+        (0..200).map(|number| pool(number, if number == 117 { "always-off" } else { "always-on" })).collect();
+    let browser = appliance(&lab, &lab.config(&all));
+    browser.open("/");
+    browser.wait_text(".overall", "1 down of 200 virtual services");
+    let shown = |selector: &str| {
+        browser
+            .evaluate(&format!("document.querySelectorAll('{selector}').length"))
+            .as_u64()
+            .expect("a number")
+    };
+    assert_eq!(shown(".overview tbody"), 200);
+    browser.choose("#sort", "state");
+    browser.click("#view button[type=submit]");
+    browser.wait_text(".overview tbody:first-of-type", "SERVICE117");
+    browser.wait_text(".overview tbody:first-of-type", "switched off by its health check");
+    browser.judge("overview-200");
+    browser.fill("#q", "SERVICE04");
+    browser.click("#view button[type=submit]");
+    wait::until(PATIENCE, "ten of them", || shown(".overview tbody") == 10);
+    // So many that are well are folded until somebody wants to see one.
+    assert_eq!(shown(".overview .fold[aria-expanded=false]"), 10);
+    browser.click(".fold");
+    browser.wait_seen(".overview .fold[aria-expanded=true]");
+    assert_eq!(shown(".overview .fold[aria-expanded=false]"), 9);
+    assert_eq!(browser.text(".overview").matches("NODE3").count(), 1);
+}
+
 /// Holds back, in the page, each answer that it asks for by itself; tells of the one under way, and of the last that came.
 const SLOW_ANSWERS: &str = "const fetched = window.fetch; window.asked = 0; window.shown = 0; \
     window.fetch = async (address, options) => { \

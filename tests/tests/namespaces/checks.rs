@@ -67,19 +67,34 @@ fn web_servers_are_checked_over_http_https_and_tls() {
 fn a_dicom_server_is_checked_over_tls() {
     let lab = Lab::single_arm();
     let host = lab.server("NODE1");
-    let certificate = host.certificate("pacs.example", &host.authority("Hospital-CA"), 60);
+    let authority = host.authority("Hospital-CA");
+    let certificate = host.certificate("pacs.example", &authority, 60);
+    let short = host.certificate("mpps.example", &authority, 10);
+    host.scp_over_tls("DW_SCP", 2763, &short);
     let scp = host.scp_over_tls("DW_SCP", 2762, &certificate);
     host.scp("DW_SCP", 2001, Mode::Good);
     let dicom = "type = \"dicom-c-echo\"\ncalling_ae_title = \"LOADBALANCER\"\ncalled_ae_title = \"DW_SCP\"";
     let pinned = format!("{dicom}\ntls = true\ntls_verify = '''{}'''", certificate.pem());
+    let trusting = format!("{dicom}\ntls = true\ntls_verify = '''{}'''", authority.pem());
+    let other = host.authority("Other-CA");
     let cases = [
         (2762, pinned.clone(), Ok(())),
         (2762, dicom.into(), Err("while waiting for the answer to the association")),
         (2001, pinned, Err("tls handshake")),
+        (2762, format!("{trusting}\ntls_server_name = \"pacs.example\""), Ok(())),
+        (2763, format!("{trusting}\ntls_server_name = \"mpps.example\""), Ok(())),
+        (
+            2763,
+            format!("{trusting}\ntls_server_name = \"pacs.example\""),
+            Err("does not hold the name pacs.example"),
+        ),
+        (2762, format!("{dicom}\ntls = true\ntls_verify = '''{}'''", other.pem()), Err("not trusted")),
     ];
     expect(&lab, &cases);
     assert!(!scp.events("echo").is_empty());
-    assert!(!problems(lab.lbd()).contains("certificate"), "60 days are enough");
+    let told = problems(lab.lbd());
+    assert!(told.contains("The TLS certificate of 192.168.10.110:2763 ends in 9 days"), "{told}");
+    assert!(!told.contains("192.168.10.110:2762"), "60 days are enough: {told}");
 }
 
 #[test]
@@ -148,6 +163,35 @@ fn a_check_by_hand_shows_each_step_with_its_time() {
     let socket = lab.lbd().control_socket();
     let unknown = format!("probe --control-socket {} --service POOL --server NODE9", socket.display());
     lab.lbd().command(&unknown, "").expect_failure("no such server");
+}
+
+/// Every fifth of the interval one, not all at once: a server behind five services is not asked by five at a time.
+#[test]
+fn checks_have_their_own_places_in_the_interval() {
+    const INTERVAL: f64 = 5.0;
+    let lab = Lab::single_arm();
+    let servers: Vec<_> =
+        (0..5_u16).map(|number| lab.server("NODE1").answering(5000 + number, "silent")).collect();
+    let pools: Vec<_> = (0..5).map(|number| pool(&lab, number, 5000 + number, "type = \"tcp\"")).collect();
+    let pools: Vec<_> = pools.into_iter().map(|pool| pool.check_every(5, 3)).collect();
+    lab.lbd().start(&lab.config(&pools));
+    let times = |process: &lab::Process| -> Vec<f64> {
+        let log = process.log();
+        let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events
+            .filter(|event| event["event"] == "connection")
+            .filter_map(|event| event["at"].as_f64())
+            .collect()
+    };
+    let third = wait::until_some(Duration::from_secs(30), "three checks of each", || {
+        servers.iter().map(|server| times(server).get(2).copied()).collect::<Option<Vec<_>>>()
+    });
+    let mut places: Vec<f64> = third.0.iter().map(|time| time % INTERVAL).collect();
+    places.sort_by(f64::total_cmp);
+    places.push(places[0] + INTERVAL);
+    let gaps: Vec<_> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // A busy machine moves each by some tenths.
+    assert!(gaps.iter().all(|gap| *gap > 0.4), "{gaps:?} seconds from each to the next");
 }
 
 #[test]

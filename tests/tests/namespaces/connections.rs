@@ -285,6 +285,38 @@ fn connections_that_a_server_refuses_or_does_not_answer_are_counted() {
 }
 
 #[test]
+fn a_connection_that_both_sides_closed_is_recorded_as_closed() {
+    let lab = Lab::single_arm();
+    lab.server("NODE1").answering(2001, "after-close");
+    lab.lbd().start(&lab.config([&lab.pool().weights(&[100])]));
+    lab.lbd().wait_service("POOL", "up");
+    // The kernel remembers a closed connection for two minutes.
+    lab.appliance().run("sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_time_wait=1").expect_ok();
+    assert!(lab.client().ask_and_close(lab.vip(0), 2001, "hello").ends_with("hello"));
+    let closed = wait::until_some(lab::lbd::SOON, "the closed connection", || {
+        connections(&lab, "closed-connections").into_iter().next()
+    });
+    assert_eq!((&closed.0["cause"], &closed.0["server"]), (&"closed".into(), &"NODE1".into()));
+}
+
+#[test]
+fn a_server_that_is_halted_everywhere_loses_its_connections_in_every_service() {
+    let lab = Lab::single_arm();
+    lab.server("NODE1").named_server("NODE1", 2001);
+    let pools = [("FIRST", 1), ("SECOND", 2)].map(|(name, number)| lab.pool().named(name, lab.vip(number)));
+    lab.lbd().start(&lab.config(&pools.map(|pool| pool.weights(&[100]))));
+    let held = [("FIRST", 1), ("SECOND", 2)].map(|(name, number)| {
+        lab.lbd().wait_service(name, "up");
+        lab.client().hold(lab.vip(number), 2001)
+    });
+    held.iter().for_each(Held::expect_alive);
+    let (address, socket) = (lab.server("NODE1").address(), lab.lbd().control_socket());
+    let order = format!("server halt --everywhere {address} --control-socket {}", socket.display());
+    lab.lbd().command(&order, "").expect_ok();
+    held.iter().for_each(Held::expect_reset);
+}
+
+#[test]
 fn an_idle_connection_is_forgotten_after_its_time_out_and_one_that_talks_stays() {
     let lab = Lab::single_arm();
     lab.server("NODE1").named_server("NODE1", 2001);

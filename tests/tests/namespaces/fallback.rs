@@ -1,9 +1,10 @@
 //! A service without a server: its fallback server serves, or modalities are told to try again.
 
 use lab::kernel::Table;
-use lab::peers::Mode;
+use lab::lbd::SOON;
+use lab::peers::{Mode, program};
 use lab::topology::{MANAGEMENT, ipv6};
-use lab::{Lab, Pool};
+use lab::{Lab, Pool, wait};
 
 /// Where lbd answers redirected connections; nobody may reach it in another way.
 const ANSWERING_PORTS: [u16; 2] = [7104, 9081];
@@ -104,6 +105,30 @@ fn a_modality_is_told_to_try_again_and_served_when_a_server_is_back() {
     server.process.kill();
     lab.lbd().wait_service("POOL", "down");
     expect_congestion(&lab);
+}
+
+/// DCMTK's tools of Debian 12 do not speak IPv6; pynetdicom does.
+#[test]
+fn a_modality_is_told_to_try_again_over_ipv6_too() {
+    let lab = Lab::single_arm().with_ipv6();
+    let addresses = [lab.vip(0).into(), ipv6(lab.vip(0)).into()];
+    let server = ipv6(lab.server("NODE1").address());
+    lab.lbd().start(&lab.config([&pool(&lab).at(&addresses).server("SIX", server)]));
+    lab.lbd().wait_service("POOL", "down");
+    // The kernel asks for a second whether somebody else has the new address (RFC 4862 section 5.4).
+    let tentative = || lab.appliance().run("ip -6 address show dev eth0 tentative").expect_ok().to_owned();
+    wait::until(SOON, "the address to be used", || tentative().trim().is_empty());
+    let told = format!(
+        "from pynetdicom import AE\nfrom pynetdicom.sop_class import Verification\n\
+         entity = AE(ae_title='MODALITY')\nentity.add_requested_context(Verification)\n\
+         answer = entity.associate('{}', 2001, ae_title='DW_SCP').acceptor.primitive\n\
+         print(answer.result, answer.result_source, answer.diagnostic)\n",
+        ipv6(lab.vip(0))
+    );
+    let python = program("python");
+    // Transient, of the service provider (presentation related), temporary congestion (DICOM PS3.8 table 9-21).
+    let output = lab.client().run_with_input(format!("{} -", python.display()), &told);
+    assert_eq!(output.expect_ok(), "2 3 1\n");
 }
 
 #[test]

@@ -196,6 +196,8 @@ fn a_smart_host_gets_mail_over_tls_from_who_it_knows() {
             .map(|path| lab.lbd().request("GET", path, None).text);
     assert!(texts.iter().all(|text| !text.contains(PASSWORD)));
     assert!(!lab.lbd().process().log().contains(PASSWORD));
+    let log = lab.lbd().request("GET", "/api/v1/log?most=1000", None).expect(200).text;
+    assert!(!log.contains(PASSWORD) && !log.contains("wrong"), "{log}");
     let holding = lab
         .lbd()
         .stored_files()
@@ -254,6 +256,17 @@ fn no_mail_server_however_nasty_costs_a_mail_or_sends_it_twice() {
         mailing.mail()["finished"][0]["words"],
         "192.168.10.114:2520 took it: 250 2.0.0 taken as 4711"
     );
+    // From the first byte on over TLS, with a certificate that is trusted.
+    let authority = host.authority("authority");
+    let certificate = host.certificate("mx2.hospital.example", &authority, 90);
+    let encrypted = host.nasty_mail_server(2522, "good", Some(&certificate));
+    let trusting = format!(
+        "encryption = \"tls\"\ntls_server_name = \"mx2.hospital.example\"\ntls_verify = \"\"\"\n{}\"\"\"\n",
+        authority.pem()
+    );
+    lab.lbd().put(&at(2522, &trusting)).expect(200);
+    mailing.command("alert test").expect_ok();
+    assert!(encrypted.log().contains("This is a test of the alerts"), "{}", encrypted.log());
     // What is refused for good is not tried again, and the server's words say why.
     host.nasty_mail_server(2521, "stranger", None);
     lab.lbd().put(&at(2521, "")).expect(200);

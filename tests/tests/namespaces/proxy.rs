@@ -61,6 +61,26 @@ fn dicom_works(lab: &Lab) {
     let (node, scp) = used[0];
     peers::expect_same_files(&files, &scp.folder);
     assert_eq!(scp.peers("MODALITY"), vec![lab.lbd().snat_source("POOL", node); 6]);
+    nothing_is_known_of_patients(lab);
+}
+
+/// What lbd has moved byte by byte stands in nothing that it stores, logs or tells.
+fn nothing_is_known_of_patients(lab: &Lab) {
+    lab.lbd().wait_status("the associations to be recorded", |_| {
+        connections(lab, "closed-connections").len() >= 6
+    });
+    let paths = ["log?most=1000", "closed-connections", "connections", "audit", "status"];
+    let told = paths.map(|path| lab.lbd().request("GET", &format!("/api/v1/{path}"), None).expect(200).text);
+    let state = lab.lbd().state_folder();
+    let line = format!(
+        "grep --recursive --binary-files=text --fixed-strings --devices=skip {} {}",
+        peers::PATIENT,
+        state.display()
+    );
+    let found = lab.appliance().run(line);
+    assert!(found.status.code() == Some(1), "{found:?}");
+    let log = lab.lbd().process().log();
+    assert!(told.iter().chain([&log]).all(|text| !text.contains(peers::PATIENT)), "{told:?}");
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! What an operator orders: servers drained and halted, services switched off; and services over UDP.
 
+use std::time::Duration;
+
 use lab::topology::MANAGEMENT;
-use lab::{Config, Lab};
+use lab::{Config, Lab, wait};
+
+/// What is promised of a dead server's entries, and what a busy machine needs to look.
+const GONE_WITHIN: Duration = Duration::from_millis(1_000 + 1_500);
 
 fn start(lab: &Lab) {
     lab.server("NODE1").named_server("NODE1", 2001);
@@ -105,4 +110,53 @@ fn datagrams_are_balanced_and_refused_when_no_server_is_left() {
     }
     lab.lbd().wait_service("POOL", "down");
     assert_eq!(lab.client().ask_udp(vip, 2001), "ConnectionRefused");
+}
+
+/// A flow has no connection that could be reset: the client goes on from the same port, and must not go on to nobody.
+#[test]
+fn the_datagrams_of_a_flow_go_to_another_server_when_theirs_dies_and_to_nobody_else_before() {
+    let lab = Lab::single_arm();
+    for node in ["NODE1", "NODE2"] {
+        lab.server(node).named_server(node, 2001);
+    }
+    let udp = lab.config([&lab.pool()]).replacing("protocol = \"tcp\"", "protocol = \"tcp+udp\"");
+    lab.lbd().start(&udp);
+    lab.lbd().wait_service("POOL", "up");
+    let flow = lab.client().hold_flow(lab.vip(0), 2001);
+    let first = flow.ask();
+    assert_eq!([flow.ask(), flow.ask()], [first.clone(), first.clone()]);
+    let (name, other) = if first.starts_with("NODE1 ") { ("NODE1", "NODE2") } else { ("NODE2", "NODE1") };
+    lab.server(other).set_link(false);
+    lab.lbd().wait_server("POOL", other, "down");
+    assert_eq!(flow.ask(), first, "another one's end is none of its concern");
+    lab.server(other).set_link(true);
+    lab.lbd().wait_service("POOL", "up");
+    lab.server(name).set_link(false);
+    lab.lbd().wait_server("POOL", name, "down");
+    let entries = format!("/api/v1/connections?service=POOL&server={name}");
+    wait::until(GONE_WITHIN, "the kernel to forget the flow", || {
+        lab.lbd().request("GET", &entries, None).expect(200).json["connections"] == serde_json::json!([])
+    });
+    assert_eq!(flow.ask(), format!("{other} {}", lab.vip(0)));
+}
+
+/// As an alert tells it too: before the ports are gone, by the configured share of them.
+#[test]
+fn scarce_source_ports_are_told_before_they_run_out() {
+    let lab = Lab::single_arm();
+    lab.server("NODE1").named_server("NODE1", 2001);
+    let config =
+        lab.config([&lab.pool().weights(&[100])]).replacing("protocol = \"tcp\"", "protocol = \"tcp+udp\"");
+    lab.lbd().start(&config.followed_by("[layer4]\nsnat_ports_warning_percent = 10\n"));
+    lab.lbd().wait_service("POOL", "up");
+    let problems = || lab.lbd().status()["problems"].to_string();
+    lab.client().leave_flows(10_000..16_000, lab.vip(0), 2001);
+    let in_use = || lab.lbd().server("POOL", "NODE1")["snat_ports_in_use"].as_u64();
+    lab.lbd().wait_status("6,000 ports to be counted", |_| in_use() >= Some(6_000));
+    assert!(!problems().contains("source ports"), "{}", problems());
+    lab.client().leave_flows(16_000..16_500, lab.vip(0), 2001);
+    lab.lbd().wait_status("the warning", |_| {
+        let told = problems();
+        told.contains("NODE1 of POOL") && told.contains("of 64512 source ports of one SNAT address")
+    });
 }

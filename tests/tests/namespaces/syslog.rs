@@ -122,6 +122,38 @@ fn what_comes_while_the_server_is_away_arrives_once_it_is_back() {
     assert!(!problems().contains("SIEM"), "{}", problems());
 }
 
+const ALERTS: &str = "\n[alerts]\nhold_down_seconds = 5\ngathering_seconds = 2\n";
+
+/// Each has all lines, and an alert among them, whatever the other does.
+#[test]
+fn several_servers_get_each_line_and_alerts_too_while_another_is_away() {
+    let lab = Lab::single_arm();
+    let hosts = ["POOL2_NODE1", "POOL3_NODE1"].map(|name| lab.server(name));
+    let inputs = ["udp", "tcp"].map(|transport| {
+        format!("module(load=\"im{transport}\")\ninput(type=\"im{transport}\" port=\"{PORT}\")")
+    });
+    let both = [Rsyslog::new(hosts[0], &inputs[0]), Rsyslog::new(hosts[1], &inputs[1])];
+    let _processes = [both[0].start(), both[1].start()];
+    let servers = ["NODE1", "NODE2"].map(|node| lab.server(node).named_server(node, 2001));
+    lab.lbd().start(&lab.config([&lab.pool()]).followed_by(ALERTS));
+    lab.lbd().wait_service("POOL", "up");
+    lbd(&lab, &format!("syslog add AWAY 192.168.10.112 transport=tcp port={}", PORT + 1));
+    lbd(&lab, &format!("syslog add SIEM {} transport=udp port={PORT}", hosts[0].address()));
+    lbd(&lab, &format!("syslog add ARCHIVE {} transport=tcp port={PORT}", hosts[1].address()));
+    lbd(&lab, "server weight POOL NODE1 50");
+    for rsyslog in &both {
+        rsyslog.wait_for("weight of NODE1 100 -> 50");
+        assert_eq!(rsyslog.count("weight of NODE1 100 -> 50"), 1);
+    }
+    servers[1].kill();
+    for rsyslog in &both {
+        rsyslog.wait_for("NODE2 of POOL (192.168.10.111) is down");
+        let told = rsyslog.received();
+        let alert = told.lines().find(|line| line.contains("NODE2 of POOL (192.168.10.111) is down"));
+        assert!(alert.is_some_and(|line| line.starts_with("daemon.warning ")), "{told}");
+    }
+}
+
 #[test]
 fn over_tls_only_the_right_server_gets_the_log() {
     let lab = Lab::single_arm();

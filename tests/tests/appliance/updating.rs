@@ -1,0 +1,78 @@
+//! What stories of updates do with an appliance.
+
+use lab::vm::guest::{BOOT, PATIENCE};
+use lab::vm::partition::ukis;
+use lab::vm::{Guest, Hardware, LossyDisk, Release};
+use lab::{Lab, wait};
+use serde_json::{Value, json};
+
+/// The version under test.
+pub(crate) const OLD: &str = env!("CARGO_PKG_VERSION");
+/// One that is newer.
+pub(crate) const NEW: &str = "9.9.9";
+/// Of the API.
+pub(crate) const UPDATE: &str = "/api/v1/update";
+
+/// The appliance with the version under test and traffic to two servers.
+pub(crate) struct Appliance<'lab> {
+    pub(crate) guest: Guest<'lab>,
+    pub(crate) disk: LossyDisk,
+}
+
+impl<'lab> Appliance<'lab> {
+    /// As it is deployed.
+    pub(crate) fn boot(lab: &'lab Lab) -> Self {
+        for node in ["NODE1", "NODE2"] {
+            lab.server(node).named_server(node, 2001);
+        }
+        let disk = LossyDisk::of_the_ova(&lab.appliance().new_folder("disk"));
+        let guest = Guest::with_hardware(lab, Hardware::with_disk(disk.drive()));
+        guest.boot(&lab.config([&lab.pool()]));
+        guest.wait_service("POOL", "up");
+        Self { guest, disk }
+    }
+
+    pub(crate) fn update(&self) -> Value {
+        self.guest.request("GET", UPDATE, None).expect(200).json
+    }
+
+    pub(crate) fn order(&self, path: &str, status: u16) -> Value {
+        self.guest.request("POST", path, None).expect(status).json
+    }
+
+    /// Over the page's form, with the checksum of `sum`.
+    pub(crate) fn upload(&self, release: &Release, sum: &Release) -> lab::Answer {
+        let file = |name, path: std::path::PathBuf| format!("{name}=@{}", path.display());
+        let fields = [file("checksum", sum.checksum()), file("archive", release.archive())];
+        self.guest.send_form("/maintenance/update/upload", &fields)
+    }
+
+    pub(crate) fn install(&self, release: &Release) {
+        let answer = self.upload(release, release).expect(303);
+        assert_eq!(self.update()["uploaded"]["version"], NEW, "{}", answer.text);
+        assert_eq!(self.order("/api/v1/update/install", 200)["version"], NEW);
+        assert_eq!(self.update()["other"], json!({ "version": NEW, "standing": "installed", "why": null }));
+        assert_eq!(self.update()["uploaded"], Value::Null);
+    }
+
+    /// Waits until this version runs and has proven itself, and takes traffic.
+    pub(crate) fn wait_running(&self, lab: &Lab, version: &str) {
+        wait::until(BOOT, format!("{version} to run and prove itself"), || {
+            self.guest.machine().expect_running();
+            let answer = self.guest.request("GET", UPDATE, None);
+            answer.status == 200 && answer.json["running"] == version && answer.json["on_trial"] == false
+        });
+        self.guest.wait_service("POOL", "up");
+        assert!(lab.client().ask(lab.vip(0), 2001).server.starts_with("NODE"));
+    }
+
+    /// So many restarts were orderly.
+    pub(crate) fn restarts(&self) -> usize {
+        self.guest.machine().serial().matches("ending everything: Restart").count()
+    }
+
+    pub(crate) fn systems(&self) -> Vec<String> {
+        assert!(self.guest.machine().shut_down(PATIENCE).success());
+        ukis(self.disk.file())
+    }
+}

@@ -1,0 +1,102 @@
+//! The forms of the appliance itself with JavaScript off: managers, the clock, tools, who may manage it, and updates.
+
+use lab::browser::Browser;
+use lab::lbd::SOON;
+use lab::topology::MANAGEMENT;
+use lab::{Lab, wait};
+
+/// The button that sends a form of settings.
+const SEND: &str = ".closing button.primary";
+
+fn send(browser: &Browser, fields: &[(&str, &str)]) {
+    for (field, text) in fields {
+        browser.fill(field, text);
+    }
+    browser.click(SEND);
+}
+
+fn snmp(lab: &Lab, browser: &Browser) {
+    browser.open("/local/snmp/edit");
+    browser.click("#enabled");
+    send(browser, &[("#versions", "v2c, v3"), ("#location", "Room 3")]);
+    browser.wait_text(".notice", "is in force");
+    browser.click("main details:has(#community) summary");
+    browser.fill("#community", "watch:dose");
+    browser.click("button[name=to][value=set]");
+    browser.wait_text(".notice", "The community is set");
+    browser.open("/local/snmp/user");
+    send(browser, &[("#name", "nms")]);
+    browser.wait_text("main", "no passphrase yet");
+    browser.click("main details:has(#authentication) summary");
+    browser.fill("#authentication", "authentic!nms");
+    browser.fill("#privacy", "privacy?nms");
+    browser.click("form[action='/local/snmp/passphrases'] button");
+    browser.wait_text(".notice", "What was typed is set");
+    browser.open("/local/snmp/traps/_new");
+    send(browser, &[("#label", "NMS"), ("#address", "192.168.10.110")]);
+    browser.wait_text("main", "nothing to tell yet");
+    let how = "-v 3 -u nms -l authPriv -a SHA-256 -A authentic!nms -x AES -X privacy?nms";
+    let said = lab.client().run(format!("snmpget -On -t 5 -r 3 {how} {MANAGEMENT} .1.3.6.1.2.1.1.6.0"));
+    assert!(said.expect_ok().contains("Room 3"), "{said:?}");
+}
+
+fn clock(lab: &Lab, browser: &Browser) {
+    browser.open("/local/time/edit");
+    browser.choose("#zone", "Asia/Tokyo");
+    send(browser, &[("#ntp-servers", "192.168.10.111")]);
+    browser.wait_text("main dl", " JST");
+    assert_eq!(lab.lbd().config()["time"]["zone"], "Asia/Tokyo");
+}
+
+fn tools(browser: &Browser) {
+    browser.open("/maintenance/tools");
+    for (tool, host, port, words) in [
+        ("ping", "192.168.10.110", "", "answered"),
+        ("connect", "192.168.10.110", "2009", "nothing listens on port 2009"),
+    ] {
+        browser.choose("#tool", tool);
+        browser.fill("#host", host);
+        browser.fill("#port", port);
+        browser.click("main form button.primary");
+        browser.wait_text(".tested", words);
+        assert_eq!(browser.value("#host"), host, "what was typed stays");
+    }
+}
+
+/// What was sent is on trial: confirmed on the page that follows.
+fn confirm(lab: &Lab, browser: &Browser) {
+    browser.wait_text("h1", "is on trial");
+    browser.click("main a.primary");
+    browser.click("main .problems button[value=confirm]");
+    wait::until(SOON, "the trial to end", || lab.lbd().status()["pending_confirmation"].is_null());
+}
+
+fn openings(lab: &Lab, browser: &Browser) {
+    browser.open("/maintenance/lockdown/edit");
+    send(browser, &[("#security-web-sources", "192.168.10.0/24")]);
+    confirm(lab, browser);
+    browser.open("/local/security/edit");
+    browser.choose("#security-mode", "custom");
+    browser.click("#security-http");
+    browser.click(SEND);
+    confirm(lab, browser);
+    assert_eq!(lab.lbd().config()["security"]["http"], true);
+    browser.open("/local/sockets/edit");
+    send(browser, &[("#layer4-fallback-page-port", "8081")]);
+    browser.wait_text("main table", "port 8081");
+    browser.click("button[name=service][value=fallback-page]");
+    browser.wait_text(".notice", "Fallback answers was started anew");
+}
+
+#[test]
+fn every_form_of_the_appliance_itself_works_without_scripts() {
+    let lab = Lab::single_arm();
+    lab.server("NODE2").chrony();
+    lab.lbd().start(&lab.config([&lab.pool()]));
+    let browser = Browser::of(&lab);
+    browser.set_scripts(false);
+    snmp(&lab, &browser);
+    clock(&lab, &browser);
+    tools(&browser);
+    openings(&lab, &browser);
+}
