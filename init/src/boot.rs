@@ -75,10 +75,7 @@ fn boot_counting(machine: &mut Machine) -> Result<(), Failure> {
 }
 
 fn devices(machine: &mut Machine) -> Result<(), Failure> {
-    machine.modules.load_for_devices();
-    for name in list::NEEDED.iter().flat_map(|group| group.iter()) {
-        machine.modules.load(name);
-    }
+    machine.modules.load_together(list::DISKS, list::SOFTWARE);
     machine.take_events();
     log::say(Level::Info, format!("{} kernel modules loaded", machine.modules.loaded()));
     Ok(())

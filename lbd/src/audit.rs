@@ -19,6 +19,8 @@ use crate::store::Author;
 const QUEUE: usize = 256;
 /// Some 10,000 lines; the file before it is kept too.
 const LARGEST_FILE: u64 = 2 << 20;
+/// Of the files of both kinds, each with the one before it.
+pub const MOST_BYTES: u64 = 4 * LARGEST_FILE;
 /// Differences in one line.
 const MOST_DIFFERENCES: usize = 20;
 /// For the lines that wait when lbd ends; a disk that needs longer is in trouble.

@@ -121,6 +121,13 @@ pub fn checksum_on(sum: u32, bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
+    /// Log and audit log look for no room: what they may grow by must leave some for the configuration.
+    #[test]
+    fn what_asks_for_no_room_has_less_than_the_reserve() {
+        let log = crate::log::files::LIMITS;
+        assert!(log.file * log.files as u64 + crate::audit::MOST_BYTES < RESERVE - (8 << 20));
+    }
+
     #[test]
     fn the_oldest_make_room() {
         let folder = tempfile::tempdir().unwrap();

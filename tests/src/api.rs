@@ -150,9 +150,14 @@ impl Api {
     /// # Panics
     /// Over a control socket, which knows no forms.
     pub fn send_form(&self, path: &str, fields: &[String]) -> Answer {
-        let Way::Https { from, url, cookie, .. } = &self.way else { panic!("forms are sent over HTTPS") };
         // Whoever is not logged in is asked to.
         self.status();
+        self.send_form_as_known(path, fields)
+    }
+
+    /// The same as somebody who has just been answered. Where nobody answers, the status is 0.
+    pub fn send_form_as_known(&self, path: &str, fields: &[String]) -> Answer {
+        let Way::Https { from, url, cookie, .. } = &self.way else { panic!("forms are sent over HTTPS") };
         let known = cookie.lock().expect("not poisoned").clone().expect("just logged in");
         let mut command = insecure(from);
         command.args(["--header", &format!("Cookie: {known}"), "--header", "Sec-Fetch-Site: same-origin"]);

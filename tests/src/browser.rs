@@ -105,6 +105,13 @@ impl Browser {
         serious.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
+    /// Asserts that the console tells of nothing but answers that refuse something (RFC 9110 section 15.5), which the browser
+    /// itself writes there.
+    pub fn expect_only_refusals(&self) {
+        let told = self.console();
+        assert!(told.iter().all(|line| line.contains("responded with a status of 4")), "{told:?}");
+    }
+
     /// Keeps a picture of the whole page under `target/screenshots/NAME.png`.
     pub fn screenshot(&self, name: &str) {
         self.keep_picture(name, &json!({"format": "png", "captureBeyondViewport": true}));

@@ -51,15 +51,28 @@ impl Host {
     /// of error that came instead.
     pub fn ask_udp(&self, address: impl Into<IpAddr>, port: u16) -> String {
         let to = SocketAddr::new(address.into(), port);
-        let output = self.run(format!("{} ask-udp {to} 0 1", peer_program()));
+        let own = anybody(to);
+        let output = self.run(format!("{} ask-udp {to} {own} 0 1", peer_program()));
         output.expect_ok().trim_end().to_owned()
     }
 
     /// Sends a datagram from each of these ports, one after the other, and expects an answer to each: as many flows
     /// remain in the tables of the kernels in between.
     pub fn leave_flows(&self, from: Range<u16>, address: impl Into<IpAddr>, port: u16) {
+        self.leave_flows_as(Ipv4Addr::UNSPECIFIED, from, address, port);
+    }
+
+    /// The same from this address of the host.
+    pub fn leave_flows_as(
+        &self,
+        own: impl Into<IpAddr>,
+        from: Range<u16>,
+        address: impl Into<IpAddr>,
+        port: u16,
+    ) {
         let to = SocketAddr::new(address.into(), port);
-        let output = self.run(format!("{} ask-udp {to} {} {}", peer_program(), from.start, from.len()));
+        let line = format!("{} ask-udp {to} {} {} {}", peer_program(), own.into(), from.start, from.len());
+        let output = self.run(line);
         let answers = output.expect_ok().lines().filter(|line| line.contains(' ')).count();
         assert_eq!(answers, from.len(), "{}", output.stdout);
     }
@@ -83,14 +96,14 @@ pub fn answer(socket: &UdpSocket, name: &str) -> io::Result<()> {
     }
 }
 
-/// Asks from each of `count` ports in turn, from `first` on, or from any where that is 0; prints what came of each.
+/// Asks from each of `count` ports of `own` in turn, from `first` on, or from any where that is 0; prints what came of each.
 ///
 /// # Errors
 /// When a socket cannot be had.
-pub fn ask(to: SocketAddr, first: u16, count: u16) -> io::Result<()> {
+pub fn ask(to: SocketAddr, own: IpAddr, first: u16, count: u16) -> io::Result<()> {
     for number in 0..count {
         let port = if first == 0 { 0 } else { first + number };
-        println!("{}", ask_from(&connected(to, port)?));
+        println!("{}", ask_from(&connected(to, own, port)?));
     }
     Ok(())
 }
@@ -100,7 +113,7 @@ pub fn ask(to: SocketAddr, first: u16, count: u16) -> io::Result<()> {
 /// # Errors
 /// When a socket cannot be had, or standard input fails.
 pub fn hold(to: SocketAddr) -> io::Result<()> {
-    let socket = connected(to, 0)?;
+    let socket = connected(to, anybody(to), 0)?;
     for order in io::stdin().lines() {
         order?;
         println!("{}", ask_from(&socket));
@@ -108,9 +121,13 @@ pub fn hold(to: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
-fn connected(to: SocketAddr, port: u16) -> io::Result<UdpSocket> {
-    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, port))?;
+/// The source that the kernel chooses.
+fn anybody(to: SocketAddr) -> IpAddr {
+    if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+}
+
+fn connected(to: SocketAddr, own: IpAddr, port: u16) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind((own, port))?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.connect(to)?;
     Ok(socket)

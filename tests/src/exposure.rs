@@ -18,8 +18,8 @@ const SCANNED: Duration = Duration::from_secs(600);
 /// Address, transport and number.
 pub type Port = (IpAddr, String, u16);
 
-/// What nmap calls open, of all TCP ports and the usual UDP ports.
-pub fn scan(from: &Host, targets: &[IpAddr]) -> BTreeSet<Port> {
+/// What nmap calls open when it sends so many packets a second, of all TCP ports and the usual UDP ports.
+pub fn scan(from: &Host, targets: &[IpAddr], packets_per_second: u32) -> BTreeSet<Port> {
     let mut found = BTreeSet::new();
     for is_ipv6 in [false, true] {
         let of_family = targets.iter().filter(|target| target.is_ipv6() == is_ipv6);
@@ -29,7 +29,9 @@ pub fn scan(from: &Host, targets: &[IpAddr]) -> BTreeSet<Port> {
         }
         let (family, hosts) = (if is_ipv6 { "-6" } else { "" }, hosts.join(" "));
         // Whoever drops is asked twice; the lab's cables lose nothing.
-        let how = "-n -Pn -oG - --max-retries 1 --min-rate 8000";
+        let how = format!(
+            "-n -Pn -oG - --max-retries 1 --min-rate {packets_per_second} --max-rate {packets_per_second}"
+        );
         let nmap = |which: &str| {
             let mut command = from.command("nmap");
             command.args(format!("{family} {how} {which} {hosts}").split_whitespace());

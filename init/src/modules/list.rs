@@ -2,11 +2,11 @@
 //! the kernel asks for it (`main.rs`). The other half is `image/src/module_list.rs`: what is there can be loaded. One
 //! that is missing is logged and nothing else.
 
-/// In loading order.
-pub const NEEDED: &[&[&str]] = &[DISKS, FILE_SYSTEMS, TRAFFIC, MACHINE];
+/// What no device asks for, in loading order.
+pub const SOFTWARE: &[&[&str]] = &[FILE_SYSTEMS, TRAFFIC, MACHINE];
 
 /// Upper halves of the disk drivers, and of the CD drive.
-const DISKS: &[&str] = &["sd_mod", "sr_mod"];
+pub const DISKS: &[&str] = &["sd_mod", "sr_mod"];
 
 /// ext4 for data, with the checksum that the kernel finds by name only. FAT and ISO 9660 load themselves when they
 /// are mounted, which is rare.

@@ -8,8 +8,10 @@ use hyper::Method;
 use serde_json::Value;
 
 use super::client::Call;
+use super::edit_entry;
 use super::failure::CommandError;
 use super::print::{Common, Why, accepted, moment, table, text};
+use super::settings::Settings;
 use crate::begin;
 use crate::config::Document;
 use crate::config::difference::difference;
@@ -21,6 +23,9 @@ const EXAMPLES: &str = "Examples:
   lbd config show > my.toml
   lbd config diff my.toml              # what applying it would change
   lbd config apply my.toml --comment 'ticket 4711'
+  lbd config set mail.smart_host=mx1.hospital.example alerts.destinations=pacs@hospital.example
+  lbd config set time.zone=Europe/Berlin time.ntp_servers=10.1.2.3,10.1.2.4 snmp.enabled=true
+  lbd config set alerts.destinations=               # without a value: the default again
   lbd config history
   lbd config diff 11 12                # what version 12 changed
   lbd config back 11                   # makes version 11 the one in force again
@@ -60,6 +65,17 @@ enum Verb {
     Revert(Seen),
     /// Make a configuration file the one in force
     Apply(ApplyFile),
+    /// Change settings of the configuration in force, each named as it stands there
+    Set(SetSettings),
+}
+
+/// What is to change; everything else stays as it is.
+#[derive(Debug, Args)]
+struct SetSettings {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    why: Why,
 }
 
 /// The version that a verdict is about.
@@ -111,6 +127,12 @@ pub(super) fn carry_out(Config { verb, common }: &Config) -> Result<(), CommandE
         Verb::Confirm(seen) => verdict("confirm", seen),
         Verb::Revert(seen) => verdict("revert", seen),
         Verb::Apply(apply) => self::apply(apply, common),
+        Verb::Set(SetSettings { settings, why }) if !settings.is_empty() => {
+            edit_entry(common, PATH, why, |document| settings.write::<Document>(document))
+        }
+        Verb::Set(_) => {
+            Err("Name a setting: for example time.zone=Europe/Berlin; lbd config show has all.".into())
+        }
     }
 }
 

@@ -22,7 +22,7 @@ const ALERT_EXAMPLES: &str = "Examples:
   lbd alert test
   lbd alert test --service DATALINK_POOL1     # to those who are told of this service
 
-Who is told stands in [alerts] of the configuration: lbd config show.";
+Who is told, and how soon: lbd config set alerts.destinations=pacs@hospital.example alerts.hold_down_seconds=30";
 
 #[derive(Debug, Args)]
 #[command(after_help = ALERT_EXAMPLES)]
@@ -49,7 +49,7 @@ const MAIL_EXAMPLES: &str = "Examples:
   echo PASSWORD | lbd mail password                # of the smart host
   lbd mail password --remove
 
-The way of the mails stands in [mail] of the configuration: lbd config show.";
+The way of the mails: lbd config set mail.smart_host=mx1.hospital.example mail.encryption=starttls";
 
 #[derive(Debug, Args)]
 #[command(after_help = MAIL_EXAMPLES)]

@@ -39,12 +39,14 @@ use serde_json::Value;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::audit::Audit;
 use crate::begin::{self, Origin, Paths};
 use crate::clock;
 use crate::log::journal::Journal;
 use crate::log::layer::IntoJournal;
 use crate::privileges::{self, Account};
 use crate::run;
+use crate::store::Author;
 use crate::sys;
 use crate::view::View;
 use crate::web::users::UserFile;
@@ -100,7 +102,7 @@ enum Verb {
     Server(server::Server),
     /// Health checks: list, add, edit, remove
     Check(check::Check),
-    /// The configuration as a whole: show, diff, history, back, confirm, revert, apply
+    /// The configuration as a whole: show, set, diff, history, back, confirm, revert, apply
     Config(config::Config),
     /// Write everything that makes this appliance into one file
     Backup(backup::Backup),
@@ -116,7 +118,7 @@ enum Verb {
     Audit(people::Audit),
     /// What lbd, init and the kernel have to say
     Log(log::Log),
-    /// How available services and servers were: availability
+    /// How available services and servers were, and the course of figures: availability, history
     Report(report::Report),
     /// Syslog servers that get the log: list, add, edit, remove
     Syslog(syslog::Syslog),
@@ -391,6 +393,9 @@ fn set_password(state_directory: &Path, user: &str) -> Result<(), String> {
         owner.become_plain().map_err(|error| error.to_string())?;
     }
     UserFile::below(state_directory).set(&people::line_of_input()?)?;
+    // lbd may not run, or not know anybody yet: whoever reaches its folder needs no password.
+    let by = Author { user: "root".into(), from: "lbd set-password".into() };
+    Audit::below(state_directory).change(&by, &["password of loadbalancer set".into()]);
     println!("The password of the user loadbalancer is set.");
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::view::{SnmpTrapView, SnmpUserView, SnmpView};
 
 const PATH: &str = "/api/v1/snmp";
 
-const EXAMPLES: &str = "Settings stand in [snmp] of the configuration; nobody is answered before it says enabled = true. Examples:
+const EXAMPLES: &str = "Nobody is answered before it is switched on: lbd config set snmp.enabled=true snmp.versions=v2c,v3. Examples:
   lbd snmp status
   echo SECRET | lbd snmp community
   echo PASSPHRASE | lbd snmp passphrase nms authentication

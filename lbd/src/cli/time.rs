@@ -19,7 +19,7 @@ const EXAMPLES: &str = "Examples:
   lbd time synchronise
   lbd time set 2026-11-26T13:00:00Z      # where there is no NTP server
 
-Zone and NTP servers stand in [time] of the configuration: lbd config apply.";
+Zone and NTP servers: lbd config set time.zone=Europe/Berlin time.ntp_servers=10.1.2.3,10.1.2.4";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

@@ -29,13 +29,15 @@ const MOST_SERIES: usize = 8;
 /// Where nobody says since when.
 const USUAL: SignedDuration = SignedDuration::from_hours(1);
 
+/// Where the course of figures is.
+pub(crate) const HISTORY: &str = "/api/v1/history";
 /// Where the availability report is.
 pub(crate) const AVAILABILITY: &str = "/api/v1/reports/availability";
 
 /// `/api/v1/history` and `/api/v1/reports/...`.
 pub(super) fn operations() -> Vec<Operation> {
     let history = Operation::read(
-        "/api/v1/history",
+        HISTORY,
         "The course of figures over up to 31 days, at most 401 points of each",
         get(show),
     );

@@ -56,7 +56,7 @@ use crate::clock::zone;
 pub use backup::RestoreReview;
 pub use caller::{Caller, Peer, Role};
 pub use gateway::{Gateway, Helpers, Published, Request, Wish};
-pub(crate) use history::AVAILABILITY;
+pub(crate) use history::{AVAILABILITY, HISTORY};
 pub use log::LogList;
 pub use restarts::Restartable;
 pub use server_state::Wanted;

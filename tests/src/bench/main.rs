@@ -18,6 +18,7 @@ mod scale;
 mod snmp;
 mod sustained;
 mod systems;
+mod table;
 mod traffic;
 
 use std::cell::OnceCell;
@@ -27,12 +28,12 @@ use arena::Arena;
 use report::Report;
 
 const USAGE: &str = "usage: bench [--runs N] [--seconds N] [NAME...]    with names of: throughput connections latency \
-     sustained memory echo checks scale overview snmp guest boot restart; --seconds is for sustained";
+     sustained memory echo checks scale table overview snmp guest boot restart; --seconds is for sustained";
 /// Rounds where none are given.
 const ROUNDS: u32 = 5;
 /// Of the benchmark of endurance, where none are given: longer than a port is kept after its connection.
 const SECONDS: u32 = 180;
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "throughput",
     "connections",
     "latency",
@@ -41,6 +42,7 @@ const NAMES: [&str; 13] = [
     "echo",
     "checks",
     "scale",
+    "table",
     "overview",
     "snmp",
     "guest",
@@ -117,6 +119,7 @@ fn one(name: &str, arena: &OnceCell<Arena>, wanted: &Wanted, tell: &mut dyn FnMu
         "echo" => daemon::echo(rounds),
         "checks" => checks::checks(rounds),
         "scale" => scale::scale(rounds),
+        "table" => table::table(rounds),
         "overview" => overview::overview(rounds),
         "snmp" => snmp::snmp(rounds),
         "guest" => return guest::guest(rounds, tell),

@@ -25,7 +25,9 @@ fn main() -> io::Result<()> {
     match arguments.as_slice() {
         ["serve", name, port] => serve(name, parsed(port)?),
         ["ask", to, sources] => ask(parsed(to)?, sources),
-        ["ask-udp", to, first, count] => lab::datagrams::ask(parsed(to)?, parsed(first)?, parsed(count)?),
+        ["ask-udp", to, own, first, count] => {
+            lab::datagrams::ask(parsed(to)?, parsed(own)?, parsed(first)?, parsed(count)?)
+        }
         ["hold-flow", to] => lab::datagrams::hold(parsed(to)?),
         ["ask-together", to, from, count] => ask_together(parsed(to)?, parsed(from)?, parsed(count)?),
         ["ask-and-close", to, words] => ask_and_close(parsed(to)?, words),

@@ -1,14 +1,18 @@
 //! What is in the image, and what of it can be reached: nothing that is not needed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lab::exposure::{Port, scan, told};
 use lab::topology::MANAGEMENT;
+use lab::vm::partition::boot_files;
 use lab::vm::{Guest, artefacts};
 use lab::{Lab, peers, process};
+use object::LittleEndian;
+use object::read::pe::PeFile64;
+use object::{Object, ObjectSection};
 
 /// Shells, interpreters, package managers, and tools that fetch or compile: the beginnings of their names.
 const UNWANTED: [&str; 30] = [
@@ -41,6 +45,9 @@ const PORT_TABLE: [(u16, bool); 11] = [
     (9443, true),
     (25565, false),
 ];
+
+/// Packets that an emulated adapter takes without losing any.
+const A_SECOND: u32 = 4_000;
 
 /// Path, kind and mode, owner of every file in the image.
 fn files() -> Vec<(String, String, String)> {
@@ -168,6 +175,68 @@ fn static_program(name: &str) -> PathBuf {
     artefacts::ova().with_file_name("x86_64-unknown-linux-gnu/release").join(name)
 }
 
+/// Path and content of each file in an archive of cpio's form "newc" (`Documentation/driver-api/early-userspace/buffer-format.rst`).
+fn archived(mut archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    const HEADER: usize = 110;
+    let padded = |length: usize| length.next_multiple_of(4);
+    let mut files = BTreeMap::new();
+    loop {
+        assert!(archive.starts_with(b"070701"), "{:?}", archive.get(..6));
+        let number = |field: usize| {
+            let digits = std::str::from_utf8(&archive[6 + 8 * field..14 + 8 * field]).expect("digits");
+            usize::from_str_radix(digits, 16).expect("a hexadecimal number")
+        };
+        let (size, name_size) = (number(6), number(11));
+        let name = std::str::from_utf8(&archive[HEADER..HEADER + name_size - 1]).expect("a name").to_owned();
+        if name == "TRAILER!!!" {
+            return files;
+        }
+        let content = padded(HEADER + name_size);
+        files.insert(name, archive[content..content + size].to_vec());
+        archive = &archive[padded(content + size)..];
+    }
+}
+
+/// What the firmware, the boot loader and the kernel will find, read out of the OVA itself (facts-image.md, "UKI and
+/// systemd-boot").
+#[test]
+fn the_disk_in_the_ova_starts_one_system_which_holds_what_the_list_says() {
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let raw = folder.path().join("disk.raw");
+    evenkeel_ova::extract::disk(&artefacts::ova(), &raw).expect("the OVA's disk");
+    let on_disk = boot_files(&std::fs::File::open(&raw).expect("own file"));
+    let own = format!("EFI/Linux/evenkeel_{}.efi", env!("CARGO_PKG_VERSION"));
+    assert!(on_disk.contains_key("EFI/BOOT/BOOTX64.EFI"), "{:?}", on_disk.keys());
+    let settings = String::from_utf8_lossy(&on_disk["loader/loader.conf"]).into_owned();
+    assert!(
+        !settings.lines().any(|line| line.starts_with("default")),
+        "it would override counting: {settings}"
+    );
+    let systems: Vec<_> = on_disk.keys().filter(|path| path.starts_with("EFI/Linux/")).collect();
+    assert_eq!(systems, [&own], "one, not counted");
+
+    let uki = &on_disk[&own];
+    let program = PeFile64::parse(uki.as_slice()).expect("a program for UEFI");
+    assert_eq!(program.nt_headers().optional_header.check_sum.get(LittleEndian), 0);
+    let sections: Vec<_> =
+        program.sections().map(|section| section.name().expect("a name").to_owned()).collect();
+    assert_eq!(sections.last().map(String::as_str), Some(".linux"), "{sections:?}");
+    let content = |name: &str| program.section_by_name(name).expect(name).data().expect("its bytes").to_vec();
+    let release = String::from_utf8_lossy(&content(".osrel")).into_owned();
+    for field in ["ID=", "VERSION_ID="] {
+        assert!(release.lines().any(|line| line.starts_with(field)), "{field} in {release}");
+    }
+    let system = archived(&zstd::stream::decode_all(content(".initrd").as_slice()).expect("zstd"));
+    let listed: BTreeSet<_> =
+        files().into_iter().map(|(path, ..)| path.trim_start_matches('/').to_owned()).collect();
+    let found: BTreeSet<_> = system.keys().filter(|path| *path != ".").cloned().collect();
+    assert_eq!(found, listed);
+    for (path, program) in [("init", "init"), ("bin/lbd", "lbd")] {
+        let built = std::fs::read(static_program(program)).expect("what was packed");
+        assert!(system[path] == built, "{path} is not the program whose headers are looked at");
+    }
+}
+
 #[test]
 fn the_ova_that_is_shipped_keeps_every_rule() {
     let ova = evenkeel_ova::model::Ova::read(&artefacts::ova()).expect("an OVA");
@@ -176,8 +245,8 @@ fn the_ova_that_is_shipped_keeps_every_rule() {
     expect_checksum(&artefacts::ova());
 }
 
-/// All ports of TCP and the usual ones of UDP, on every address that the appliance holds, as a stranger in its network
-/// finds them; what the page about them says is the same.
+/// All ports of TCP and the usual ones of UDP, on the appliance's own address and a virtual one, as a stranger in its
+/// network finds them; what the page about them says is the same.
 #[test]
 fn nothing_answers_but_what_the_port_table_allows() {
     let lab = Lab::single_arm_with_guest();
@@ -186,7 +255,7 @@ fn nothing_answers_but_what_the_port_table_allows() {
     guest.boot(&lab.config([&lab.pool().weights(&[100])]));
     guest.wait_service("POOL", "up");
     let (own, virtual_address) = (MANAGEMENT.into(), lab.vip(0).into());
-    let found = scan(lab.client(), &[own, virtual_address]);
+    let found = scan(lab.client(), &[own, virtual_address], A_SECOND);
     let of = |address: IpAddr, ports: &mut dyn Iterator<Item = u16>| -> BTreeSet<Port> {
         ports.map(|port| (address, "tcp".to_owned(), port)).collect()
     };

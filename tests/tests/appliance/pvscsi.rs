@@ -41,4 +41,7 @@ fn with_a_disk_that_answers_every_read_with_an_error_it_balances_as_it_was_deplo
     assert_eq!(lab.client().ask(lab.vip(0), 2001).server, "NODE1");
     let problems = guest.status()["problems"].to_string().to_lowercase();
     assert!(problems.contains("disk"), "{problems}");
+    // It is there, and fails: another matter than a machine without one.
+    let told = guest.request("GET", "/api/v1/log?source=kernel&text=sda&most=1000", None).expect(200).text;
+    assert!(told.to_lowercase().contains("error"), "{told}");
 }

@@ -13,6 +13,13 @@ pub(crate) const NEW: &str = "9.9.9";
 /// Of the API.
 pub(crate) const UPDATE: &str = "/api/v1/update";
 
+const UPLOAD: &str = "/maintenance/update/upload";
+
+fn form(release: &Release, sum: &Release) -> [String; 2] {
+    let file = |name, path: std::path::PathBuf| format!("{name}=@{}", path.display());
+    [file("checksum", sum.checksum()), file("archive", release.archive())]
+}
+
 /// The appliance with the version under test and traffic to two servers.
 pub(crate) struct Appliance<'lab> {
     pub(crate) guest: Guest<'lab>,
@@ -42,9 +49,12 @@ impl<'lab> Appliance<'lab> {
 
     /// Over the page's form, with the checksum of `sum`.
     pub(crate) fn upload(&self, release: &Release, sum: &Release) -> lab::Answer {
-        let file = |name, path: std::path::PathBuf| format!("{name}=@{}", path.display());
-        let fields = [file("checksum", sum.checksum()), file("archive", release.archive())];
-        self.guest.send_form("/maintenance/update/upload", &fields)
+        self.guest.send_form(UPLOAD, &form(release, sum))
+    }
+
+    /// The same, which may not come to its end.
+    pub(crate) fn begin_upload(&self, release: &Release) {
+        self.guest.send_form_as_known(UPLOAD, &form(release, release));
     }
 
     pub(crate) fn install(&self, release: &Release) {

@@ -49,7 +49,7 @@ fn an_older_version_is_compared_and_gone_back_to_with_and_without_scripts() {
             browser.click("main form button[type=submit]");
             browser.wait_text("#comment-error", "201 characters");
             // The browser itself tells its console of an answer 422.
-            browser.console();
+            browser.expect_only_refusals();
             browser.judge("configuration-back-refused");
             browser.fill("#comment", "the old weight was right");
         }
@@ -97,7 +97,7 @@ fn a_user_is_added_logs_in_with_the_one_time_password_and_chooses_their_own() {
     browser.fill("#name", "Ann Miller");
     browser.click("form[action='/password/users'] button[type=submit]");
     browser.wait_text("#name-error", "is no name");
-    browser.console();
+    browser.expect_only_refusals();
     browser.judge("users-refused");
     browser.fill("#name", "ann");
     browser.choose("#role", "operator");
@@ -127,7 +127,7 @@ fn a_user_is_added_logs_in_with_the_one_time_password_and_chooses_their_own() {
     browser.wait_text(".bar .user", "ann (operator)");
     browser.open("/password/users");
     browser.wait_text("h1", "You may not do this");
-    browser.console();
+    browser.expect_only_refusals();
     browser.open("/password");
     browser.wait_text("main", "this browser");
     browser.judge("password-own");
@@ -167,7 +167,7 @@ fn a_token_is_made_shown_once_and_revoked() {
     browser.fill("#days", "0");
     browser.click("form[action='/password/tokens'] button[type=submit]");
     browser.wait_text("#days-error", "1 to 1826");
-    browser.console();
+    browser.expect_only_refusals();
     browser.fill("#days", "30");
     browser.click("form[action='/password/tokens'] button[type=submit]");
     browser.wait_text("h1", "Token backup");
@@ -280,7 +280,7 @@ fn another_port_is_taken_back_when_nobody_confirms_it_there() {
     browser.fill("#port", "70000");
     browser.click("form[action='/local/webui/listener'] button");
     browser.wait_text("#port-error", "70000");
-    browser.console();
+    browser.expect_only_refusals();
     browser.fill("#port", "9444");
     browser.click("form[action='/local/webui/listener'] button");
     browser.wait_text("h1", "Version 2 is on trial");

@@ -84,7 +84,7 @@ fn what_the_disk_does_not_do_is_told_with_what_to_do_next() {
     browser.click(".leave button");
     // Nor may it read.
     permit(0o000);
-    browser.console();
+    assert!(browser.console().iter().all(|line| line.contains("responded with a status of 500")));
     browser.log_in(lab::browser::ADMINISTRATOR, lab::browser::PASSWORD);
     for words in ["Log-in is not possible: Permission denied", "Balancing goes on", "lbd set-password"] {
         browser.wait_text("main .error", words);

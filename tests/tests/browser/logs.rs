@@ -6,6 +6,34 @@ use lab::{Config, Lab};
 const SEND: &str = ".closing button.primary";
 
 #[test]
+fn the_log_is_filtered_with_and_without_scripts() {
+    let lab = Lab::single_arm();
+    lab.lbd().start(&Config::datalink());
+    let browser = Browser::of(&lab);
+    let warning = "/api/v1/log?severity=warning";
+    lab.lbd().wait_status("a warning in the log", |lbd| {
+        lbd.request("GET", warning, None).json["lines"].as_array().is_some_and(|lines| !lines.is_empty())
+    });
+    for scripts in [true, false] {
+        browser.set_scripts(scripts);
+        browser.open("/logs");
+        browser.wait_text("main table", "lbd is running");
+        browser.choose("#severity", "warning");
+        browser.click("#view button[type=submit]");
+        browser.wait_text("main table", "is down");
+        assert!(!browser.text("main table").contains("lbd is running"), "{}", browser.text("main table"));
+        browser.open("/logs");
+        browser.choose("#source", "kernel");
+        browser.click("#view button[type=submit]");
+        browser.wait_text(".empty", "No line");
+        browser.open("/logs");
+        browser.fill("#q", "is running");
+        browser.click("#view button[type=submit]");
+        browser.wait_text("main table", "lbd is running");
+    }
+}
+
+#[test]
 fn a_syslog_server_is_added_with_mistakes_edited_and_removed() {
     let lab = Lab::single_arm();
     lab.lbd().start(&Config::datalink());

@@ -1,4 +1,5 @@
-//! The forms of the appliance itself with JavaScript off: managers, the clock, tools, who may manage it, and updates.
+//! The forms of the appliance itself with JavaScript off: managers, mail, clock, network, tools, and who may
+//! manage it. Those of updates are sent in the guest.
 
 use lab::browser::Browser;
 use lab::lbd::SOON;
@@ -35,9 +36,66 @@ fn snmp(lab: &Lab, browser: &Browser) {
     browser.open("/local/snmp/traps/_new");
     send(browser, &[("#label", "NMS"), ("#address", "192.168.10.110")]);
     browser.wait_text("main", "nothing to tell yet");
+    browser.click("a[aria-label='Edit NMS']");
+    send(browser, &[("#address", "192.168.10.111")]);
+    browser.wait_text("main", "192.168.10.111");
+    browser.click("button[aria-label='Edit nms']");
+    browser.wait_text("h1", "nms");
+    browser.click(SEND);
+    browser.wait_text("main", "nms");
     let how = "-v 3 -u nms -l authPriv -a SHA-256 -A authentic!nms -x AES -X privacy?nms";
     let said = lab.client().run(format!("snmpget -On -t 5 -r 3 {how} {MANAGEMENT} .1.3.6.1.2.1.1.6.0"));
     assert!(said.expect_ok().contains("Room 3"), "{said:?}");
+    browser.open("/local/snmp");
+    browser.click("button[aria-label='Remove nms']");
+    browser.click("form button.danger[type=submit]");
+    wait::until(SOON, "the user to be gone", || {
+        lab.lbd().config()["snmp"]["user"].as_array().is_none_or(Vec::is_empty)
+    });
+}
+
+/// A mail that waits for nobody is thrown away.
+fn mail(lab: &Lab, browser: &Browser) {
+    browser.open("/cluster/advanced/alerts/edit");
+    send(browser, &[("#source", "lb@hospital.example"), ("#destinations", "pacs@hospital.example")]);
+    browser.wait_text(".notice", "is in force");
+    browser.open("/local/physical/mail/edit");
+    send(browser, &[("#smart-host", "192.168.10.114"), ("#port", "2525")]);
+    browser.wait_text(".notice", "is in force");
+    browser.click("button[name=order][value=test]");
+    browser.wait_text(".notice", "A test mail is under way");
+    lab.lbd().wait_status("a mail that waits", |lbd| lbd.status()["mail"]["waiting_count"] == 1);
+    browser.open("/local/physical");
+    browser.click("form[action='/local/physical/mail/drop'] button");
+    browser.wait_text(".notice", "The mail is thrown away");
+    lab.lbd().wait_status("an empty mail queue", |lbd| lbd.status()["mail"]["waiting_count"] == 0);
+}
+
+fn network(lab: &Lab, browser: &Browser) {
+    browser.open("/local/interfaces/interface/eth0/edit");
+    send(browser, &[("#mtu", "1400")]);
+    confirm(lab, browser);
+    assert!(lab.appliance().run("ip link show eth0").stdout.contains("mtu 1400 "));
+    // The lab's kernel has neither bonds nor VLANs; what is wrong is told beside its field all the same.
+    browser.open("/local/interfaces/bond/_new");
+    send(browser, &[("#name", "eth5"), ("#members", "eth0, eth1")]);
+    browser.wait_text("#name-error", "is the name of something else");
+    browser.open("/local/interfaces/vlan/_new");
+    send(browser, &[("#name", "eth0.5"), ("#link", "eth0")]);
+    browser.wait_text("#id-error", "There is no VLAN number");
+    browser.open("/local/routing/edit");
+    send(browser, &[("#default-gateway", "192.168.10.1")]);
+    confirm(lab, browser);
+    browser.open("/local/routing/route/_new");
+    send(browser, &[("#destination", "10.0.0.0/8"), ("#gateway", "192.168.10.1")]);
+    confirm(lab, browser);
+    browser.open("/local/routing/route/10.0.0.0_8/edit");
+    send(browser, &[("#gateway", "192.168.10.2")]);
+    confirm(lab, browser);
+    let routes = lab.appliance().run("ip route").stdout;
+    for route in ["default via 192.168.10.1 ", "10.0.0.0/8 via 192.168.10.2 "] {
+        assert!(routes.contains(route), "{route} in {routes}");
+    }
 }
 
 fn clock(lab: &Lab, browser: &Browser) {
@@ -92,9 +150,11 @@ fn openings(lab: &Lab, browser: &Browser) {
 fn every_form_of_the_appliance_itself_works_without_scripts() {
     let lab = Lab::single_arm();
     lab.server("NODE2").chrony();
-    lab.lbd().start(&lab.config([&lab.pool()]));
+    lab.lbd().start(&lab.config([&lab.pool()]).with_network(lab.arms(), None));
     let browser = Browser::of(&lab);
     browser.set_scripts(false);
+    mail(&lab, &browser);
+    network(&lab, &browser);
     snmp(&lab, &browser);
     clock(&lab, &browser);
     tools(&browser);

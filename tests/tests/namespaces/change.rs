@@ -10,6 +10,8 @@ use lab::{Config, Lab, random, wait};
 #[derive(Debug, Clone, PartialEq)]
 struct Picture {
     config: serde_json::Value,
+    /// Label, place and servers with their weights, as the status has them.
+    view: Vec<String>,
     table: BTreeSet<String>,
     addresses: BTreeSet<String>,
 }
@@ -18,6 +20,7 @@ impl Picture {
     fn of(lab: &Lab) -> Self {
         Self {
             config: lab.lbd().config(),
+            view: told(&lab.lbd().status()),
             table: Table::read(lab.appliance()).mentions(),
             addresses: addresses(lab.appliance()),
         }
@@ -31,6 +34,17 @@ impl Picture {
         wait_all_up(lab);
         (Self::of(lab), took)
     }
+}
+
+fn told(status: &serde_json::Value) -> Vec<String> {
+    let list = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
+    let service = |service: serde_json::Value| {
+        let servers = list(&service["real_servers"]);
+        let servers: Vec<_> =
+            servers.iter().map(|server| format!("{} {}", server["label"], server["weight"])).collect();
+        format!("{} {} {servers:?}", service["label"], service["ports"])
+    };
+    list(&status["virtual_services"]).into_iter().map(service).collect()
 }
 
 fn wait_all_up(lab: &Lab) {

@@ -165,15 +165,15 @@ fn a_check_by_hand_shows_each_step_with_its_time() {
     lab.lbd().command(&unknown, "").expect_failure("no such server");
 }
 
-/// Every fifth of the interval one, not all at once: a server behind five services is not asked by five at a time.
+/// Spread over the interval, not all at once: a server behind five services is not asked by five at a time.
 #[test]
 fn checks_have_their_own_places_in_the_interval() {
-    const INTERVAL: f64 = 5.0;
+    const INTERVAL: f64 = 10.0;
     let lab = Lab::single_arm();
     let servers: Vec<_> =
         (0..5_u16).map(|number| lab.server("NODE1").answering(5000 + number, "silent")).collect();
     let pools: Vec<_> = (0..5).map(|number| pool(&lab, number, 5000 + number, "type = \"tcp\"")).collect();
-    let pools: Vec<_> = pools.into_iter().map(|pool| pool.check_every(5, 3)).collect();
+    let pools: Vec<_> = pools.into_iter().map(|pool| pool.check_every(10, 3)).collect();
     lab.lbd().start(&lab.config(&pools));
     let times = |process: &lab::Process| -> Vec<f64> {
         let log = process.log();
@@ -183,15 +183,15 @@ fn checks_have_their_own_places_in_the_interval() {
             .filter_map(|event| event["at"].as_f64())
             .collect()
     };
-    let third = wait::until_some(Duration::from_secs(30), "three checks of each", || {
-        servers.iter().map(|server| times(server).get(2).copied()).collect::<Option<Vec<_>>>()
+    let second = wait::until_some(Duration::from_secs(40), "two checks of each", || {
+        servers.iter().map(|server| times(server).get(1).copied()).collect::<Option<Vec<_>>>()
     });
-    let mut places: Vec<f64> = third.0.iter().map(|time| time % INTERVAL).collect();
+    let mut places: Vec<f64> = second.0.iter().map(|time| time % INTERVAL).collect();
     places.sort_by(f64::total_cmp);
     places.push(places[0] + INTERVAL);
     let gaps: Vec<_> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    // A busy machine moves each by some tenths.
-    assert!(gaps.iter().all(|gap| *gap > 0.4), "{gaps:?} seconds from each to the next");
+    // The least is one and a half seconds; a busy machine moves each by some tenths.
+    assert!(gaps.iter().all(|gap| *gap > 0.5), "{gaps:?} seconds from each to the next");
 }
 
 #[test]
@@ -235,13 +235,16 @@ fn services_that_ask_the_same_of_a_server_share_its_check() {
     (0..5).for_each(|number| _ = lab.lbd().wait_service(&format!("P{number}"), "down"));
 }
 
-/// `VmRSS` of lbd in bytes.
-fn resident(lab: &Lab) -> u64 {
+/// Memory of lbd in bytes, as the kernel calls it: `VmRSS` is what it has, `VmHWM` the most that it ever had.
+fn memory(lab: &Lab, what: &str) -> u64 {
     let path = format!("/proc/{}/status", lab.lbd().process().pid());
     let status = std::fs::read_to_string(path).expect("lbd lives");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).expect(what);
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
 }
+
+/// An lbd without optimisation has 70 MB; its share of a flood that is read unbounded would be ten times that.
+const MOST_MEMORY: u64 = 150_000_000;
 
 #[test]
 fn servers_that_answer_badly_cost_neither_time_nor_memory() {
@@ -269,10 +272,13 @@ fn servers_that_answer_badly_cost_neither_time_nor_memory() {
     for number in 1..=number_of_bad {
         lab.lbd().wait_service(&format!("P{number}"), "down");
     }
-    let before = resident(&lab);
+    let before = memory(&lab, "VmRSS");
     wait::holds_for(Duration::from_secs(6), "the good server stays up", || {
         lab.lbd().server("GOOD", "NODE2")["state"] == "up"
     });
-    let grown = resident(&lab).saturating_sub(before);
+    let grown = memory(&lab, "VmRSS").saturating_sub(before);
     assert!(grown < 8_000_000, "grown by {grown} bytes");
+    // From the first reply on: 24 checks at a time, some of which read megabytes a second.
+    let most = memory(&lab, "VmHWM");
+    assert!(most < MOST_MEMORY, "{most} bytes at some time");
 }

@@ -91,6 +91,19 @@ fn an_outage_is_in_the_report_with_its_reason_and_length_over_a_restart() {
     assert!(line.contains(",POOL,POOL_NODE1,") || line.contains(",POOL,NODE1,"), "{line}");
     let words = lab.lbd().command(&format!("report availability --control-socket {}", socket.display()), "");
     assert!(words.expect_ok().contains("refused"));
+    let history = |more: &str| {
+        let figures = "report history service/POOL/connections server/POOL/NODE1/check";
+        lab.lbd().command(&format!("{figures} --from 10m{more} --control-socket {}", socket.display()), "")
+    };
+    wait_known(&lab, "server/POOL/NODE1/check", 1);
+    let summary = history("");
+    let line = summary.expect_ok().lines().find(|line| line.starts_with("server/POOL/NODE1/check"));
+    assert!(line.is_some_and(|line| line.ends_with(" ms") && !line.contains("not known")), "{summary:?}");
+    let csv = history(" --csv");
+    let lines: Vec<_> = csv.expect_ok().lines().collect();
+    assert_eq!(lines[0], "time,service/POOL/connections (1),server/POOL/NODE1/check (ms)");
+    assert!(lines.len() > 2 && lines[1].matches(',').count() == 2, "{lines:?}");
+    history(" --to tomorrow").expect_failure("to=tomorrow is not understood");
     let refused = lab.lbd().request("GET", "/api/v1/reports/availability?month=2026-13", None);
     assert_eq!(refused.status, 400, "{}", refused.text);
 }

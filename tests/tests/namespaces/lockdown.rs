@@ -10,6 +10,8 @@ use lab::{Host, Lab, wait};
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "a password for stories";
+/// Packets that the lab's cables take without losing any.
+const A_SECOND: u32 = 8_000;
 const COMMUNITY: &str = "dose:watch^2026";
 /// For an address of the SNAT pool, where nothing answers.
 const SNAT: &str = "192.168.10.120";
@@ -67,7 +69,7 @@ fn a_port_scan_finds_what_the_page_says_and_from_a_locked_out_network_nothing() 
     let of_tcp = |ports: &BTreeSet<Port>| -> BTreeSet<Port> {
         ports.iter().filter(|(_, transport, _)| transport == "tcp").cloned().collect()
     };
-    let found = scan(lab.client(), &addresses);
+    let found = scan(lab.client(), &addresses, A_SECOND);
     assert_eq!(of_tcp(&found), of_tcp(&told_open));
     // nmap knows no community: what answers by UDP may look closed to it, but nothing else may look open.
     assert!(found.is_subset(&told_open), "{found:?} is more than {told_open:?}");
@@ -87,11 +89,11 @@ fn a_port_scan_finds_what_the_page_says_and_from_a_locked_out_network_nothing() 
     https(node2, "POST", &api("config/confirm"), Some(PASSWORD), None).expect(200);
 
     let management = [MANAGEMENT.into(), ipv6(MANAGEMENT).into()];
-    assert_eq!(scan(lab.client(), &management), BTreeSet::new());
+    assert_eq!(scan(lab.client(), &management, A_SECOND), BTreeSet::new());
     assert!(!is_asked(lab.client()) && is_asked(node1));
     https(node2, "GET", &api("status"), Some(PASSWORD), None).expect(200);
     // Clients are served as before.
-    let served = scan(lab.client(), &addresses[2..]);
+    let served = scan(lab.client(), &addresses[2..], A_SECOND);
     assert_eq!(of_tcp(&served), of_tcp(&told_open).into_iter().filter(|port| port.2 == 2001).collect());
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use lab::lbd::{SOON, binary};
+use lab::lbd::{SOON, binary, https, https_with, wait_https};
+use lab::topology::MANAGEMENT;
 use lab::{Config, Lab, wait};
 use serde_json::Value;
 
@@ -102,4 +103,44 @@ fn a_disk_that_does_not_take_the_log_is_told_and_stops_nothing() {
     wait::until(SOON, "the end of the trouble in the log", || {
         texts(&lab, "").iter().any(|text| text.contains("the disk takes the log again"))
     });
+}
+
+/// Where secrets pass, they leave nothing: neither right nor wrong ones, neither in the log nor in the audit log.
+#[test]
+fn no_secret_that_people_or_programs_show_stands_in_a_log() {
+    const RIGHT: &str = "R1ght-and-long-4711";
+    const WRONG: &str = "Wr0ng-and-long-4711";
+    const NEW: &str = "N3w-and-long-4711";
+    let lab = Lab::single_arm();
+    lab.lbd().start(&Config::datalink());
+    lab.lbd().set_password(RIGHT);
+    let api = |path: &str| format!("https://{MANAGEMENT}:9443/api/v1/{path}");
+    wait_https(lab.client(), &api("status"));
+    for (password, status) in [(RIGHT, 200), (WRONG, 401)] {
+        https(lab.client(), "GET", &api("status"), Some(password), None).expect(status);
+    }
+    let user = format!(r#"{{"name": "ann", "role": "viewer", "password": "{NEW}"}}"#);
+    https(lab.client(), "POST", &api("users"), Some(RIGHT), Some(&user)).expect(201);
+    let token = r#"{"name": "backup", "role": "viewer", "days": 1}"#;
+    let made = https(lab.client(), "POST", &api("tokens"), Some(RIGHT), Some(token)).expect(201).json;
+    let token = made["token"].as_str().expect("a token").to_owned();
+    let bearer = |token: &str| format!("Authorization: Bearer {token}");
+    https_with(lab.client(), "GET", &api("status"), &[&bearer(&token)], None).expect(200);
+    https_with(lab.client(), "GET", &api("status"), &[&bearer(WRONG)], None).expect(401);
+    let pair = lab.server("NODE1").authority("lb.example");
+    let key = std::fs::read_to_string(&pair.key).expect("a key that was just made");
+    let certificate = serde_json::json!({"certificate": pair.pem(), "private_key": key}).to_string();
+    lab.lbd().request("PUT", "/api/v1/certificate", Some(&certificate)).expect(200);
+    lab.lbd().wait_audit("ann");
+    let of_the_key = key.lines().nth(1).expect("a line of the key").to_owned();
+    let audit = lab.lbd().request("GET", "/api/v1/audit", None).expect(200).text;
+    assert!(audit.contains("lbd set-password"), "who set the first password: {audit}");
+    let log = lab.lbd().request("GET", "/api/v1/log?most=1000", None).expect(200).text;
+    for (what, text) in
+        [("audit", &audit), ("log", &log), ("output", &lab.lbd().process().log()), ("disk", &on_disk(&lab))]
+    {
+        for secret in [RIGHT, WRONG, NEW, &token, &of_the_key] {
+            assert!(!text.contains(secret), "{secret} in the {what}: {text}");
+        }
+    }
 }

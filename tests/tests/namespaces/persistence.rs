@@ -1,6 +1,6 @@
 //! Persistence entries: they are listed with their server and time-out, cleared one by one, and never in the way.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use lab::lbd::{SOON, https, wait_https};
 use lab::process::Output;
@@ -178,16 +178,35 @@ fn operators_clear_entries_and_viewers_look() {
     assert_eq!(list(&lab, "")["total"], 1);
 }
 
-/// Fills the kernel's map with clients of a service that there is not, as somebody with a million addresses would.
-fn fill(lab: &Lab) {
+/// Fills one of the kernel's maps, as somebody with a million addresses would; `client` makes a key of a number.
+fn fill(lab: &Lab, map: &str, client: impl Fn(u32) -> String) {
     const AT_ONCE: u32 = 1 << 16;
     for part in 0..ROOM / AT_ONCE {
-        let first = u32::from(Ipv4Addr::new(11, 0, 0, 0)) + part * AT_ONCE;
-        let element = |number| format!("0xffe0000 . {} timeout 1h : 0xffe0001", Ipv4Addr::from(number));
-        let elements: Vec<_> = (first..first + AT_ONCE).map(element).collect();
-        let script = format!("add element inet evenkeel sticky {{ {} }}\n", elements.join(", "));
+        let element = |number| format!("{} timeout 1h : 0xffe0001", client(number));
+        let elements: Vec<_> = (part * AT_ONCE..(part + 1) * AT_ONCE).map(element).collect();
+        let script = format!("add element inet evenkeel {map} {{ {} }}\n", elements.join(", "));
         lab.appliance().run_with_input("nft -f -", &script).expect_ok();
     }
+}
+
+#[test]
+fn a_full_table_of_ipv6_clients_refuses_nobody_either() {
+    let lab = Lab::single_arm().with_ipv6();
+    let pool = lab.pool().in_turn().at(&[lab.vip(0).into(), ipv6(lab.vip(0)).into()]);
+    let nodes = ["NODE1", "NODE2"].map(|node| (format!("{node}-6"), ipv6(lab.server(node).address())));
+    let pool = nodes.iter().fold(pool, |pool, (label, address)| pool.server(label, *address));
+    start(&lab, &pool);
+    fill(&lab, "sticky6_1", |number| Ipv6Addr::from_bits(0xfd11 << 112 | u128::from(number)).to_string());
+    lab.client().ip("-6 route add local fd77::/64 dev lo");
+    lab.client().run("sysctl -qw net.ipv6.ip_nonlocal_bind=1").expect_ok();
+    lab.appliance().ip(format!("-6 route add fd77::/64 via {}", ipv6(lab.client().address())));
+    let clients: Vec<Ipv6Addr> = (1..=10).map(|last| Ipv6Addr::from_bits(0xfd77 << 112 | last)).collect();
+    let replies = lab.client().ask_as(&clients, ipv6(lab.vip(0)), 2001);
+    let by_first = replies.iter().filter(|reply| reply.server == "NODE1").count();
+    assert_eq!((replies.len(), by_first), (10, 5), "balanced as always: {replies:?}");
+    wait::until(2 * SOON, "the status to tell", || {
+        lab.lbd().status()["problems"].to_string().contains("remembered by persistence")
+    });
 }
 
 #[test]
@@ -202,7 +221,9 @@ fn a_full_table_refuses_nobody_and_is_told() {
     let known = met(&lab);
     assert!(!full());
     lab.appliance().run("nft delete element inet evenkeel sticky { 0x00010000 . 192.168.10.50 }").expect_ok();
-    fill(&lab);
+    // Of a service that there is not.
+    let first = u32::from(Ipv4Addr::new(11, 0, 0, 0));
+    fill(&lab, "sticky", |number| format!("0xffe0000 . {}", Ipv4Addr::from(first + number)));
     lab.client().use_addresses("10.1.0.0/16");
     lab.appliance().ip(format!("route add 10.1.0.0/16 via {}", lab.client().address()));
     let clients: Vec<_> = (1..=20).map(|last| Ipv4Addr::new(10, 1, 0, last)).collect();

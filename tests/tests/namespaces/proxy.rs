@@ -78,7 +78,8 @@ fn nothing_is_known_of_patients(lab: &Lab) {
         state.display()
     );
     let found = lab.appliance().run(line);
-    assert!(found.status.code() == Some(1), "{found:?}");
+    // A file may vanish meanwhile, which grep tells of.
+    assert!(found.stdout.is_empty(), "{found:?}");
     let log = lab.lbd().process().log();
     assert!(told.iter().chain([&log]).all(|text| !text.contains(peers::PATIENT)), "{told:?}");
 }

@@ -274,3 +274,45 @@ fn users_are_managed_and_every_command_explains_itself() {
         assert!(help.contains("Examples:") && help.contains("--json"), "{help}");
     }
 }
+
+/// Whatever has no command of its own is set by its name, and nothing else changes.
+#[test]
+fn settings_are_set_by_name_and_mistakes_named() {
+    let lab = started();
+    let before = json(&lab, "config show");
+    let said = works(
+        &lab,
+        "config set alerts.destinations=pacs@hospital.example,ct@hospital.example alerts.source=lb@hospital.example \
+        time.zone=Europe/Berlin snmp.enabled=true snmp.versions=v3 --comment ticket-2",
+    );
+    assert!(said.starts_with("Version 2 is in force."), "{said}");
+    let mut expected = before.clone();
+    let destinations = ["pacs@hospital.example", "ct@hospital.example"];
+    expected["alerts"] = serde_json::json!({"destinations": destinations, "source": "lb@hospital.example"});
+    expected["time"] = serde_json::json!({"zone": "Europe/Berlin"});
+    expected["snmp"] = serde_json::json!({"enabled": true, "versions": ["v3"]});
+    let now = json(&lab, "config show");
+    for part in ["alerts", "time", "snmp", "virtual_service", "management"] {
+        let known = |document: &Value| {
+            let entries = document[part].as_object().cloned().unwrap_or_default();
+            entries
+                .into_iter()
+                .filter(|(_, value)| !value.is_null() && *value != serde_json::json!([]))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(known(&now), known(&expected), "{part}");
+    }
+    assert_eq!(now["virtual_service"], before["virtual_service"]);
+    assert!(works(&lab, "config history").contains("ticket-2"));
+    for (wrong, code, words) in [
+        ("config set", 1, "Name a setting"),
+        ("config set mail.smarthost=a", 1, "known are"),
+        ("config set time.zone=Mars/Olympus", 1, "time.zone"),
+        ("config set snmp.enabled=on", 1, "true or false"),
+    ] {
+        let output = run(&lab, wrong);
+        assert!(refused(&output, code).contains(words), "{wrong}: {}", output.stderr);
+    }
+    works(&lab, "config set alerts.destinations=");
+    assert_eq!(lab.lbd().status()["configuration_version"], 3);
+}

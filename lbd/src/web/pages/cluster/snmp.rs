@@ -156,7 +156,11 @@ fn traps(ask: &Ask, snmp: &SnmpView) -> Vec<TrapRow> {
         inform: trap.inform.unwrap_or_default(),
         ..SnmpTrapView::default()
     };
-    let told = |trap: &SnmpTrapDocument| snmp.traps.iter().find(|told| told.label == trap.label).cloned();
+    // Right after a change the agent may tell of the address before it.
+    let is_of = |told: &SnmpTrapView, trap: &SnmpTrapDocument| {
+        told.label == trap.label && told.place.contains(trap.address.as_str())
+    };
+    let told = |trap: &SnmpTrapDocument| snmp.traps.iter().find(|told| is_of(told, trap)).cloned();
     let now = Timestamp::now();
     traps.map(|trap| TrapRow::new(&told(trap).unwrap_or_else(|| configured(trap)), now)).collect()
 }
