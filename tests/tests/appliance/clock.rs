@@ -120,7 +120,4 @@ fn the_clock_is_set_by_ntp_and_by_hand_over_ten_years_and_nothing_else_notices()
     // The audit log has lines of 2036, so that it is lbd's own measure that counts here.
     let found = wait_state(&guest, "synchronised");
     assert!(found["offset_seconds"].as_f64().is_some_and(|offset| offset.abs() < 1.0), "{found:#}");
-    let stepped = guest.request("GET", "/api/v1/log?source=kernel&most=1", None).expect(200).json;
-    let time: Timestamp = stepped["lines"][0]["time"].as_str().expect("a time").parse().expect("a time");
-    assert!(time.duration_since(Timestamp::now()).as_secs().abs() < YEARS, "{stepped:#}");
 }
