@@ -41,6 +41,13 @@ impl Host {
         self.make_certificate(name, &wanted)
     }
 
+    /// The SHA-256 fingerprint of what TLS shows at `place` (address and port), as browsers show it.
+    pub fn fingerprint_at(&self, place: &str) -> String {
+        let shown = self.run(format!("openssl s_client -connect {place}")).stdout;
+        let printed = self.run_with_input("openssl x509 -noout -fingerprint -sha256", &shown);
+        printed.expect_ok().trim().split_once('=').expect("a fingerprint").1.to_owned()
+    }
+
     fn make_certificate(&self, name: &str, wanted: &str) -> Certificate {
         let [certificate, key] = ["pem", "key"].map(|kind| self.new_path(&format!("{name}.{kind}")));
         let files = format!("-keyout {} -out {}", key.display(), certificate.display());

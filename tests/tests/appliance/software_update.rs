@@ -151,6 +151,9 @@ impl Way {
         let words = if matches!(self, Self::Checks) { "No server of POOL passes" } else { LEFT_NO_WORD };
         assert!(why.contains(words), "{self:?}: {told:?}");
         assert_eq!(told.0["other"]["version"], NEW);
+        if matches!(self, Self::Kernel) {
+            assert_eq!(appliance.guest.machine().serial().matches("Kernel panic").count(), 3);
+        }
         set_links(lab, true);
         appliance.wait_running(lab, OLD);
     }

@@ -190,14 +190,9 @@ fn a_token_is_made_shown_once_and_revoked() {
     assert_eq!(status(), "401");
 }
 
-/// What TLS shows at the management address: the SHA-256 fingerprint, as browsers show it.
+/// What TLS shows at the management address.
 pub(crate) fn fingerprint_on_the_wire(lab: &Lab) -> String {
-    let host = lab.administrator();
-    let place = format!("{}:9443", topology::MANAGEMENT);
-    let shown = host.run(format!("openssl s_client -connect {place}")).stdout;
-    let printed =
-        host.run_with_input("openssl x509 -noout -fingerprint -sha256", &shown).expect_ok().to_owned();
-    printed.trim().split_once('=').expect("a fingerprint").1.to_owned()
+    lab.administrator().fingerprint_at(&format!("{}:9443", topology::MANAGEMENT))
 }
 
 /// A certificate for `name` and its key, in PEM.

@@ -1,7 +1,7 @@
 //! Syslog servers in Debian's Chromium, with and without scripts. The page of the log is in `admin.rs`.
 
-use lab::browser::Browser;
-use lab::{Config, Lab};
+use lab::browser::{Browser, PATIENCE};
+use lab::{Config, Lab, wait};
 
 const SEND: &str = ".closing button.primary";
 
@@ -20,8 +20,8 @@ fn the_log_is_filtered_with_and_without_scripts() {
         browser.wait_text("main table", "lbd is running");
         browser.choose("#severity", "warning");
         browser.click("#view button[type=submit]");
-        browser.wait_text("main table", "is down");
-        assert!(!browser.text("main table").contains("lbd is running"), "{}", browser.text("main table"));
+        wait::until(PATIENCE, "calm lines to go", || !browser.text("main table").contains("lbd is running"));
+        assert!(browser.text("main table").contains("is down"), "{}", browser.text("main table"));
         browser.open("/logs");
         browser.choose("#source", "kernel");
         browser.click("#view button[type=submit]");
@@ -29,7 +29,8 @@ fn the_log_is_filtered_with_and_without_scripts() {
         browser.open("/logs");
         browser.fill("#q", "is running");
         browser.click("#view button[type=submit]");
-        browser.wait_text("main table", "lbd is running");
+        wait::until(PATIENCE, "other lines to go", || !browser.text("main table").contains("is down"));
+        assert!(browser.text("main table").contains("lbd is running"), "{}", browser.text("main table"));
     }
 }
 

@@ -8,7 +8,7 @@ use lab::{Lab, Mode, Scp, wait};
 use crate::admin::{fingerprint_on_the_wire, pair};
 
 /// The button that sends a form of Cluster Configuration.
-const SEND: &str = ".closing button.primary";
+pub(crate) const SEND: &str = ".closing button.primary";
 
 fn start(lab: &Lab) -> (Browser, Vec<Scp>) {
     let peers = ["NODE1", "NODE2"].map(|node| lab.server(node).scp("DW_SCP", 2001, Mode::Good));
@@ -23,7 +23,7 @@ fn start(lab: &Lab) -> (Browser, Vec<Scp>) {
     (browser, peers.into())
 }
 
-fn send(browser: &Browser, fields: &[(&str, &str)]) {
+pub(crate) fn send(browser: &Browser, fields: &[(&str, &str)]) {
     for (field, text) in fields {
         browser.fill(field, text);
     }

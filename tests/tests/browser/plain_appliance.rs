@@ -6,15 +6,7 @@ use lab::lbd::SOON;
 use lab::topology::MANAGEMENT;
 use lab::{Lab, wait};
 
-/// The button that sends a form of settings.
-const SEND: &str = ".closing button.primary";
-
-fn send(browser: &Browser, fields: &[(&str, &str)]) {
-    for (field, text) in fields {
-        browser.fill(field, text);
-    }
-    browser.click(SEND);
-}
+use crate::plain::{SEND, send};
 
 fn snmp(lab: &Lab, browser: &Browser) {
     browser.open("/local/snmp/edit");

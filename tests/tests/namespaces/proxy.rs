@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -61,25 +62,24 @@ fn dicom_works(lab: &Lab) {
     let (node, scp) = used[0];
     peers::expect_same_files(&files, &scp.folder);
     assert_eq!(scp.peers("MODALITY"), vec![lab.lbd().snat_source("POOL", node); 6]);
-    nothing_is_known_of_patients(lab);
+    nothing_is_known_of_patients(lab, &files);
 }
 
 /// What lbd has moved byte by byte stands in nothing that it stores, logs or tells.
-fn nothing_is_known_of_patients(lab: &Lab) {
+fn nothing_is_known_of_patients(lab: &Lab, sent: &Path) {
     lab.lbd().wait_status("the associations to be recorded", |_| {
         connections(lab, "closed-connections").len() >= 6
     });
+    // A file may vanish meanwhile, which grep tells of.
+    let stands_in = |words: &str, folder: &Path| {
+        let how = "--recursive --binary-files=text --fixed-strings --devices=skip";
+        !lab.appliance().run(format!("grep {how} {words} {}", folder.display())).stdout.is_empty()
+    };
+    let state = lab.lbd().state_folder();
+    assert!(stands_in(peers::PATIENT, sent) && stands_in("POOL", state), "what is there is found");
+    assert!(!stands_in(peers::PATIENT, state), "something in {}", state.display());
     let paths = ["log?most=1000", "closed-connections", "connections", "audit", "status"];
     let told = paths.map(|path| lab.lbd().request("GET", &format!("/api/v1/{path}"), None).expect(200).text);
-    let state = lab.lbd().state_folder();
-    let line = format!(
-        "grep --recursive --binary-files=text --fixed-strings --devices=skip {} {}",
-        peers::PATIENT,
-        state.display()
-    );
-    let found = lab.appliance().run(line);
-    // A file may vanish meanwhile, which grep tells of.
-    assert!(found.stdout.is_empty(), "{found:?}");
     let log = lab.lbd().process().log();
     assert!(told.iter().chain([&log]).all(|text| !text.contains(peers::PATIENT)), "{told:?}");
 }
