@@ -19,7 +19,7 @@ const DISKS: &[&str] = &[
 
 /// ext4 for data (with both providers of its checksum: they are found by alias only, and nothing in the image
 /// answers the kernel's request for one; the second loads on processors with SSE 4.2 only), FAT for the ESP,
-/// ISO 9660 for the properties, EFI variables.
+/// ISO 9660 for the properties, EFI variables, the kernel's last words in one of them.
 const FILE_SYSTEMS: &[&str] = &[
     "ext4",
     "crc32c_generic",
@@ -30,6 +30,7 @@ const FILE_SYSTEMS: &[&str] = &[
     "nls_utf8",
     "isofs",
     "efivarfs",
+    "efi_pstore",
 ];
 
 /// Network adapters of VMware, QEMU, Proxmox and VirtualBox.

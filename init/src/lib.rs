@@ -6,11 +6,11 @@
 //! shutdown  lbd ends, data is written, the machine restarts or powers off
 //! ```
 //! What decides is pure and has its tests beside it: `modules::{alias, table}`, `adapters::{order, names}`,
-//! `disk::{content, check}`, `daemon::{back_off, keeper}`, `terminals`, `guest_services`, `counting`, `update::slots`, `uevent`, `button`,
+//! `disk::{content, check}`, `daemon::{back_off, keeper, last_words}`, `terminals`, `guest_services`, `counting`, `update::slots`, `uevent`, `button`,
 //! `log`. The rest does.
 //!
-//! Threads: the loop is one. Four things that can wait for a disk for ever have a thread of their own: the
-//! bless, an order that concerns updates (one at a time), the end of a counted boot that stays unhealthy, and the last
+//! Threads: the loop is one. Five things that can wait for a disk or the firmware for ever have a thread of their own: the
+//! bless, the kernel's last words, an order that concerns updates (one at a time), the end of a counted boot that stays unhealthy, and the last
 //! sync of a shutdown. None of them shares state with the loop; they answer on a channel or a socket, or restart the
 //! machine.
 
@@ -21,6 +21,7 @@ pub mod boot;
 pub mod button;
 pub mod control;
 pub mod counting;
+pub mod crash;
 pub mod daemon;
 pub mod disk;
 pub mod esp;

@@ -51,10 +51,14 @@ pub fn efi_variables() -> Result<(), Failure> {
     one("efivarfs", "efivarfs", places::EFI_VARIABLES, HARMLESS | MsFlags::MS_RDONLY, "")
 }
 
-/// The folders below `/run`. lbd makes its socket in the first; the sticky bit keeps it from replacing the second,
-/// in which init writes as root.
+/// The folders below `/run`. lbd makes its socket in the first; the sticky bit keeps it from replacing the
+/// others, in which init writes as root.
 pub fn folders(account: &Account) -> Result<(), Failure> {
-    for (path, mode, group) in [(places::RUN, 0o1770, Some(account.group)), (places::NOTICES, 0o755, None)] {
+    for (path, mode, group) in [
+        (places::RUN, 0o1770, Some(account.group)),
+        (places::NOTICES, 0o755, None),
+        (places::CRASHES, 0o755, None),
+    ] {
         let doing = || format!("making the folder {path}");
         fs::create_dir_all(path).doing(doing)?;
         chown(path, None, group).doing(doing)?;

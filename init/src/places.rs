@@ -57,11 +57,17 @@ pub const GUEST_SERVICES_WORD: &str = "/run/evenkeel/guest-services.json";
 /// One file a notice: one sentence for the administrator, shown by lbd in every view.
 pub const NOTICES: &str = "/run/evenkeel/notices";
 
+/// One file a crash, newest last by name; taken from here by lbd (`lbd/src/crash/`).
+pub const CRASHES: &str = "/run/evenkeel/crashes";
+
 /// The OVF environment, when the hypervisor gave one.
 pub const OVF_ENVIRONMENT: &str = "/run/evenkeel/ovf-env.xml";
 
 /// The rescue partition, owned by lbd's user.
 pub const RESCUE_DEVICE: &str = "/dev/evenkeel-rescue";
+
+/// Where the kernel shows what it left in the firmware when it died (`Documentation/ABI/testing/pstore`).
+pub const PSTORE: &str = "/sys/fs/pstore";
 
 /// EFI variables.
 pub const EFI_VARIABLES: &str = "/sys/firmware/efi/efivars";

@@ -10,8 +10,10 @@ use crate::adapters;
 use crate::bless::Progress;
 use crate::button::Button;
 use crate::control::{self, Client, Command, Control, Said};
+use crate::crash::{self, Crash, Whose};
 use crate::daemon::health::Question;
 use crate::daemon::keeper::{Keeper, Order};
+use crate::daemon::last_words::LastWords;
 use crate::daemon::output::Output;
 use crate::daemon::process::Process;
 use crate::disk::Data;
@@ -20,8 +22,9 @@ use crate::failure::Failure;
 use crate::guest_services::{self, GuestServices, Next};
 use crate::log::{self, Level};
 use crate::machine::Machine;
+use crate::mounts::{self, HARMLESS};
 use crate::notices;
-use crate::places::{INIT_SOCKET, LBD_SOCKET};
+use crate::places::{INIT_SOCKET, LBD_SOCKET, PSTORE};
 use crate::shutdown::How;
 use crate::signals::{self, Ended, Signals};
 use crate::terminals::{self, Terminal};
@@ -30,7 +33,7 @@ use crate::watchdog::{MEAL, Watchdog};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How often the mounted disk is looked at.
 const LOOK: Duration = Duration::from_secs(10);
@@ -42,6 +45,7 @@ pub struct Server {
     keeper: Keeper,
     lbd: Option<Process>,
     outputs: Vec<Output>,
+    last_words: LastWords,
     question: Option<Question>,
     control: Option<Control>,
     clients: Vec<Client>,
@@ -54,7 +58,7 @@ pub struct Server {
     announced: bool,
     /// This lbd has proven that the system does its work.
     proven: bool,
-    /// Whether a system was given up has been looked for.
+    /// Whether a system was given up, and whether a kernel died, has been looked for.
     looked_for_failed: bool,
 }
 
@@ -68,6 +72,7 @@ impl Server {
             keeper: Keeper::new(),
             lbd: None,
             outputs: Vec::new(),
+            last_words: LastWords::default(),
             question: None,
             control,
             clients: Vec::new(),
@@ -92,7 +97,7 @@ impl Server {
                 return how;
             }
             self.take_devices();
-            self.outputs.retain_mut(Output::pass_on);
+            self.take_outputs();
             self.take_answer();
             self.keep_lbd();
             self.keep_consoles();
@@ -137,7 +142,8 @@ impl Server {
             .into_iter()
             .chain(self.clients.iter().map(Client::deadline))
             .chain(self.terminals.iter().filter_map(Terminal::next_deadline))
-            .chain(self.guest_services.next_deadline());
+            .chain(self.guest_services.next_deadline())
+            .chain(self.last_words.next_deadline());
         let next = deadlines.into_iter().flatten().chain(more).min().unwrap_or_default();
         let left = next.saturating_sub(self.machine.now()) + Duration::from_millis(1);
         PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
@@ -157,7 +163,8 @@ impl Server {
     fn reap(&mut self) {
         for ended in signals::reap() {
             if self.lbd.as_ref().is_some_and(|lbd| lbd.pid() == ended.0) {
-                self.outputs.retain_mut(Output::pass_on);
+                self.take_outputs();
+                self.keep_last_words(&ended);
                 // A program that lbd had started must not outlive it: nobody hears what it says.
                 if let Some(lbd) = self.lbd.take() {
                     lbd.kill();
@@ -171,6 +178,21 @@ impl Server {
             }
             self.reap_console(&ended);
             self.reap_guest_services(&ended);
+        }
+    }
+
+    fn take_outputs(&mut self) {
+        let (now, words) = (self.machine.now(), &mut self.last_words);
+        self.outputs.retain_mut(|output| output.pass_on(words, now));
+        if let Some(words) = self.last_words.survived(now) {
+            crash_of_lbd("a part of it panicked; it goes on".into(), None, words).keep();
+        }
+    }
+
+    fn keep_last_words(&mut self, ended: &Ended) {
+        let (life, words) = self.last_words.take(self.machine.now());
+        if !ended.is_orderly() {
+            crash_of_lbd(ended.1.clone(), Some(life), words).keep();
         }
     }
 
@@ -306,6 +328,7 @@ impl Server {
                 log::show_errors_only();
                 if !std::mem::replace(&mut self.looked_for_failed, true) {
                     update::look_for_failed(self.esp());
+                    look_for_kernels_last_words();
                 }
             }
             // Before its first answer an lbd is only starting.
@@ -324,7 +347,9 @@ impl Server {
                     Err(failure) => self.answered(Err(failure)),
                 },
                 Order::Kill => {
-                    log::say(Level::Error, "lbd does not answer and is killed");
+                    let why = "lbd does not answer and is killed";
+                    log::say(Level::Error, why);
+                    self.last_words.hear(&format!("init: {why}"), self.machine.now());
                     self.question = None;
                     if let Some(lbd) = &self.lbd {
                         lbd.kill();
@@ -342,6 +367,7 @@ impl Server {
                 self.announced = false;
                 self.proven = false;
                 self.lbd = Some(process);
+                self.last_words.born(now);
                 self.outputs.extend(outputs);
                 self.keeper.started(now);
             }
@@ -396,6 +422,26 @@ impl Server {
             log::say(Level::Error, failure);
         }
     }
+}
+
+fn crash_of_lbd(how: String, life: Option<Duration>, words: Vec<String>) -> Crash {
+    let version = update::running().ok().map(String::from);
+    Crash { whose: Whose::Lbd, time: SystemTime::now(), version, how, life, words }
+}
+
+/// In a thread of its own: firmware may take long for each of its variables.
+fn look_for_kernels_last_words() {
+    std::thread::spawn(|| {
+        let place = Path::new(PSTORE);
+        // A kernel without it keeps none.
+        if !place.exists() || logged(mounts::one("pstore", "pstore", PSTORE, HARMLESS, "")).is_none() {
+            return;
+        }
+        if let Some(crash) = logged(crash::take_kernels(place)).flatten() {
+            log::say(Level::Error, format!("the kernel died before this boot: {}", crash.how));
+            crash.keep();
+        }
+    });
 }
 
 /// The processor says by itself whether it is VMware's: nobody else has the channel.

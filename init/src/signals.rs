@@ -42,6 +42,15 @@ impl AsFd for Signals {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended(pub Pid, pub String);
 
+impl Ended {
+    /// It ended because it was asked to, or had nothing left to do.
+    pub fn is_orderly(&self) -> bool {
+        self.1 == ORDERLY
+    }
+}
+
+const ORDERLY: &str = "exit code 0";
+
 /// Takes notice of every process that has ended, orphans too: nobody else does.
 pub fn reap() -> Vec<Ended> {
     let mut ended = Vec::new();

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use nix::sys::statvfs::statvfs;
 
 use crate::begin::Paths;
+use crate::crash::shelf::Shelf;
 use crate::engine::Findings;
 use crate::history::recorder::History;
 use crate::log::journal::Journal;
@@ -49,9 +50,19 @@ pub fn look(
             .into_iter()
             .flatten()
             .collect(),
+        crash: news_of_crashes(paths),
         interfaces: figures::read(),
         guest_services: read_word(&word_of_guest_services(&paths.control_socket)),
     }
+}
+
+/// Whether it could be kept or not, it is told.
+fn news_of_crashes(paths: &Paths) -> Option<String> {
+    let shelf = Shelf::new(paths.crashes.as_deref(), &paths.state_directory);
+    if let Err(error) = shelf.keep_fresh() {
+        tracing::warn!(%error, "the account of a crash is kept in memory only");
+    }
+    shelf.news(Timestamp::now())
 }
 
 /// A disk with less is worth a look before it is full: what lbd itself keeps has bounds, and needs less.

@@ -27,6 +27,8 @@ pub struct Paths {
     pub control_socket: PathBuf,
     /// Folder in which init leaves word for people.
     pub notices: Option<PathBuf>,
+    /// Folder in which init leaves accounts of crashes.
+    pub crashes: Option<PathBuf>,
     /// Partition for a copy of the configuration.
     pub rescue_device: Option<PathBuf>,
     /// Standard input is the kernel's log.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -28,6 +29,7 @@ use crate::clock;
 use crate::conntrack::lookup::Lookup;
 use crate::conntrack::names::Names;
 use crate::conntrack::{recorder, tasks as conntrack};
+use crate::crash::shelf::Shelf;
 use crate::dataplane::Dataplane;
 use crate::engine::{Accepted, Effect, Ending, Engine, Event, Now, Refusal, RequestId, Target};
 use crate::fallback;
@@ -70,6 +72,8 @@ const LONGEST_PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs until a signal ends it. Errors are for the person who started it.
 pub async fn run(paths: Paths, journal: Journal) -> Result<(), String> {
+    let checks =
+        health::thread::start().map_err(|error| format!("starting the thread of the checks: {error}"))?;
     keep_log(&paths, &journal);
     let (vault, problems) = Vault::open(&paths.state_directory, paths.rescue_device.as_deref())?;
     let netlink = Netlink::connect().map_err(|error| error.to_string())?;
@@ -93,10 +97,11 @@ pub async fn run(paths: Paths, journal: Journal) -> Result<(), String> {
     let history = History::below(&paths.state_directory);
     let places = is_appliance.then(Places::of_the_appliance);
     let updates = Updates::below(&paths.state_directory, places);
-    let helpers = (journal.clone(), alarm, post, timekeeper, snmp, history, updates);
+    let crashes = Shelf::new(paths.crashes.as_deref(), &paths.state_directory);
+    let helpers = (journal.clone(), alarm, post, timekeeper, snmp, history, updates, crashes);
     let (gateway, sides) = gateway(&engine, vault.clone(), &paths, access, helpers);
     let dataplane = Dataplane::new(netlink, sides.proxy.clone(), listing);
-    let mut driver = Driver::new(engine, clock, vault, sides, paths, journal);
+    let mut driver = Driver::new((engine, checks), clock, vault, sides, paths, journal);
     // First the orders, then the tasks: so the first look at the network knows which routes matter.
     driver.perform(effects);
     // Whoever sees that lbd answers may end it.
@@ -187,6 +192,8 @@ struct Order {
 
 struct Driver {
     engine: Engine,
+    /// The way to the thread of the checks.
+    checks: Handle,
     clock: Clock,
     vault: Arc<Vault>,
     sides: Sides,
@@ -222,7 +229,7 @@ struct Driver {
 
 impl Driver {
     fn new(
-        engine: Engine,
+        (engine, checks): (Engine, Handle),
         clock: Clock,
         vault: Arc<Vault>,
         sides: Sides,
@@ -234,6 +241,7 @@ impl Driver {
         let (endings, pending_endings) = mpsc::channel(ENDING_QUEUE);
         Self {
             engine,
+            checks,
             clock,
             vault,
             sides,
@@ -383,12 +391,13 @@ impl Driver {
             }
             Effect::Check { probe, target, due } => {
                 let clock = self.clock;
-                self.spawn_event(async move {
+                let check = async move {
                     let late = clock.now().monotonic.saturating_sub(due);
                     let Target { address, question } = target.as_ref();
                     let result = health::probe(question, *address).await;
                     Some(Event::Checked { probe, result, late })
-                });
+                };
+                self.checks.spawn(into_event(check, self.sender.clone()));
             }
             Effect::FindTitles { called, search } => {
                 let room = self.searches.clone();
@@ -519,13 +528,14 @@ impl Driver {
     }
 
     fn spawn_event(&self, task: impl Future<Output = Option<Event>> + Send + 'static) {
-        let sender = self.sender.clone();
-        tokio::spawn(async move {
-            if let Some(event) = task.await {
-                // The receiver goes only when lbd ends.
-                let _ = sender.send(event).await;
-            }
-        });
+        tokio::spawn(into_event(task, self.sender.clone()));
+    }
+}
+
+async fn into_event(task: impl Future<Output = Option<Event>>, events: mpsc::Sender<Event>) {
+    if let Some(event) = task.await {
+        // The receiver goes only when lbd ends.
+        let _ = events.send(event).await;
     }
 }
 

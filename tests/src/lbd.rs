@@ -140,6 +140,24 @@ impl Lbd {
         &self.state
     }
 
+    /// The folder in which init would leave accounts of crashes; it may not be there.
+    pub fn crashes_folder(&self) -> PathBuf {
+        self.state.with_extension("crashes")
+    }
+
+    /// The support file: the names of its parts, a line each, then all parts one after the other.
+    pub fn support_file(&self) -> String {
+        let file = self.appliance.new_path("support.tar.gz");
+        let socket = self.control_socket();
+        self.command(&format!("support {} --control-socket {}", file.display(), socket.display()), "")
+            .expect_ok();
+        let told = |how: &str| {
+            let unpack = format!("tar {how} --gzip --file {}", file.display());
+            self.appliance.run(unpack).expect_ok().to_owned()
+        };
+        told("--list") + &told("--extract --to-stdout")
+    }
+
     /// Every file that it has stored, with its content, in the order of names; not the control socket, nor what changes
     /// by itself.
     pub fn stored_files(&self) -> Vec<(String, Vec<u8>)> {
@@ -196,6 +214,7 @@ impl Lbd {
 
     fn launch(&self, mut command: Command, initial: Option<&Path>) {
         command.args(["run", "--user", &USER.to_string(), "--state-directory"]).arg(&self.state);
+        command.arg("--crashes").arg(self.crashes_folder());
         if let Some(file) = initial {
             command.arg("--initial-config").arg(file);
         }

@@ -3,5 +3,6 @@
 pub mod back_off;
 pub mod health;
 pub mod keeper;
+pub mod last_words;
 pub mod output;
 pub mod process;

@@ -1,8 +1,10 @@
 //! What lbd writes to its standard output and error, line by line into the log.
 
+use super::last_words::LastWords;
 use crate::log;
 use std::io::{ErrorKind, PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 /// A longer line is cut in two; the log bounds its records below that anyway.
 const LINE: usize = 2048;
@@ -23,11 +25,12 @@ impl Output {
         Self { pipe, lines: Lines::default() }
     }
 
-    /// Logs what has arrived; false once the stream has ended.
-    pub fn pass_on(&mut self) -> bool {
+    /// Logs what has arrived, and has it remembered; false once the stream has ended.
+    pub fn pass_on(&mut self, last_words: &mut LastWords, now: Duration) -> bool {
         let (lines, open) = self.read();
         for line in lines {
             log::write(log::level_of(&line), "lbd", &line);
+            last_words.hear(&line, now);
         }
         open
     }

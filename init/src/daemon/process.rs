@@ -20,7 +20,8 @@ pub const START: &str = "--start";
 pub struct Process(Pid);
 
 impl Process {
-    /// Starts it, as root: it becomes its own user itself. Its environment is empty but for the path to `nft`.
+    /// Starts it, as root: it becomes its own user itself. Its environment is empty but for the path to `nft`, and the wish
+    /// that a panic tells the addresses of its frames.
     pub fn start() -> Result<(Self, [Output; 2]), Failure> {
         let doing = || format!("starting {}", places::LBD);
         let (stdout, stdout_end) = std::io::pipe().doing(doing)?;
@@ -35,7 +36,12 @@ impl Process {
             Ok(kernel_log) => command.arg("--kernel-log").stdin(kernel_log),
             Err(_) => command.stdin(Stdio::null()),
         };
-        command.env_clear().env("PATH", places::PROGRAM_PATH).current_dir("/").process_group(0);
+        command
+            .env_clear()
+            .env("PATH", places::PROGRAM_PATH)
+            .env("RUST_BACKTRACE", "full")
+            .current_dir("/")
+            .process_group(0);
         command.stdout(stdout_end).stderr(stderr_end);
         let child = command.spawn().doing(doing)?;
         // The loop reaps it, like every other process; the standard library's handle is not needed.
@@ -89,6 +95,7 @@ fn arguments(exists: impl Fn(&str) -> bool) -> Vec<OsString> {
         ("--rescue-device", places::RESCUE_DEVICE),
         ("--ovf-environment", places::OVF_ENVIRONMENT),
         ("--notices", places::NOTICES),
+        ("--crashes", places::CRASHES),
     ];
     let present =
         optional.into_iter().filter(|(_, path)| exists(path)).flat_map(|(option, path)| [option, path]);
@@ -105,7 +112,7 @@ mod tests {
         let least = "run --appliance --state-directory /data/lbd --control-socket /run/evenkeel/lbd.sock --user evenkeel";
         assert_eq!(text(|_| false), least);
         let rest = " --rescue-device /dev/evenkeel-rescue --ovf-environment /run/evenkeel/ovf-env.xml \
-                    --notices /run/evenkeel/notices";
+                    --notices /run/evenkeel/notices --crashes /run/evenkeel/crashes";
         assert_eq!(text(|_| true), format!("{least}{rest}"));
     }
 }

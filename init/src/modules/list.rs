@@ -31,8 +31,8 @@ const TRAFFIC: &[&str] = &[
     "nft_flow_offload",
 ];
 
-/// The power button and its events.
-const MACHINE: &[&str] = &["button", "evdev"];
+/// The power button and its events; the firmware as the place for the last words of a kernel that dies.
+const MACHINE: &[&str] = &["button", "evdev", "efi_pstore"];
 
 /// A watchdog in software, for machines that have none (ESXi offers none below hardware version 17): it restarts
 /// the machine when init hangs, though not when the kernel does.

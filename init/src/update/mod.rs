@@ -151,7 +151,8 @@ fn open(path: &Path) -> Result<File, Failure> {
     }
 }
 
-fn running() -> Result<Version, Failure> {
+/// The version of the system that runs.
+pub fn running() -> Result<Version, Failure> {
     let text = fs::read_to_string(OS_RELEASE).doing(|| format!("reading {OS_RELEASE}"))?;
     version(&text).ok_or("it names no version").doing(|| format!("reading {OS_RELEASE}"))
 }

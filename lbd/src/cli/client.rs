@@ -48,6 +48,8 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) struct Answer {
     /// The body.
+    pub(super) bytes: Bytes,
+    /// The body as text.
     pub(super) text: String,
     /// The version of the configuration that it shows.
     pub(super) tag: Option<String>,
@@ -215,7 +217,8 @@ async fn talk(
     let body = body
         .map_err(|error| format!("lbd's answer broke off: {error}; see whether it was done, then try again"))?
         .to_bytes();
-    Ok((status, Answer { text: String::from_utf8_lossy(&body).into_owned(), tag, cookie, retry_after }))
+    let text = String::from_utf8_lossy(&body).into_owned();
+    Ok((status, Answer { bytes: body, text, tag, cookie, retry_after }))
 }
 
 #[derive(Deserialize)]

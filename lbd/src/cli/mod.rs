@@ -24,6 +24,7 @@ mod service;
 mod settings;
 mod snmp;
 mod status;
+mod support;
 mod syslog;
 mod time;
 mod tool;
@@ -42,6 +43,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::audit::Audit;
 use crate::begin::{self, Origin, Paths};
 use crate::clock;
+use crate::crash;
 use crate::log::journal::Journal;
 use crate::log::layer::IntoJournal;
 use crate::privileges::{self, Account};
@@ -110,6 +112,10 @@ enum Verb {
     Backups(backup::Backups),
     /// Show what a backup would change, and restore it
     Restore(backup::Restore),
+    /// Write a file for whoever supports this appliance
+    Support(support::Support),
+    /// What crashed, and its last words
+    Crashes(support::Crashes),
     /// Users: list, add, edit, remove
     User(people::User),
     /// API tokens: list, create, revoke
@@ -234,6 +240,9 @@ struct Run {
     /// Folder of files with a sentence each that the status shows
     #[arg(long, value_name = "DIRECTORY")]
     notices: Option<PathBuf>,
+    /// Folder in which init leaves accounts of crashes; they are kept below the state directory
+    #[arg(long, value_name = "DIRECTORY")]
+    crashes: Option<PathBuf>,
     #[command(flatten)]
     user: User,
 }
@@ -267,6 +276,8 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
         Verb::Config(config) => config::carry_out(&config)?,
         Verb::Backup(backup) => backup::back_up(&backup)?,
         Verb::Backups(backups) => backup::kept(&backups)?,
+        Verb::Support(support) => support::support(&support)?,
+        Verb::Crashes(crashes) => support::crashes(&crashes)?,
         Verb::Restore(restore) => backup::restore(&restore)?,
         Verb::User(user) => people::carry_out_user(&user)?,
         Verb::Token(token) => people::carry_out_token(&token)?,
@@ -325,6 +336,7 @@ fn daemon(run: Run) -> Result<(), String> {
         .with(IntoJournal(journal.clone()))
         .init();
     sys::give_memory_back();
+    crash::hook::set();
     let origin = match (run.initial_config, run.appliance) {
         (Some(file), _) => {
             // Refused before anything else happens.
@@ -343,8 +355,10 @@ fn daemon(run: Run) -> Result<(), String> {
     privileges::check().map_err(|error| error.to_string())?;
     let state_directory = run.state.state_directory;
     let control_socket = run.control_socket.unwrap_or_else(|| state_directory.join("lbd.sock"));
-    let (notices, rescue_device, kernel_log) = (run.notices, run.rescue_device, run.kernel_log);
-    let paths = Paths { state_directory, control_socket, notices, rescue_device, kernel_log, origin };
+    let (notices, crashes) = (run.notices, run.crashes);
+    let (rescue_device, kernel_log) = (run.rescue_device, run.kernel_log);
+    let paths =
+        Paths { state_directory, control_socket, notices, crashes, rescue_device, kernel_log, origin };
     // Two workers at least: one can wait for a slow system call while the other keeps the checks on time. One for each
     // processor, as they move the bytes of proxied services.
     let workers = std::thread::available_parallelism().map_or(2, usize::from).max(2);

@@ -32,6 +32,8 @@ pub struct Findings {
     pub certificate_fault: Option<String>,
     /// Of what there is little left, disk or memory, each in a sentence.
     pub scarce: Vec<(ConditionKind, String)>,
+    /// What crashed in the last day, in a sentence.
+    pub crash: Option<String>,
     /// What the kernel says of each interface.
     pub interfaces: BTreeMap<String, Figures>,
     /// Word of VMware's guest services, where they run.
@@ -119,6 +121,8 @@ impl Pulse {
         }
         let certificate = self.findings.certificate_fault.clone();
         all.extend(certificate.map(|text| Condition::new(ConditionKind::Certificate, "WebUI", text)));
+        let crash = self.findings.crash.clone();
+        all.extend(crash.map(|text| Condition::new(ConditionKind::Other, "crash", text)));
         let scarce = self.findings.scarce.iter().cloned();
         all.extend(scarce.map(|(kind, text)| Condition::new(kind, "room", text)));
         all

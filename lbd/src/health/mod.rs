@@ -13,6 +13,7 @@ pub mod failure;
 pub mod ping;
 pub mod state;
 pub mod template;
+pub mod thread;
 pub mod titles;
 pub mod tls;
 

@@ -79,6 +79,11 @@ fn listed_maps() -> impl Iterator<Item = (&'static str, &'static str)> {
     MAPS.iter().filter(|map| map.written_by_us).map(|map| (map.name, map.keyword))
 }
 
+/// Every rule of the kernel, as people read it, without the elements of its maps.
+pub async fn outline() -> Result<Vec<u8>, NftError> {
+    run(&["-t", "list", "ruleset"], "").await
+}
+
 /// Packets of every counter, by name.
 pub async fn counters() -> Result<BTreeMap<String, u64>, NftError> {
     let mut listing = Listing::default();

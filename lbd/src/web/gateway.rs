@@ -14,6 +14,7 @@ use crate::clock::task::Timekeeper;
 use crate::config::difference::difference;
 use crate::config::{Alerting, Document, Problem};
 use crate::conntrack::lookup::Lookup;
+use crate::crash::shelf::Shelf;
 use crate::engine::{Accepted, Proposal, Refusal};
 use crate::history::recorder::History;
 use crate::log::journal::Journal;
@@ -68,7 +69,7 @@ const LONGEST_READ: Duration = Duration::from_secs(5);
 const MOST_CHANGES_TOLD: usize = 20;
 
 /// What else the gateway leads to.
-pub type Helpers = (Journal, Alarm, Post, Timekeeper, Snmp, History, Updates);
+pub type Helpers = (Journal, Alarm, Post, Timekeeper, Snmp, History, Updates, Shelf);
 
 /// The way to the engine. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -92,6 +93,7 @@ pub struct Gateway {
     history: History,
     restarts: Restarts,
     updates: Updates,
+    crashes: Shelf,
     backups: Backups,
 }
 
@@ -104,7 +106,7 @@ impl Gateway {
         connections: Lookup,
         access: Access,
         certificates: Certificates,
-        (journal, alarm, post, timekeeper, snmp, history, updates): Helpers,
+        (journal, alarm, post, timekeeper, snmp, history, updates, crashes): Helpers,
     ) -> Self {
         let [turn, waiting, reads] = [1, WAITING_CHANGES, READS].map(|room| Arc::new(Semaphore::new(room)));
         access.judge_tokens_by(published.clone());
@@ -128,8 +130,14 @@ impl Gateway {
             history,
             restarts: Restarts::default(),
             updates,
+            crashes,
             backups: Backups::default(),
         }
+    }
+
+    /// What crashed; every use waits for the disk.
+    pub(in crate::web) fn crashes(&self) -> &Shelf {
+        &self.crashes
     }
 
     /// What is under way about backups.

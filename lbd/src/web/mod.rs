@@ -44,6 +44,7 @@ mod server_state;
 mod sessions;
 mod snmp;
 mod sockets;
+mod support;
 mod tools;
 pub(crate) mod update;
 

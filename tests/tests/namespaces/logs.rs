@@ -136,9 +136,13 @@ fn no_secret_that_people_or_programs_show_stands_in_a_log() {
     let audit = lab.lbd().request("GET", "/api/v1/audit", None).expect(200).text;
     assert!(audit.contains("lbd set-password"), "who set the first password: {audit}");
     let log = lab.lbd().request("GET", "/api/v1/log?most=1000", None).expect(200).text;
-    for (what, text) in
-        [("audit", &audit), ("log", &log), ("output", &lab.lbd().process().log()), ("disk", &on_disk(&lab))]
-    {
+    for (what, text) in [
+        ("audit", &audit),
+        ("log", &log),
+        ("output", &lab.lbd().process().log()),
+        ("disk", &on_disk(&lab)),
+        ("support file", &lab.lbd().support_file()),
+    ] {
         for secret in [RIGHT, WRONG, NEW, &token, &of_the_key] {
             assert!(!text.contains(secret), "{secret} in the {what}: {text}");
         }

@@ -34,6 +34,7 @@ pub use operation::{Least, Operation};
 pub use problem::ProblemDocument;
 pub(super) use problem::{DISK_REMEDY, capitalised};
 pub use recovery::RecoveryStep;
+pub(super) use resource::Named;
 pub use update::Ordered;
 
 /// A little more than the parser takes, so that the parser's error is the one that is read.
@@ -78,6 +79,7 @@ pub fn operations() -> Vec<Operation> {
         snmp::operations(),
         security::operations(),
         update::operations(),
+        super::support::operations(),
         openapi::operations_of(),
     ]
     .concat()

@@ -69,7 +69,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 }
 
 /// What stands in the path; a wrong one is told as a problem document.
-pub(super) struct Named<T>(pub(super) T);
+pub(in crate::web) struct Named<T>(pub(in crate::web) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
     type Rejection = ProblemDocument;

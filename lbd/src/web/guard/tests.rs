@@ -92,7 +92,8 @@ impl Appliance {
         let (clock, snmp) = (crate::clock::task::open().0, crate::snmp::open(folder.path()).0);
         let history = crate::history::recorder::History::below(folder.path());
         let updates = crate::update::Updates::below(folder.path(), None);
-        let helpers = (Journal::new(), alarm, post, clock, snmp, history, updates);
+        let crashes = crate::crash::shelf::Shelf::new(None, folder.path());
+        let helpers = (Journal::new(), alarm, post, clock, snmp, history, updates, crashes);
         let gateway = Gateway::new(pictures, requests, vault, lookup, access.clone(), certificates, helpers);
         Self { router: guarded(router(gateway), access), folder, _published: published }
     }
@@ -131,7 +132,7 @@ impl Appliance {
         let is_stream = parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
         let text = match is_stream {
             true => String::new(),
-            false => String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap(),
+            false => text_of(&body.collect().await.unwrap().to_bytes()),
         };
         Answer { status: parts.status.as_u16(), headers: parts.headers, text }
     }
@@ -140,6 +141,16 @@ impl Appliance {
         let body = format!(r#"{{"user":"{user}","password":"{password}"}}"#);
         self.ask("POST", "/api/v1/session", &[("content-type", "application/json")], &body).await
     }
+}
+
+/// What is compressed is read as what it was (RFC 1952: the first two bytes).
+fn text_of(bytes: &[u8]) -> String {
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return String::from_utf8(bytes.to_vec()).unwrap();
+    }
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(bytes).read_to_end(&mut plain).unwrap();
+    String::from_utf8_lossy(&plain).into_owned()
 }
 
 /// Every route of the API, with its parameters filled in.

@@ -100,10 +100,7 @@ pub(in crate::web) const MENU: &[Section] = &[
             built("/audit", "Audit Log"),
         ],
     },
-    Section {
-        title: "Support",
-        pages: &[planned("/support", "Support", "A support download is not offered yet.")],
-    },
+    Section { title: "Support", pages: &[built("/support", "Support")] },
 ];
 
 /// Every page of the menu.

@@ -16,6 +16,7 @@ mod message;
 mod orders;
 mod overview;
 mod reports;
+mod support;
 mod theme;
 mod tokens;
 mod trial;
@@ -67,6 +68,7 @@ pub(super) fn routes() -> Router<Gateway> {
         .merge(webui::routes())
         .merge(update::routes())
         .merge(backup::routes())
+        .merge(support::routes())
         .merge(orders::routes())
         .merge(cluster::routes())
         .merge(theme::routes())
