@@ -8,6 +8,8 @@ FUZZ_SECONDS ?= 60
 VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 ARTEFACT := $(TARGET)/evenkeel-$(VERSION)
 STATIC := x86_64-unknown-linux-gnu
+# The programs as they are in the image.
+BARE := $(TARGET)/bare
 # Folders of this machine have no place in the product's bytes. Packed relocations (glibc 2.36, DT_RELR) spare lbd the
 # 1.5 MB of memory that the plain ones take.
 STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom" \
@@ -80,12 +82,16 @@ appliance: ## Build the OVA: target/evenkeel-VERSION.ova, .ova.sha256, .sbom.jso
 	@echo "$$(date +%T) appliance: init and lbd, static"
 	CARGO_INCREMENTAL=0 RUSTFLAGS='$(STATIC_FLAGS)' \
 		cargo build --release --target $(STATIC) -p lbd -p evenkeel-init
+	@# Names of functions would be a quarter of lbd. They stay here, for the places that a crash names.
+	mkdir -p $(BARE)
+	for program in init lbd; do strip --strip-all -o $(BARE)/$$program $(TARGET)/$(STATIC)/release/$$program || exit 1; done
+	cp $(TARGET)/$(STATIC)/release/lbd $(ARTEFACT).symbols
 	cargo build --release -p evenkeel-image -p evenkeel-ova
 	@echo "$$(date +%T) appliance: image and OVA"
 	@# The image's list of crates is made offline, and asks for those of tests too, which no build has fetched yet.
 	cargo fetch --quiet --locked --target $(STATIC)
 	$(if $(RELEASE_KEY),,$(IMAGE) key $(UPDATE_KEY))
-	$(IMAGE) build --init $(TARGET)/$(STATIC)/release/init --lbd $(TARGET)/$(STATIC)/release/lbd \
+	$(IMAGE) build --init $(BARE)/init --lbd $(BARE)/lbd \
 		--trusted-key $(UPDATE_KEY:.key=.pub) $(DEVELOPMENT) --version $(VERSION) --output $(ARTEFACT).raw
 	$(TARGET)/release/ova pack --disk $(ARTEFACT).raw --version $(VERSION) --output $(ARTEFACT).ova
 	$(TARGET)/release/ova verify $(ARTEFACT).ova > $(ARTEFACT).verified || { cat $(ARTEFACT).verified; exit 1; }
