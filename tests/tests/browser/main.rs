@@ -21,4 +21,5 @@ mod rest;
 mod security;
 mod snmp;
 mod states;
+mod support;
 mod together;
