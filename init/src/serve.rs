@@ -6,6 +6,8 @@
 //! guest services; then look at the disk; last, feed the
 //! watchdog: a round that hangs anywhere starves it.
 
+mod companions;
+
 use crate::adapters;
 use crate::bless::Progress;
 use crate::button::Button;
@@ -19,7 +21,7 @@ use crate::daemon::process::Process;
 use crate::disk::Data;
 use crate::disk::table::Disk;
 use crate::failure::Failure;
-use crate::guest_services::{self, GuestServices, Next};
+use crate::guest_services::GuestServices;
 use crate::log::{self, Level};
 use crate::machine::Machine;
 use crate::mounts::{self, HARMLESS};
@@ -27,7 +29,7 @@ use crate::notices;
 use crate::places::{INIT_SOCKET, LBD_SOCKET, PSTORE};
 use crate::shutdown::How;
 use crate::signals::{self, Ended, Signals};
-use crate::terminals::{self, Terminal};
+use crate::terminals::Terminal;
 use crate::update;
 use crate::watchdog::{MEAL, Watchdog};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -193,60 +195,6 @@ impl Server {
         let (life, words) = self.last_words.take(self.machine.now());
         if !ended.is_orderly() {
             crash_of_lbd(ended.1.clone(), Some(life), words).keep();
-        }
-    }
-
-    /// Consoles end when people press certain keys: no more than a line for the log.
-    fn reap_console(&mut self, ended: &Ended) {
-        let now = self.machine.now();
-        for terminal in &mut self.terminals {
-            if let Some(wait) = terminal.ended(ended.0, now) {
-                let (name, wait) = (terminal.name(), wait.as_millis());
-                log::say(
-                    Level::Info,
-                    format!("the console of {name} has ended ({}); again in {wait} ms", ended.1),
-                );
-            }
-        }
-    }
-
-    fn keep_consoles(&mut self) {
-        let now = self.machine.now();
-        for terminal in self.terminals.iter_mut().filter(|terminal| terminal.is_due(now)) {
-            match terminals::start(terminal.name(), terminal.next_start()) {
-                Ok(pid) => terminal.started(pid, now),
-                Err(failure) => {
-                    let wait = terminal.not_started(now).as_millis();
-                    log::say(Level::Error, format!("{failure}; the next attempt is in {wait} ms"));
-                }
-            }
-        }
-    }
-
-    fn keep_guest_services(&mut self) {
-        let now = self.machine.now();
-        if self.guest_services.next_deadline().is_none_or(|until| until > now) {
-            return;
-        }
-        match guest_services::start() {
-            Ok((pid, output)) => {
-                self.outputs.push(output);
-                self.guest_services.started(pid, now);
-            }
-            Err(failure) => {
-                let next = self.guest_services.not_started(now);
-                log::say(Level::Error, format!("{failure}; {}", after(next)));
-            }
-        }
-    }
-
-    fn reap_guest_services(&mut self, ended: &Ended) {
-        if let Some(next) = self.guest_services.ended(ended.0, self.machine.now()) {
-            guest_services::withdraw_word();
-            log::say(
-                Level::Warning,
-                format!("VMware's guest services have ended ({}); {}", ended.1, after(next)),
-            );
         }
     }
 
@@ -451,18 +399,6 @@ fn guest_services() -> GuestServices {
         if is_vmware { "VMware's guest services are started" } else { "not on VMware: no guest services" };
     log::say(Level::Info, found);
     GuestServices::new(is_vmware)
-}
-
-fn after(next: Next) -> String {
-    match next {
-        Next::Again(wait) => format!("again in {} ms", wait.as_millis()),
-        Next::GivenUp => {
-            "given up until the next boot: vSphere shows no address and cannot shut this machine down \
-                          in order. Does the virtual machine restrict the backdoor \
-                          (monitor_control.restrict_backdoor)?"
-                .to_owned()
-        }
-    }
 }
 
 /// What went well; a failure goes to the log.
