@@ -1,35 +1,13 @@
 //! The result is read back with crate `object`, field by field.
 
+#[path = "../fixtures/program.rs"]
+mod program;
+
 use super::*;
 use object::read::pe::PeFile64;
 use object::{Object, ObjectSection};
+use program::stub;
 use proptest::prelude::*;
-
-/// A small EFI program: DOS header, PE header, one section `.text`, and perhaps a symbol table.
-fn stub(header_room: u32, section_alignment: u32, symbols: &[u8]) -> Vec<u8> {
-    let mut file = vec![0; header_room as usize];
-    file[..2].copy_from_slice(b"MZ");
-    put(&mut file, 0x3c, 0x40);
-    file[0x40..0x46].copy_from_slice(b"PE\0\0\x64\x86");
-    file[0x46] = 1;
-    file[0x54] = 0xf0;
-    let symbols_at = if symbols.is_empty() { 0 } else { header_room + 0x200 };
-    put(&mut file, 0x4c, symbols_at);
-    put(&mut file, 0x50, symbols.len() as u32);
-    file[0x58..0x5a].copy_from_slice(&[0x0b, 0x02]);
-    for (at, value) in
-        [(32, section_alignment), (36, 0x200), (56, 0x3000), (60, header_room), (64, 7), (108, 16)]
-    {
-        put(&mut file, 0x58 + at, value);
-    }
-    file[0x148..0x14d].copy_from_slice(b".text");
-    for (at, value) in [(8, 0x123), (12, 0x1000), (16, 0x200), (20, header_room)] {
-        put(&mut file, 0x148 + at, value);
-    }
-    file.extend([0xcc; 0x200]);
-    file.extend(symbols);
-    file
-}
 
 fn parts<'a>(stub: &'a [u8], linux: &'a [u8]) -> Parts<'a> {
     Parts {

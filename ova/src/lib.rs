@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! disk -> vmdk::write -> ovf::descriptor -> manifest -> ustar -> .ova, .ova.sha256     (pack)
-//! .ova -> ustar -> Ova (what was read, unjudged) -> the rules of verify, one line each (verify)
+//! .ova -> ustar -> Ova (what was read, unjudged; the disk and the system on it too) -> the rules of verify,
+//!                one line each (verify)
 //! .ova -> ustar -> vmdk::walk -> raw disk                                              (extract)
 //! ```
 //!
@@ -17,6 +18,7 @@ pub mod model;
 pub mod ovf;
 pub mod pack;
 pub mod product;
+pub mod system;
 pub mod ustar;
 pub mod verify;
 pub mod vmdk;

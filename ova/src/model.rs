@@ -8,10 +8,12 @@ use std::path::Path;
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::ovf::{Fault, Node};
+use crate::product::DISK_BYTES;
+use crate::system::System;
 use crate::ustar::{Archive, Entry, Section};
 use crate::vmdk::{
-    Collector, ContentId, DESCRIPTOR_AT, DESCRIPTOR_SECTORS, Damage, Fields, Header, Layout, SECTOR, Stream,
-    walk,
+    Collector, ContentId, DESCRIPTOR_AT, DESCRIPTOR_SECTORS, Damage, Fields, Grains, Header, Layout, SECTOR,
+    Stream, walk,
 };
 
 /// A longer descriptor or manifest is not read: ours have 10 KB and 150 bytes.
@@ -43,6 +45,8 @@ pub struct Vmdk {
     pub descriptor: Fields,
     /// Tables and grains, if the header is one of ours.
     pub content: Result<Content, Damage>,
+    /// What is on the disk, if all of it can be read and it has the right size.
+    pub system: Option<System>,
 }
 
 /// Tables and grains of a VMDK.
@@ -99,7 +103,10 @@ impl Vmdk {
             Ok(layout) => Ok(Content::read(&mut input, layout, entry.size / SECTOR)?),
             Err(damage) => Err(damage),
         };
-        Ok(Some(Vmdk { bytes: entry.size, header, descriptor: Fields::parse(&descriptor), content }))
+        let whole = content.as_ref().ok().filter(|content| content.is_whole());
+        let system = whole.map(|content| System::read(&mut Grains::new(file, entry.at, &content.stream)));
+        let (bytes, descriptor) = (entry.size, Fields::parse(&descriptor));
+        Ok(Some(Vmdk { bytes, header, descriptor, content, system: system.transpose()? }))
     }
 }
 
@@ -123,9 +130,18 @@ impl Content {
             }
             Ok(())
         })?;
-        let sound = stream.stopped.is_none() && stream.grains.iter().all(|grain| grain.fault.is_none());
-        Ok(Content { layout, directory, table, stream, id: sound.then(|| collector.finish(layout.capacity)) })
+        let id = is_sound(&stream).then(|| collector.finish(layout.capacity));
+        Ok(Content { layout, directory, table, stream, id })
     }
+
+    /// A disk of the product's size, each grain of which can be read.
+    fn is_whole(&self) -> bool {
+        self.layout.capacity * SECTOR == DISK_BYTES && is_sound(&self.stream)
+    }
+}
+
+fn is_sound(stream: &Stream) -> bool {
+    stream.stopped.is_none() && stream.grains.iter().all(|grain| grain.fault.is_none())
 }
 
 fn read_words(input: &mut impl Read, bytes: u64) -> io::Result<Vec<u32>> {

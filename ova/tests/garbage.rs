@@ -14,7 +14,7 @@ use evenkeel_ova::disk::RawDisk;
 use evenkeel_ova::extract;
 use evenkeel_ova::manifest::Manifest;
 use evenkeel_ova::ovf::Node;
-use evenkeel_ova::verify::passed;
+use evenkeel_ova::verify::{broken, passed};
 use evenkeel_ova::vmdk::{Fields, GRAIN_BYTES, Header, walk, write};
 use proptest::prelude::*;
 
@@ -94,6 +94,19 @@ fn place() -> impl Strategy<Value = usize> {
     let vmdk = GOOD.windows(4).position(|window| window == b"KDMV").unwrap();
     let end = size - 150_000;
     prop_oneof![0..600_usize, 0..vmdk, vmdk..vmdk + 12_000, vmdk + 10_000..vmdk + 20_000, end..size, 0..size]
+}
+
+/// Bytes of the disk that say something: MBR and tables, boot sectors, FATs, folders, the programs' headers.
+fn system_place() -> impl Strategy<Value = u64> {
+    use common::system::{ESP, FAT, FOLDERS};
+    let end = evenkeel_ova::product::DISK_BYTES;
+    prop_oneof![
+        440..1600_u64,
+        end - 33 * 512..end,
+        ESP..ESP + 1024,
+        FAT..FAT + 400,
+        FOLDERS..FOLDERS + 0x1_0000,
+    ]
 }
 
 fn judge(bytes: &[u8]) -> bool {
@@ -178,6 +191,23 @@ proptest! {
         let sectors = layout.overhead + bytes.len() as u64 / 512;
         let walked = walk::<std::io::Error>(&mut bytes.as_slice(), &layout, sectors, |_, _| Ok(())).unwrap();
         prop_assert!(walked.grains.len() as u64 <= layout.grains + 1);
+    }
+}
+
+proptest! {
+    #![proptest_config(config(64))]
+
+    /// What is on the disk is anybody's: tables, chains, folders and programs that lead nowhere or in circles.
+    #[test]
+    fn a_damaged_system_is_judged(changes in prop::collection::vec((system_place(), any::<u8>()), 1..6)) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = common::sample_disk(folder.path());
+        let file = File::options().write(true).open(&disk).unwrap();
+        changes.iter().for_each(|(at, byte)| file.write_all_at(&[*byte], *at).unwrap());
+        let findings = common::findings(&common::pack_disk(&disk, folder.path()));
+        findings.iter().for_each(|finding| assert!(finding.to_string().lines().count() == 1));
+        let packaging = |name: &&str| name.starts_with("vmdk") || name.starts_with("tar");
+        prop_assert_eq!(broken(&findings).into_iter().find(packaging), None);
     }
 }
 

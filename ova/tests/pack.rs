@@ -28,7 +28,8 @@ fn stdout(output: &Output) -> String {
 #[test]
 fn descriptor_is_the_golden_one() {
     let folder = tempfile::tempdir().unwrap();
-    let ovf = common::Parts::of(&common::sample_ova(folder.path())).ovf;
+    let ova = common::pack_disk(&common::noise_disk(folder.path()), folder.path());
+    let ovf = common::Parts::of(&ova).ovf;
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/evenkeel-1.2.3.ovf");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&golden, &ovf).unwrap();
@@ -41,7 +42,7 @@ fn descriptor_is_the_golden_one() {
 #[test]
 fn bytes_are_the_golden_ones() {
     let folder = tempfile::tempdir().unwrap();
-    let ova = common::sample_ova(folder.path());
+    let ova = common::pack_disk(&common::noise_disk(folder.path()), folder.path());
     let checksum = fs::read_to_string(ova.with_extension("ova.sha256")).unwrap();
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/evenkeel-1.2.3.ova.sha256");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -189,5 +190,9 @@ fn packing_a_20_gb_disk_is_quick_and_small() {
         .output()
         .unwrap();
     assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
-    assert!(passed(&common::findings(&output)));
+    // All but what is on it: it is no system's.
+    assert_eq!(
+        broken(&common::findings(&output)),
+        ["mbr-protective", "gpt-header", "gpt-backup-header", "partitions-empty", "esp-fat32"]
+    );
 }

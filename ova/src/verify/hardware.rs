@@ -22,13 +22,13 @@ pub const RULES: &[Rule] = &[
 ];
 
 fn os_type(s: &Subject<'_>) -> Verdict {
-    let section = s.system("ovf:OperatingSystemSection")?;
+    let section = s.virtual_system("ovf:OperatingSystemSection")?;
     let found = [section.attr("ovf:id"), section.attr("vmw:osType")];
     judge(found == [Some("101"), Some("other3xLinux64Guest")], show(&found))
 }
 
 fn version(s: &Subject<'_>) -> Verdict {
-    let system = child(s.system("ovf:VirtualHardwareSection")?, "ovf:System")?;
+    let system = child(s.virtual_system("ovf:VirtualHardwareSection")?, "ovf:System")?;
     equal(system.text_of("vssd:VirtualSystemType"), "vmx-11")
 }
 
@@ -39,7 +39,7 @@ fn setting<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
 
 /// Fulfilled if each setting of the machine has its value.
 fn settings(s: &Subject<'_>, expected: &[(&str, &str)]) -> Verdict {
-    let hardware = s.system("ovf:VirtualHardwareSection")?;
+    let hardware = s.virtual_system("ovf:VirtualHardwareSection")?;
     let found =
         expected.iter().map(|(key, _)| format!("{key}={}", setting(hardware, key).unwrap_or("nothing")));
     let wanted = expected.iter().map(|(key, value)| format!("{key}={value}"));

@@ -31,7 +31,7 @@ pub const RULES: &[Rule] = &[
 ];
 
 fn all_items<'a>(s: &Subject<'a>) -> Result<impl Iterator<Item = &'a Node>, super::Miss> {
-    Ok(s.system("ovf:VirtualHardwareSection")?.all("ovf:Item"))
+    Ok(s.virtual_system("ovf:VirtualHardwareSection")?.all("ovf:Item"))
 }
 
 /// The texts of one element of all items of a resource type.

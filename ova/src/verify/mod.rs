@@ -6,20 +6,24 @@
 //! passed, without being named as broken.
 
 mod archive;
+mod boot;
 mod content;
 mod disk;
 mod extent;
 mod hardware;
 mod items;
 mod manifest;
+mod partitions;
 mod profiles;
 mod properties;
+mod uki;
 
 use std::fmt;
 
 use crate::manifest::Algorithm;
 use crate::model::{Content, Ova, Vmdk};
 use crate::ovf::Node;
+use crate::system::System;
 use crate::ustar::Archive;
 
 /// One thing that must hold for an OVA.
@@ -76,7 +80,8 @@ pub struct Finding {
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     let packaging = archive::RULES.iter().chain(manifest::RULES).chain(disk::RULES);
     let machine = profiles::RULES.iter().chain(hardware::RULES).chain(items::RULES).chain(properties::RULES);
-    packaging.chain(machine).chain(extent::RULES).chain(content::RULES)
+    let system = partitions::RULES.iter().chain(boot::RULES).chain(uki::RULES);
+    packaging.chain(machine).chain(extent::RULES).chain(content::RULES).chain(system)
 }
 
 /// Checks every rule; `algorithm` is the one that the manifest must use.
@@ -137,18 +142,30 @@ impl<'a> Subject<'a> {
     }
 
     /// A section of the virtual system.
-    fn system(&self, name: &str) -> Result<&'a Node, Miss> {
+    fn virtual_system(&self, name: &str) -> Result<&'a Node, Miss> {
         child(self.section("ovf:VirtualSystem")?, name)
     }
 
     /// The hardware items of one resource type.
     fn items(&self, kind: &'a str) -> Result<impl Iterator<Item = &'a Node>, Miss> {
-        let hardware = self.system("ovf:VirtualHardwareSection")?;
+        let hardware = self.virtual_system("ovf:VirtualHardwareSection")?;
         Ok(hardware.all("ovf:Item").filter(move |item| item.text_of("rasd:ResourceType") == Some(kind)))
     }
 
     fn vmdk(&self) -> Result<&'a Vmdk, Miss> {
         self.ova.vmdk.as_ref().ok_or(Miss::Unknown("there is no VMDK"))
+    }
+
+    /// What is on the disk.
+    fn system(&self) -> Result<&'a System, Miss> {
+        self.vmdk()?.system.as_ref().ok_or(Miss::Unknown("the disk in the VMDK cannot be read"))
+    }
+
+    /// The version that the OVA says it has, by its name and in its descriptor.
+    fn version(&self) -> Result<&'a str, Miss> {
+        let unclear = || Miss::Unknown("the version of the product is not clear");
+        properties::product(self).map_err(|_| unclear())?;
+        self.virtual_system("ovf:ProductSection")?.text_of("ovf:Version").ok_or_else(unclear)
     }
 
     /// Tables and grains, once the header is right and the walk over them came to its end.

@@ -38,7 +38,7 @@ pub const RULES: &[Rule] = &[
 ];
 
 fn properties<'a>(s: &Subject<'a>) -> Result<Vec<&'a Node>, Miss> {
-    Ok(s.system("ovf:ProductSection")?.all("ovf:Property").collect())
+    Ok(s.virtual_system("ovf:ProductSection")?.all("ovf:Property").collect())
 }
 
 fn key(node: &Node) -> &str {
@@ -52,8 +52,8 @@ fn exceptions(s: &Subject<'_>, bad: fn(&Node) -> bool) -> Verdict {
     none(keys.collect(), "all")
 }
 
-fn product(s: &Subject<'_>) -> Verdict {
-    let section = s.system("ovf:ProductSection")?;
+pub fn product(s: &Subject<'_>) -> Verdict {
+    let section = s.virtual_system("ovf:ProductSection")?;
     let file = s.archive()?.find(".ovf").and_then(|entry| entry.name.strip_suffix(".ovf"));
     let version = file.and_then(|name| name.strip_prefix("evenkeel-"));
     let found = ["ovf:Product", "ovf:Version", "ovf:FullVersion"].map(|name| section.text_of(name));
@@ -61,7 +61,7 @@ fn product(s: &Subject<'_>) -> Verdict {
 }
 
 fn transport(s: &Subject<'_>) -> Verdict {
-    equal(s.system("ovf:VirtualHardwareSection")?.attr("ovf:transport"), "com.vmware.guestInfo")
+    equal(s.virtual_system("ovf:VirtualHardwareSection")?.attr("ovf:transport"), "com.vmware.guestInfo")
 }
 
 fn set(s: &Subject<'_>) -> Verdict {

@@ -10,12 +10,14 @@
 
 mod content_id;
 mod descriptor;
+mod grains;
 mod header;
 mod walk;
 mod write;
 
 pub use content_id::{Collector, ContentId};
 pub use descriptor::{Descriptor, Fields};
+pub use grains::Grains;
 pub use header::Header;
 pub use walk::{Marker, StoredGrain, Stream, walk};
 pub use write::{Written, write};

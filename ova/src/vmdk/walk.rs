@@ -8,10 +8,10 @@ use super::{Damage, GRAIN_BYTES, GRAIN_SECTORS, Layout, SECTOR};
 use crate::disk::is_zero;
 
 /// The longest stream that VMware's converter reads: one grain and one sector, less the marker.
-const MAX_STREAM: usize = GRAIN_BYTES + SECTOR as usize - MARKER_BYTES;
+pub(super) const MAX_STREAM: usize = GRAIN_BYTES + SECTOR as usize - MARKER_BYTES;
 
 /// LBA and size in front of each stream.
-const MARKER_BYTES: usize = 12;
+pub(super) const MARKER_BYTES: usize = 12;
 
 /// More markers than this are not kept: the end marker and a footer need three.
 const MAX_MARKERS: usize = 16;
@@ -140,7 +140,8 @@ fn decode_grain(at: u64, lba: u64, stored: &[u8], size: usize, layout: &Layout) 
     (StoredGrain { at, lba, fault, zero, padded: is_zero(padding) }, inflated.unwrap_or_default())
 }
 
-fn inflate(stream: &[u8]) -> Result<Vec<u8>, String> {
+/// A grain from its zlib stream.
+pub(super) fn inflate(stream: &[u8]) -> Result<Vec<u8>, String> {
     if stream.first() != Some(&0x78) {
         return Err("does not begin with 78, a zlib stream of 32 KB window".to_owned());
     }

@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "each test file is a crate of its own and uses its part of this")]
 
+#[path = "../../../image/fixtures/program.rs"]
+pub mod program;
+pub mod system;
+
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::FileExt;
@@ -17,23 +21,38 @@ use evenkeel_ova::verify::{Finding, verify};
 /// Version of every OVA of the tests.
 pub const VERSION: &str = "1.2.3";
 
-/// A 20 GB disk with data at its start, in its middle and at its end; nine grains.
-pub fn sample_disk(folder: &Path) -> PathBuf {
+/// A 20 GB disk with data at its start, in its middle and at its end, and no system; nine grains.
+pub fn noise_disk(folder: &Path) -> PathBuf {
     let path = folder.join("disk.raw");
     let file = File::create(&path).unwrap();
     file.set_len(DISK_BYTES).unwrap();
     for (at, byte) in [(0, b'a'), (65_536, b'b'), (10 << 30, b'c'), (DISK_BYTES - 512, b'e')] {
         file.write_all_at(&[byte; 500], at).unwrap();
     }
-    let noise: Vec<u8> = (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    file.write_all_at(&noise, 5 << 30).unwrap();
+    file.write_all_at(&noise(300_000), 5 << 30).unwrap();
+    path
+}
+
+fn noise(length: u32) -> Vec<u8> {
+    (0..length).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
+/// A disk as the image has it, with small things in place of boot loader, kernel and initramfs.
+pub fn sample_disk(folder: &Path) -> PathBuf {
+    let path = folder.join("disk.raw");
+    system::write(&path, &system::Parts::default());
     path
 }
 
 /// Packs the sample disk in `folder`.
 pub fn sample_ova(folder: &Path) -> PathBuf {
+    pack_disk(&sample_disk(folder), folder)
+}
+
+/// Packs a disk into an OVA in `folder`.
+pub fn pack_disk(disk: &Path, folder: &Path) -> PathBuf {
     let output = folder.join("evenkeel-1.2.3.ova");
-    pack(&sample_disk(folder), &VERSION.parse().unwrap(), &output, Algorithm::Sha1).unwrap();
+    pack(disk, &VERSION.parse().unwrap(), &output, Algorithm::Sha1).unwrap();
     output
 }
 

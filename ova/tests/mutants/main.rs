@@ -11,8 +11,10 @@ mod common;
 mod archive;
 mod descriptor;
 mod disk;
+mod system;
 
 use std::collections::BTreeSet;
+use std::fs::File;
 
 use common::Parts;
 use evenkeel_ova::manifest::Algorithm;
@@ -26,6 +28,10 @@ enum Edit {
     OvfText(fn(&str) -> String),
     /// The VMDK; `ovf:size` is made to fit.
     Vmdk(fn(&mut Vec<u8>)),
+    /// What the system on the disk is made of.
+    System(fn(&mut common::system::Parts)),
+    /// The disk, before it is packed.
+    Disk(fn(&mut File)),
     /// The manifest, given the pieces that it is about.
     Manifest(fn(&Parts) -> String),
     /// The files, before they are put into the archive.
@@ -38,7 +44,7 @@ enum Edit {
 type Mutant = (&'static str, Edit);
 
 fn mutants() -> impl Iterator<Item = &'static Mutant> {
-    archive::MUTANTS.iter().chain(descriptor::MUTANTS).chain(disk::MUTANTS)
+    archive::MUTANTS.iter().chain(descriptor::MUTANTS).chain(disk::MUTANTS).chain(system::MUTANTS)
 }
 
 fn replace(text: &str, from: &str, to: &str) -> String {
@@ -46,9 +52,28 @@ fn replace(text: &str, from: &str, to: &str) -> String {
     text.replacen(from, to, 1)
 }
 
+/// An OVA of the sample system, changed.
+fn repacked(edit: &Edit) -> Option<Parts> {
+    let mut system = common::system::Parts::default();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk.raw");
+    match edit {
+        Edit::System(change) => {
+            change(&mut system);
+            common::system::write(&path, &system);
+        }
+        Edit::Disk(change) => {
+            common::system::write(&path, &system);
+            change(&mut File::options().read(true).write(true).open(&path).unwrap());
+        }
+        _ => return None,
+    }
+    Some(Parts::of(&common::pack_disk(&path, folder.path())))
+}
+
 /// The bytes of a mutant's OVA.
 fn build(good: &Parts, edit: &Edit) -> Vec<u8> {
-    let mut parts = good.clone();
+    let mut parts = repacked(edit).unwrap_or_else(|| good.clone());
     match edit {
         Edit::Ovf(from, to) => parts.ovf = replace(&parts.ovf, from, to),
         Edit::OvfText(change) => parts.ovf = change(&parts.ovf),

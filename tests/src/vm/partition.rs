@@ -1,7 +1,6 @@
 //! A partition of a disk, and the files of the boot partition: what a story looks at, or changes, while the machine
 //! is off.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -105,29 +104,6 @@ pub fn ukis(disk: &File) -> Vec<String> {
     let mut names: Vec<_> = entries.filter(|name| !name.starts_with('.')).collect();
     names.sort();
     names
-}
-
-/// Every file of the boot partition of `disk`, by its path.
-pub fn boot_files(disk: &File) -> BTreeMap<String, Vec<u8>> {
-    let partition = boot_partition(disk);
-    let mut files = BTreeMap::new();
-    let mut folders = vec![(String::new(), partition.root_dir())];
-    while let Some((path, folder)) = folders.pop() {
-        for entry in folder.iter().map(|entry| entry.expect("an entry")) {
-            let name = entry.file_name();
-            if name.starts_with('.') {
-                continue;
-            }
-            if entry.is_dir() {
-                folders.push((format!("{path}{name}/"), entry.to_dir()));
-            } else {
-                let mut content = Vec::new();
-                entry.to_file().read_to_end(&mut content).expect("a FAT volume");
-                files.insert(path.clone() + &name, content);
-            }
-        }
-    }
-    files
 }
 
 /// Installs a UKI on the boot partition of `disk`.
