@@ -38,7 +38,7 @@ export EVENKEEL_OVA := $(ARTEFACT).ova
 
 .PHONY: help setup build appliance update reproducible lock run lint test test-long stories guest-stories bench fuzz clean
 
-UNIT_TESTS := $(basename $(notdir $(wildcard image/tests/*.rs ova/tests/*.rs))) \
+UNIT_TESTS := $(basename $(notdir $(wildcard image/tests/*.rs lbd/tests/*.rs ova/tests/*.rs))) \
 	$(notdir $(patsubst %/main.rs,%,$(wildcard ova/tests/*/main.rs)))
 # Always the whole workspace, of which targets are chosen: a choice of packages would build their dependencies anew.
 # To the end, whatever fails: one run tells of everything that is red.
@@ -121,6 +121,8 @@ test: setup lint stories guest-stories ## All checks and tests, some 45 minutes 
 
 test-long: export EVENKEEL_LONG := 1
 test-long: setup lint stories guest-stories reproducible ## The same with the full counts of the randomised stories
+	@# Five minutes of a processor where nothing is compiled yet; in `make test` the targets are compiled as tests of lbd.
+	cargo check --manifest-path lbd/fuzz/Cargo.toml --target-dir $(TARGET)/fuzz
 
 # Programs and tests in one build: the dependencies of tests change what others are built with.
 stories:
