@@ -7,6 +7,8 @@
 //!                                            \--- go back ---<------------/ three tries
 //! ```
 
+#[cfg(test)]
+pub mod fake;
 pub mod init;
 pub mod proof;
 pub mod staging;

@@ -1,6 +1,7 @@
 //! Every route with no, wrong, expired and lesser credentials, and what a session is worth to a page from elsewhere.
 
 mod judged;
+mod updates;
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -26,6 +27,7 @@ use crate::log::journal::Journal;
 use crate::network::topology::Topology;
 use crate::proxy::Proxy;
 use crate::traffic::listing::Listing;
+use crate::update::{Places, Updates};
 use crate::vault::Vault;
 use crate::web::certificate::Certificates;
 use crate::web::tokens::TokenFile;
@@ -61,6 +63,11 @@ impl Answer {
 
 impl Appliance {
     fn without_password() -> Self {
+        Self::with_updates(|_| None)
+    }
+
+    /// With what `places` has of init, and no password.
+    fn with_updates(places: impl FnOnce(&std::path::Path) -> Option<Places>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = validate(Document::parse(EXAMPLE, Format::Toml).unwrap()).unwrap();
         let start = Start {
@@ -91,7 +98,7 @@ impl Appliance {
             (crate::alert::desk::open(folder.path()).0, crate::mail::post::open(folder.path()).0);
         let (clock, snmp) = (crate::clock::task::open().0, crate::snmp::open(folder.path()).0);
         let history = crate::history::recorder::History::below(folder.path());
-        let updates = crate::update::Updates::below(folder.path(), None);
+        let updates = Updates::below(folder.path(), places(folder.path()));
         let crashes = crate::crash::shelf::Shelf::new(None, folder.path());
         let helpers = (Journal::new(), alarm, post, clock, snmp, history, updates, crashes);
         let gateway = Gateway::new(pictures, requests, vault, lookup, access.clone(), certificates, helpers);
@@ -100,8 +107,11 @@ impl Appliance {
 
     /// With a user of each role, whose names are those of the roles.
     fn new() -> Self {
-        let appliance = Self::without_password();
-        let users = UserFile::below(appliance.folder.path());
+        Self::without_password().with_users()
+    }
+
+    fn with_users(self) -> Self {
+        let users = UserFile::below(self.folder.path());
         users.set(PASSWORD).unwrap();
         users
             .update(|users| {
@@ -109,7 +119,7 @@ impl Appliance {
                 ROLES.iter().try_for_each(|role| users.add(&role.to_string(), *role, password.clone()))
             })
             .unwrap();
-        appliance
+        self
     }
 
     fn token(&self, role: Role, made: Timestamp) -> String {
@@ -120,11 +130,21 @@ impl Appliance {
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.send(method, path, headers, body.to_owned()).await
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header("host", "lb:9443");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut request = request.body(Body::from(body.to_owned())).unwrap();
+        let mut request = request.body(body.into()).unwrap();
         request.extensions_mut().insert(Peer::Network(IpAddr::from([192, 0, 2, 1])));
         let answer = TowerToHyperService::new(self.router.clone()).call(request).await.unwrap();
         let (parts, body) = answer.into_parts();

@@ -1,6 +1,7 @@
 //! The management port towards the network: the REST API keeps to its own description, nobody overwrites what others
 //! did, and nobody is kept out by others.
 
+mod audited;
 mod bounds;
 mod contract;
 mod guessing;

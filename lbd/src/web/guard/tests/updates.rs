@@ -1,0 +1,50 @@
+//! Orders about updates, which the lab has no init for, stand in the audit log; all others are shown there by the story
+//! `management/audited`.
+
+use super::*;
+use crate::update::fake::{KEYS, archive, places};
+
+/// In an order in which each succeeds, with the status and the words of its line.
+const ORDERS: [(&str, &str, u16, &str); 6] = [
+    ("PUT", "/api/v1/update/archive", 200, "update: version 1.1 uploaded"),
+    ("DELETE", "/api/v1/update/archive", 204, "update: what was uploaded is thrown away"),
+    ("PUT", "/api/v1/update/archive", 200, "update: version 1.1 uploaded"),
+    ("POST", "/api/v1/update/install", 200, "update: version 1.1 installed"),
+    ("POST", "/api/v1/update/rollback", 202, "update: back to version 0.9, with a restart"),
+    ("POST", "/api/v1/restart", 202, "the appliance is restarted"),
+];
+
+/// How many lines of the audit log have these words.
+fn lines(appliance: &Appliance, words: &str) -> usize {
+    let file = std::fs::read_to_string(appliance.folder.path().join("audit/changes.jsonl"));
+    file.unwrap_or_default().lines().filter(|line| line.contains(words)).count()
+}
+
+#[tokio::test]
+async fn every_order_about_updates_leaves_a_line_in_the_audit_log() {
+    let appliance = Appliance::with_updates(|folder| Some(places(folder))).with_users();
+    let token = appliance.token(Role::Administrator, Timestamp::now());
+    for (method, path, status, words) in ORDERS {
+        let before = lines(&appliance, words);
+        let body = if method == "PUT" { archive("1.1", &KEYS[0]) } else { Vec::new() };
+        let length = body.len().to_string();
+        let headers = [("authorization", token.as_str()), ("content-length", length.as_str())];
+        let answer = appliance.send(method, path, &headers, body).await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
+        let told = async {
+            while lines(&appliance, words) == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        let told = tokio::time::timeout(Duration::from_secs(60), told).await;
+        assert!(told.is_ok(), "{words} is not in the audit log");
+    }
+    let known: BTreeSet<_> = ORDERS.iter().map(|(method, path, ..)| (*method, *path)).collect();
+    let of_updates = |one: &api::Operation| {
+        one.method != Method::GET && (one.path.starts_with("/api/v1/update") || one.path == "/api/v1/restart")
+    };
+    let operations = api::operations();
+    let all: BTreeSet<_> =
+        operations.iter().filter(|one| of_updates(one)).map(|one| (one.method.as_str(), one.path)).collect();
+    assert_eq!(known, all);
+}
