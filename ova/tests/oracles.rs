@@ -135,7 +135,7 @@ fn xmllint_reads_the_descriptor_as_we_do() {
         ("count(//*[local-name()='ResourceSubType'][.='VmxNet3'])", "4"),
         ("string(//*[local-name()='Disk']/@*[local-name()='capacity'])", "21474836480"),
         ("string(//*[local-name()='VirtualSystemType'])", "vmx-11"),
-        ("count(//*[local-name()='Property'])", "8"),
+        ("count(//*[local-name()='Property'])", "14"),
         ("namespace-uri(/*)", "http://schemas.dmtf.org/ovf/envelope/1"),
     ] {
         let found = tool("xmllint", "libxml2-utils", &[path("--xpath"), path(query), &ovf]);

@@ -1,5 +1,6 @@
 //! The daemon under test: starting, ending, asking and configuring it, as an administrator would.
 
+use std::ffi::OsStr;
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ pub use crate::api::{Answer, SOON, https, https_with, wait_https};
 use crate::config::Config;
 use crate::host::Host;
 use crate::process::{Output, Process};
+use crate::vm::properties::Properties;
 use crate::wait;
 
 /// The user that lbd becomes: nobody's number, to show that none needs to exist.
@@ -60,7 +62,16 @@ impl Lbd {
     /// Starts it with `config`, which counts only when none is stored yet, and waits until it answers.
     pub fn start(&self, config: &Config) {
         let file = self.initial(config);
-        self.launch(self.appliance.command(&binary().to_string_lossy()), Some(&file));
+        self.launch(self.appliance.command(&binary().to_string_lossy()), &initial(&file));
+        self.wait_answering();
+    }
+
+    /// Starts it as the appliance that was deployed with these settings, and waits until it answers.
+    pub fn start_deployed(&self, properties: &Properties) {
+        let file = self.appliance.new_path("ovf-env.xml");
+        std::fs::write(&file, properties.document()).expect("lab folder");
+        let origin = ["--appliance".as_ref(), "--ovf-environment".as_ref(), file.as_os_str()];
+        self.launch(self.appliance.command(&binary().to_string_lossy()), &origin);
         self.wait_answering();
     }
 
@@ -107,14 +118,14 @@ impl Lbd {
         let mount = format!("mount --bind {} /usr/sbin/nft && exec \"$@\"", script.display());
         let mut command = self.appliance.command("unshare");
         command.args(["--mount", "sh", "-c", &mount, "sh"]).arg(binary());
-        self.launch(command, Some(&file));
+        self.launch(command, &initial(&file));
         self.wait_answering();
         broken
     }
 
     /// Starts it with the configuration that it has stored, and waits until it answers.
     pub fn start_again(&self) {
-        self.launch(self.appliance.command(&binary().to_string_lossy()), None);
+        self.launch(self.appliance.command(&binary().to_string_lossy()), &[]);
         self.wait_answering();
     }
 
@@ -212,12 +223,10 @@ impl Lbd {
         file
     }
 
-    fn launch(&self, mut command: Command, initial: Option<&Path>) {
-        command.args(["run", "--user", &USER.to_string(), "--state-directory"]).arg(&self.state);
+    /// `origin` says what it begins with when nothing is stored.
+    fn launch(&self, mut command: Command, origin: &[&OsStr]) {
+        command.args(["run", "--user", &USER.to_string(), "--state-directory"]).arg(&self.state).args(origin);
         command.arg("--crashes").arg(self.crashes_folder());
-        if let Some(file) = initial {
-            command.arg("--initial-config").arg(file);
-        }
         *self.process.lock().expect("not poisoned") = Some(self.appliance.start(command, "lbd"));
     }
 
@@ -229,6 +238,10 @@ impl Lbd {
             self.request("GET", "/api/v1/status", None).status == 200
         });
     }
+}
+
+fn initial(file: &Path) -> [&OsStr; 2] {
+    ["--initial-config".as_ref(), file.as_os_str()]
 }
 
 /// What lbd writes whenever clients go away, people log in, a trouble has lasted long enough to be told of, or it is time to

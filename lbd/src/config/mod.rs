@@ -29,7 +29,7 @@ pub use document::{Document, Format};
 pub use network::NetworkSettings;
 pub use security::Security;
 pub use snmp::Snmp;
-pub(crate) use validate::{address_with_prefix, ipv4_address};
+pub(crate) use validate::{address_with_prefix, ipv4_address, time_zone};
 pub use validate::{check_problems, validate};
 pub use values::{AeTitle, HostName, InterfaceName, Label, Ports, Weight};
 

@@ -14,7 +14,7 @@ use crate::config::values::quoted;
 const LARGEST_DOCUMENT: usize = 1 << 20;
 /// VMware's documents are three deep.
 const DEEPEST: usize = 16;
-/// The appliance has 8; other products of the same deployment may add theirs.
+/// The appliance has 14; other products of the same deployment may add theirs.
 const MOST_PROPERTIES: usize = 256;
 /// `key` and `value`, and what else a writer may add. Attributes are compared with each other.
 const MOST_ATTRIBUTES: usize = 16;

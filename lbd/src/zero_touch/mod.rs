@@ -1,13 +1,14 @@
 //! Zero-touch settings: what a deployment passes, so that the appliance needs no wizard.
 //!
-//! [`parse`] reads the OVF environment document, which comes by VMware's guestinfo or on an ISO; [`values`] holds
-//! the rule of each setting; [`initial_document`] makes the first configuration of them. A wrong value is
+//! [`parse`] reads the OVF environment document, which comes by VMware's guestinfo or on an ISO; [`values`] and
+//! [`links`] hold the rule of each setting; [`initial_document`] makes the first configuration of them. A wrong value is
 //! reported and left out, and the others are used: an appliance that can be reached is easier to correct.
 //!
 //! The document stays readable where the machine was deployed. A lasting password comes as a hash, therefore,
 //! and one in plain text opens nothing but the form that changes it.
 
 mod environment;
+mod links;
 mod values;
 
 #[cfg(test)]
@@ -22,8 +23,6 @@ use crate::config::values::{Fault, quoted};
 use crate::config::{Document, HostName, Problem};
 use crate::network::topology::Network;
 
-/// The first adapter; where the appliance is managed until something else is configured.
-const INTERFACE: &str = "eth0";
 /// Product specification: default address before configuration.
 const DEFAULT_ADDRESS: Network = Network { address: IpAddr::V4(Ipv4Addr::new(192, 168, 2, 21)), prefix: 24 };
 /// Product specification: default host name.
@@ -36,7 +35,11 @@ const HTTPS_PORT: i64 = 9443;
 pub struct Settings {
     /// Name of the appliance.
     pub host_name: Option<HostName>,
-    /// Address and prefix of `eth0`.
+    /// Domain in which names without a dot are looked up.
+    pub search_domain: Option<HostName>,
+    /// What carries the management network.
+    pub links: Links,
+    /// Its address and prefix.
     pub address: Option<Network>,
     /// The router, in the network of the address.
     pub gateway: Option<Ipv4Addr>,
@@ -44,6 +47,8 @@ pub struct Settings {
     pub dns: Vec<Ipv4Addr>,
     /// Names or addresses, in the order given.
     pub ntp: Vec<HostName>,
+    /// IANA name.
+    pub zone: Option<String>,
     /// How the first login is made.
     pub password: Option<GivenPassword>,
     /// A whole configuration, valid; it stands for everything above but the password.
@@ -90,24 +95,27 @@ pub fn initial_document(settings: &Settings) -> Document {
     }
     let Network { address, prefix } = settings.address.unwrap_or(DEFAULT_ADDRESS);
     let host_name = settings.host_name.as_ref().map_or(DEFAULT_HOST_NAME, HostName::as_str);
+    let interface = settings.links.interface();
+    let (bond, vlan) = settings.links.documents();
     let network = NetworkDocument {
         host_name: Some(host_name.to_owned()),
         default_gateway: settings.gateway.map(|gateway| gateway.to_string()),
         dns_servers: settings.dns.iter().map(ToString::to_string).collect(),
+        search_domain: settings.search_domain.as_ref().map(ToString::to_string),
         interface: vec![InterfaceDocument {
-            name: INTERFACE.into(),
+            name: interface.clone(),
             addresses: vec![format!("{address}/{prefix}")],
             ..InterfaceDocument::default()
         }],
+        bond,
+        vlan,
         ..NetworkDocument::default()
     };
-    let management = ManagementDocument {
-        interface: INTERFACE.into(),
-        address: address.to_string(),
-        https_port: Some(HTTPS_PORT),
-    };
-    let time = (!settings.ntp.is_empty()).then(|| TimeDocument {
-        zone: None,
+    let management =
+        ManagementDocument { interface, address: address.to_string(), https_port: Some(HTTPS_PORT) };
+    let has_time = settings.zone.is_some() || !settings.ntp.is_empty();
+    let time = has_time.then(|| TimeDocument {
+        zone: settings.zone.clone(),
         ntp_servers: settings.ntp.iter().map(ToString::to_string).collect(),
     });
     Document {
@@ -126,15 +134,22 @@ pub fn initial_document(settings: &Settings) -> Document {
     }
 }
 
+pub use links::{BOND, Links};
 pub use values::management_address;
 
 /// The keys that the OVF declares (`ova/src/ovf/property.rs`).
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 14] = [
     "hostname",
+    "bond_members",
+    "bond_mode",
+    "vlan_id",
+    "management_interface",
     "ip_address",
     "gateway",
     "dns",
+    "search_domain",
     "ntp",
+    "time_zone",
     "password_hash",
     "one_time_password",
     "configuration",
@@ -196,15 +211,31 @@ impl Reading {
 
     fn settings(mut self) -> Settings {
         let host_name = self.take("hostname", values::host_name);
+        let links = Links::read(&mut self);
         let address = self.take("ip_address", values::address);
         let near = address.unwrap_or(DEFAULT_ADDRESS);
         let gateway = self.take("gateway", |text| values::gateway(text, near));
         let dns = self.list("dns", crate::config::ipv4_address);
+        let search_domain = self.take("search_domain", values::search_domain);
         let ntp = self.list("ntp", values::time_server);
+        let zone = self.take("time_zone", values::time_zone);
         let password = self.password();
         let configuration = self.configuration();
         let Self { problems, notes, .. } = self;
-        Settings { host_name, address, gateway, dns, ntp, password, configuration, problems, notes }
+        Settings {
+            host_name,
+            search_domain,
+            links,
+            address,
+            gateway,
+            dns,
+            ntp,
+            zone,
+            password,
+            configuration,
+            problems,
+            notes,
+        }
     }
 
     /// Not trimmed, if it is a password: spaces belong to it.
@@ -237,8 +268,9 @@ impl Reading {
                 return None;
             }
         };
-        let of_its_own = ["hostname", "ip_address", "gateway", "dns", "ntp"];
-        let given: Vec<_> = of_its_own.into_iter().filter(|key| self.values.contains_key(key)).collect();
+        let of_its_own = |key: &&str| !["password_hash", "one_time_password", "configuration"].contains(key);
+        let given: Vec<_> =
+            KEYS.into_iter().filter(of_its_own).filter(|key| self.values.contains_key(key)).collect();
         if !given.is_empty() {
             self.notes.push(format!("Without effect, since configuration is given: {}.", given.join(", ")));
         }

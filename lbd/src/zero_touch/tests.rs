@@ -10,7 +10,7 @@ macro_rules! corpus {
     };
 }
 
-fn with(properties: &[(&str, &str)]) -> Settings {
+pub(super) fn with(properties: &[(&str, &str)]) -> Settings {
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
     let list: String = properties
         .iter()
@@ -55,6 +55,22 @@ fn nothing_given_means_the_defaults_of_the_specification() {
     assert_eq!(network.interface[0].addresses, ["192.168.2.21/24"]);
 }
 
+/// Each knows of the same: what vSphere asks, what is read here, what people are told.
+#[test]
+fn the_ovf_asks_for_what_is_read_and_the_readme_explains_it() {
+    let ovf = include_str!("../../../ova/tests/golden/evenkeel-1.2.3.ovf");
+    let asked = ovf.split("<Property ").skip(1).map(|property| {
+        let (_, key) = property.split_once("ovf:key=\"").unwrap();
+        key.split('"').next().unwrap()
+    });
+    assert_eq!(asked.collect::<Vec<_>>(), KEYS);
+    let readme = include_str!("../../../README.md");
+    let (_, table) = readme.split_once("| Property | Example |").unwrap();
+    let table = table.split("\n\n").next().unwrap();
+    let untold: Vec<_> = KEYS.iter().filter(|key| !table.contains(&format!("`{key}`"))).collect();
+    assert!(untold.is_empty(), "{untold:?}");
+}
+
 #[test]
 fn everything_given_is_used() {
     let settings = parse(corpus!("vmware-all-given.xml")).unwrap();
@@ -65,6 +81,9 @@ fn everything_given_is_used() {
     assert_eq!(network.host_name.unwrap().as_str(), "lb1.hospital.example");
     assert_eq!(network.default_gateway.unwrap().to_string(), "192.168.10.1");
     assert_eq!((network.dns_servers.len(), config.time.ntp_servers.len()), (2, 2));
+    assert_eq!(network.search_domain.unwrap().as_str(), "hospital.example");
+    assert_eq!(config.document.time.as_ref().unwrap().zone.as_deref(), Some("Europe/Berlin"));
+    assert_eq!(config.management.interface.as_str(), "bond0.100");
     assert_eq!(config.management.address.to_string(), "192.168.10.10");
 }
 
@@ -130,6 +149,9 @@ fn addresses_and_gateways_are_those_of_hosts() {
         ("gateway", "192.168.2.21", "own address"),
         ("gateway", "192.168.3.1", "not in the network of 192.168.2.21/24"),
         ("hostname", "192.168.2.21", "is an address"),
+        ("search_domain", "192.168.2.1", "is an address"),
+        ("search_domain", "hospital_example", "is no domain"),
+        ("time_zone", "Berlin", "there is no time zone"),
         ("configuration", "bm9uc2Vuc2U", "TOML"),
         ("configuration", "???", "base64 -w0"),
     ];
@@ -185,7 +207,34 @@ fn only_this_machines_properties_count_however_they_are_written() {
     }
 }
 
+#[test]
+fn a_time_zone_and_a_time_server_count_in_any_letters() {
+    let settings =
+        with(&[("time_zone", "europe/berlin"), ("ntp", "NTP.hospital.example ntp.Hospital.example")]);
+    assert!(settings.problems.is_empty(), "{:?}", settings.problems);
+    let config = validate(initial_document(&settings)).unwrap();
+    assert_eq!(config.time.ntp_servers.len(), 1);
+    assert_eq!(config.document.time.as_ref().unwrap().zone.as_deref(), Some("Europe/Berlin"));
+    let zone_alone = initial_document(&with(&[("time_zone", "Asia/Kolkata")]));
+    assert!(zone_alone.time.unwrap().ntp_servers.is_empty());
+}
+
 proptest! {
+    #[test]
+    fn links_in_any_combination_lead_to_a_valid_configuration(
+        members in "(eth[0-9]{1,2}|bond0|wlan0|[ ,;]){0,6}", mode in "(802.3ad|balance-rr|lacp|)",
+        vlan in "(0|1|100|4094|4095|x|)", interface in "(eth[0-3]|bond0|eth0.1|)",
+    ) {
+        let given = [
+            ("bond_members", members.as_str()),
+            ("bond_mode", &mode),
+            ("vlan_id", &vlan),
+            ("management_interface", &interface),
+        ];
+        let settings = with(&given);
+        prop_assert!(validate(initial_document(&settings)).is_ok(), "{:?}", settings);
+    }
+
     #[test]
     fn a_document_damaged_anywhere_does_no_harm(place in 0..2_000_usize, byte in any::<u8>(), cut in any::<bool>()) {
         let mut xml = corpus!("vmware-all-given.xml").to_vec();
@@ -198,7 +247,7 @@ proptest! {
     }
 
     #[test]
-    fn any_values_lead_to_a_valid_configuration(values in proptest::collection::vec("[ -~äß]{0,40}", 8)) {
+    fn any_values_lead_to_a_valid_configuration(values in proptest::collection::vec("[ -~äß]{0,40}", KEYS.len())) {
         let properties: Vec<_> = KEYS.into_iter().zip(values.iter().map(String::as_str)).collect();
         prop_assert!(validate(initial_document(&with(&properties))).is_ok());
     }

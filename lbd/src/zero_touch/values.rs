@@ -6,8 +6,9 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::clock::zone;
 use crate::config::values::{Fault, quoted};
-use crate::config::{Document, Format, HostName, Problem, address_with_prefix, ipv4_address, validate};
+use crate::config::{self, Document, Format, HostName, Problem, address_with_prefix, ipv4_address, validate};
 use crate::network::topology::Network;
 use crate::web::password::check_hash;
 
@@ -82,7 +83,22 @@ pub(super) fn time_server(text: &str) -> Result<HostName, Fault> {
     if !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()) {
         ipv4_address(text)?;
     }
-    HostName::try_from(text)
+    // In small letters: a name is the same in any, and must be there once.
+    HostName::try_from(text.to_ascii_lowercase().as_str())
+}
+
+/// Not an address.
+pub(super) fn search_domain(text: &str) -> Result<HostName, Fault> {
+    const EXAMPLE: &str = "give a domain, for example hospital.example";
+    if text.parse::<IpAddr>().is_ok() {
+        return Err(Fault::new(format!("{} is an address", quoted(text)), EXAMPLE));
+    }
+    HostName::try_from(text).map_err(|_| Fault::new(format!("{} is no domain", quoted(text)), EXAMPLE))
+}
+
+/// Its IANA name, in the usual letters.
+pub(super) fn time_zone(text: &str) -> Result<String, Fault> {
+    config::time_zone(text).map(|found| zone::name(&found).to_owned())
 }
 
 /// The entries that pass, each once, and what is wrong with the others.

@@ -21,7 +21,7 @@ pub struct Property {
 }
 
 /// All settings, in the order of the dialogue.
-pub const PROPERTIES: [Property; 8] = [
+pub const PROPERTIES: [Property; 14] = [
     Property {
         key: "hostname",
         category: "Network",
@@ -30,10 +30,42 @@ pub const PROPERTIES: [Property; 8] = [
         hidden: false,
     },
     Property {
+        key: "bond_members",
+        category: "Network",
+        label: "Bond: adapters",
+        help: "Adapters that the management network uses as one, for the case that one fails: for example eth0, eth1. \
+               Connect them all at power-on. Empty: no bond.",
+        hidden: false,
+    },
+    Property {
+        key: "bond_mode",
+        category: "Network",
+        label: "Bond: mode",
+        help: "active-backup, 802.3ad (LACP), balance-rr, balance-xor, broadcast, balance-tlb or balance-alb; all but \
+               the first want a switch that knows of it. Empty: active-backup.",
+        hidden: false,
+    },
+    Property {
+        key: "vlan_id",
+        category: "Network",
+        label: "VLAN id",
+        help: "Number of the management network where it arrives tagged (IEEE 802.1Q), 1 to 4094. Empty: untagged, as \
+               in most port groups.",
+        hidden: false,
+    },
+    Property {
+        key: "management_interface",
+        category: "Network",
+        label: "Management interface",
+        help: "Adapter that carries the management network, for example eth1; or bond0. Not with the VLAN in its name. \
+               Empty: bond0 where there is a bond, otherwise eth0.",
+        hidden: false,
+    },
+    Property {
         key: "ip_address",
         category: "Network",
         label: "Management IP address (CIDR)",
-        help: "Address and prefix length of eth0, for example 192.168.2.21/24. Not a netmask: write 24 \
+        help: "Address and prefix length of the management interface, for example 192.168.2.21/24. Not a netmask: write 24 \
                instead of 255.255.255.0. Empty: 192.168.2.21/24, and the wizard on the console asks.",
         hidden: false,
     },
@@ -52,10 +84,24 @@ pub const PROPERTIES: [Property; 8] = [
         hidden: false,
     },
     Property {
+        key: "search_domain",
+        category: "Network",
+        label: "Search domain",
+        help: "Domain in which names without a dot are looked up, for example hospital.example. Empty: none.",
+        hidden: false,
+    },
+    Property {
         key: "ntp",
         category: "Network",
         label: "NTP servers",
         help: "Names or IP addresses, with a comma between them. Empty: none.",
+        hidden: false,
+    },
+    Property {
+        key: "time_zone",
+        category: "Network",
+        label: "Time zone",
+        help: "IANA name of the zone in which times are shown, for example Europe/Berlin. Empty: UTC.",
         hidden: false,
     },
     Property {

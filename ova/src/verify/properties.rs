@@ -19,7 +19,8 @@ pub const RULES: &[Rule] = &[
         "property-set",
         set,
         "zero-touch settings",
-        "hostname, ip_address, gateway, dns, ntp, password_hash, one_time_password, configuration",
+        "hostname, bond_members, bond_mode, vlan_id, management_interface, ip_address, gateway, dns, search_domain, \
+         ntp, time_zone, password_hash, one_time_password, configuration",
     ),
     rule("property-keys", keys, PROPERTY, "keys without dots and colons, each once"),
     rule(
@@ -68,10 +69,16 @@ fn set(s: &Subject<'_>) -> Verdict {
     let found: Vec<&str> = properties(s)?.into_iter().map(key).collect();
     let expected = [
         "hostname",
+        "bond_members",
+        "bond_mode",
+        "vlan_id",
+        "management_interface",
         "ip_address",
         "gateway",
         "dns",
+        "search_domain",
         "ntp",
+        "time_zone",
         "password_hash",
         "one_time_password",
         "configuration",

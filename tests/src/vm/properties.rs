@@ -36,7 +36,7 @@ impl Properties {
     }
 
     /// The document as VMware writes it (DSP0243, 11.2).
-    fn document(&self) -> String {
+    pub fn document(&self) -> String {
         let mut text = String::from(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <Environment xmlns=\"http://schemas.dmtf.org/ovf/environment/1\"\n\

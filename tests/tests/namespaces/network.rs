@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use lab::lbd::SOON;
+use lab::vm::properties::Properties;
 use lab::{Config, Lab, random, wait};
 use serde_json::{Value, json};
 
@@ -160,6 +161,42 @@ fn kernel_has_bonds(lab: &Lab) -> bool {
     let made = lab.host("NODE2").run("ip link add probe type bond");
     lab.host("NODE2").run("ip link del probe");
     made.is_ok()
+}
+
+/// What the console's wizard asks can be given at deployment too.
+#[test]
+fn an_appliance_begins_with_the_network_that_its_deployment_passed() {
+    let lab = Lab::two_arm();
+    for arm in ["eth0", "eth1"] {
+        lab.appliance().ip(format!("address flush dev {arm}"));
+    }
+    let given = Properties::default()
+        .with("ip_address", "10.0.0.5/24")
+        .with("gateway", "10.0.0.1")
+        .with("search_domain", "hospital.example")
+        .with("time_zone", "europe/berlin");
+    let with_links = kernel_has_bonds(&lab);
+    let (given, interface) = match with_links {
+        true => (given.with("bond_members", "eth0, eth1").with("vlan_id", "100"), "bond0.100"),
+        false => (given.with("management_interface", "eth1"), "eth1"),
+    };
+    lab.lbd().start_deployed(&given);
+    let addresses = format!("ip address show dev {interface}");
+    wait::until(SOON, "the address of the management", || has(&lab, &addresses, "10.0.0.5/24"));
+    let route = format!("default via 10.0.0.1 dev {interface}");
+    wait::until(SOON, "the default route", || has(&lab, "ip route show", &route));
+    if with_links {
+        assert!(has(&lab, "ip -d link show dev bond0.100", "vlan protocol 802.1Q id 100"));
+        assert!(has(&lab, "ip -d link show dev bond0", "mode active-backup"));
+    }
+    wait_calm(&lab);
+    let config = lab.lbd().config();
+    assert_eq!(
+        config["management"],
+        json!({"interface": interface, "address": "10.0.0.5", "https_port": 9443})
+    );
+    assert_eq!(config["network"]["search_domain"], "hospital.example");
+    assert_eq!(config["time"], json!({"zone": "Europe/Berlin"}));
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod time;
 
 pub use checks::check_problems;
 pub(crate) use network::address_with_prefix;
+pub(crate) use time::named as time_zone;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -38,7 +38,8 @@ pub(super) fn settings(check: &mut Collector, document: Option<&TimeDocument>) -
     TimeSettings { zone: zone.unwrap_or(TimeZone::UTC), ntp_servers }
 }
 
-fn named(name: &str) -> Result<TimeZone, Fault> {
+/// The zone of this IANA name.
+pub(crate) fn named(name: &str) -> Result<TimeZone, Fault> {
     zone::named(name).ok_or_else(|| {
         let problem = format!("there is no time zone {}", quoted(name));
         Fault::new(problem, "give an IANA name, for example UTC, Europe/Berlin or America/New_York")

@@ -50,8 +50,7 @@ pub struct Vlan {
     pub id: Option<u16>,
 }
 
-/// The bond's name: there is one.
-pub(super) const BOND: &str = "bond0";
+pub(super) use crate::zero_touch::BOND;
 
 /// Never with the password.
 impl fmt::Debug for Answers {
