@@ -146,7 +146,7 @@ enum Verb {
     Persistence(persistence::Persistence),
     /// Make a health check by hand and show each of its steps
     Probe(probe::Probe),
-    /// Look for a fault in the network: ping, connect, dns, neighbours
+    /// Look for a fault in the network: ping, traceroute, connect, dns, neighbours
     Tool(tool::ToolCommand),
     /// The interfaces: link, addresses, speed
     Network(network::Network),

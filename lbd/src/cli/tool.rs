@@ -1,4 +1,4 @@
-//! `lbd tool`: ping, TCP connect test, DNS look-up, the neighbour table.
+//! `lbd tool`: ping, traceroute, TCP connect test, DNS look-up, the neighbour table.
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -11,6 +11,7 @@ use crate::tools::Finding;
 
 const EXAMPLES: &str = "Examples:
   lbd tool ping 192.168.10.110
+  lbd tool traceroute pacs.hospital.example      # which routers lie between
   lbd tool connect pacs.hospital.example 104
   lbd tool dns pacs.hospital.example
   lbd tool neighbours
@@ -36,6 +37,11 @@ enum Verb {
         #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=10))]
         count: u16,
     },
+    /// Find the routers on the way to a host; takes up to 15 seconds
+    Traceroute {
+        /// Address or name
+        host: String,
+    },
     /// Connect to one TCP port of a host
     Connect {
         /// Address or name
@@ -58,6 +64,7 @@ pub(super) fn carry_out(ToolCommand { verb, common }: &ToolCommand) -> Result<()
     let post = |name: &str, body| Call::new(Method::POST, format!("/api/v1/tools/{name}")).json(&body);
     let call = match verb {
         Verb::Ping { host, count } => post("ping", json!({ "host": host, "count": count })),
+        Verb::Traceroute { host } => post("traceroute", json!({ "host": host })),
         Verb::Connect { host, port } => post("connect", json!({ "host": host, "port": port })),
         Verb::Dns { name } => post("dns", json!({ "name": name })),
         Verb::Neighbours => Call::new(Method::GET, "/api/v1/tools/neighbours"),

@@ -1,9 +1,10 @@
-//! Tools for who looks for a fault in the network: ping, TCP connect test, DNS look-up, the neighbour table. Each has a
-//! bounded duration and asks one host, one port, at a time.
+//! Tools for who looks for a fault in the network: ping, traceroute, TCP connect test, DNS look-up, the neighbour table.
+//! Each has a bounded duration and asks one host, one port, at a time.
 
 mod connect;
 mod look_up;
 mod ping;
+mod traceroute;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -25,6 +26,11 @@ pub enum Tool {
         host: String,
         /// 1 to 10.
         count: u16,
+    },
+    /// The routers on the way.
+    Traceroute {
+        /// Address or name.
+        host: String,
     },
     /// One TCP connection, which is closed at once.
     Connect {
@@ -90,6 +96,10 @@ pub async fn carry_out(tool: &Tool, dns_servers: &[Ipv4Addr]) -> Finding {
     match tool {
         Tool::Ping { host, count } => match address(host, dns_servers).await {
             Ok(address) => ping::ping(address, *count).await,
+            Err(why) => Finding::failed(why),
+        },
+        Tool::Traceroute { host } => match address(host, dns_servers).await {
+            Ok(address) => traceroute::traceroute(address).await,
             Err(why) => Finding::failed(why),
         },
         Tool::Connect { host, port } => match address(host, dns_servers).await {

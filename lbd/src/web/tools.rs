@@ -12,7 +12,7 @@ use crate::tools::{self, Finding, Tool};
 
 /// From the beginning of one tool to that of the next one of the same person.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Nothing takes longer: ten echo requests, or looking a name up and connecting.
+/// Nothing takes longer: ten echo requests, or looking a name up and then at the way there.
 const LONGEST: Duration = Duration::from_secs(30);
 /// Persons and tokens at the same time.
 const AT_ONCE: usize = 4;

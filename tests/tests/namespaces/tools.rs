@@ -1,7 +1,8 @@
 //! Tools against real hosts: one that answers, one that is not there, ports that are open, closed and silent, a name
-//! server, and the kernel's neighbour table.
+//! server, and the kernel's neighbour table; routers that tell the way, keep silent and refuse.
 
 use lab::lbd::SOON;
+use lab::topology::ipv6;
 use lab::{Lab, wait};
 use serde_json::{Value, json};
 
@@ -89,4 +90,89 @@ fn names_are_looked_up_and_the_server_that_answered_is_named() {
     };
     let told = wait::until_some(SOON, "our turn", command).0;
     assert!(told.expect_ok().contains(NODE), "{told:?}");
+}
+
+/// Servers behind a router, in both families.
+fn start_routed() -> Lab {
+    let lab = Lab::routed().with_ipv6();
+    lab.host("router").run("sysctl -qw net.ipv6.conf.all.forwarding=1").expect_ok();
+    lab.appliance().ip("-6 route add default via fd00:192:168:10::1");
+    lab.server("NODE1").ip("-6 route add default via fd00:192:168:20::1");
+    lab.lbd().start(&lab.config([&lab.pool()]));
+    lab
+}
+
+/// What the router does with packets in this chain from now on.
+fn routes_with(lab: &Lab, chain: &str, rule: &str) {
+    let rules = format!(
+        "table inet lab\ndelete table inet lab\n\
+         table inet lab {{ chain {chain} {{ type filter hook {chain} priority 0; {rule}; }}; }}"
+    );
+    lab.host("router").run_with_input("nft -f -", &rules).expect_ok();
+}
+
+/// Each hop with its address and what came.
+fn hops(finding: &Value) -> Vec<String> {
+    let cell = |row: &Value, column: usize| row[column].as_str().expect("text").to_owned();
+    let rows = finding["rows"].as_array().expect("rows").iter();
+    rows.map(|row| format!("{} {} {}", cell(row, 0), cell(row, 1), cell(row, 3))).collect()
+}
+
+#[test]
+fn the_way_to_a_server_behind_a_router_is_found() {
+    let lab = start_routed();
+    let node = lab.server("NODE1").address();
+    let four = post(&lab, "traceroute", json!({"host": node}));
+    says(&four, true, "192.168.20.110 is reached: behind one router.");
+    assert_eq!(hops(&four), ["1 192.168.10.1 router", "2 192.168.20.110 destination"]);
+    let times = four["rows"][1][2].as_str().expect("times").split(' ').map(str::parse::<f64>);
+    assert!(times.clone().count() == 3 && times.flatten().all(|time| time < 1000.0), "{four:#}");
+    let six = post(&lab, "traceroute", json!({"host": ipv6(node)}));
+    says(&six, true, "fd00:192:168:20::110 is reached: behind one router.");
+    assert_eq!(hops(&six), ["1 fd00:192:168:10::1 router", "2 fd00:192:168:20::110 destination"]);
+    let near = post(&lab, "traceroute", json!({"host": "192.168.10.1"}));
+    says(&near, true, "on a network of the appliance itself");
+    let socket = lab.lbd().control_socket();
+    let line = format!("tool traceroute {node} --control-socket {}", socket.display());
+    let told = wait::until_some(SOON, "our turn", || {
+        let told = lab.lbd().command(&line, "");
+        told.is_ok().then_some(told)
+    });
+    assert!(told.0.expect_ok().contains("destination"), "{told:?}");
+}
+
+#[test]
+fn routers_that_say_nothing_or_refuse_are_told_as_such() {
+    let lab = start_routed();
+    let node = lab.server("NODE1").address();
+    routes_with(&lab, "output", "icmp type time-exceeded drop");
+    let silent = post(&lab, "traceroute", json!({"host": node}));
+    says(&silent, true, "Hop 1 does not say who it is");
+    assert_eq!(hops(&silent), ["1  no answer", "2 192.168.20.110 destination"]);
+    routes_with(&lab, "forward", "reject with icmpx admin-prohibited");
+    for (host, router) in [(node.to_string(), "192.168.10.1"), (ipv6(node).to_string(), "fd00:192:168:10::1")]
+    {
+        let refused = post(&lab, "traceroute", json!({"host": host}));
+        says(&refused, false, &format!("{router} says administratively prohibited"));
+        let expected = [format!("1 {router} router"), format!("2 {router} administratively prohibited")];
+        assert_eq!(hops(&refused), expected);
+    }
+    routes_with(&lab, "forward", "drop");
+    let lost = post(&lab, "traceroute", json!({"host": node}));
+    says(&lost, false, "no answer from hop 2 on");
+    assert_eq!(hops(&lost), ["1 192.168.10.1 router", "2 to 30  no answer"]);
+}
+
+#[test]
+fn hosts_that_are_not_there_are_told_by_who_looked_for_them() {
+    let lab = start_routed();
+    let far = post(&lab, "traceroute", json!({"host": "192.168.20.249"}));
+    says(&far, false, "the router 192.168.10.1 says host unreachable");
+    let six = post(&lab, "traceroute", json!({"host": "fd00:192:168:20::249"}));
+    says(&six, false, "the router fd00:192:168:10::1 says host unreachable");
+    let near = post(&lab, "traceroute", json!({"host": NOBODY}));
+    says(&near, false, "nobody on the appliance's own networks answers");
+    lab.appliance().ip("route del default");
+    let nowhere = post(&lab, "traceroute", json!({"host": "203.0.113.1"}));
+    says(&nowhere, false, "the appliance has no route that leads there");
 }

@@ -1,4 +1,4 @@
-//! Tools: ping, TCP connect test, DNS look-up, the neighbour table.
+//! Tools: ping, traceroute, TCP connect test, DNS look-up, the neighbour table.
 
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -22,6 +22,13 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         operation(Method::POST, "/api/v1/tools/ping", "Send echo requests to a host", post(ping))
             .takes::<PingRequest>(),
+        operation(
+            Method::POST,
+            "/api/v1/tools/traceroute",
+            "Find the routers on the way to a host",
+            post(traceroute),
+        )
+        .takes::<TracerouteRequest>(),
         operation(Method::POST, "/api/v1/tools/connect", "Connect to one TCP port of a host", post(connect))
             .takes::<ConnectRequest>(),
         operation(
@@ -48,6 +55,14 @@ pub struct PingRequest {
 
 fn usual_count() -> u16 {
     4
+}
+
+/// Where the way leads.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TracerouteRequest {
+    /// Address or name.
+    pub host: String,
 }
 
 /// Where to connect.
@@ -80,6 +95,15 @@ async fn ping(
     }
     let host = tools::host(&host).map_err(|remedy| wrong("host", remedy))?;
     gateway.try_tool(&caller, &Tool::Ping { host, count }).await.map(Json)
+}
+
+async fn traceroute(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    Body(TracerouteRequest { host }): Body<TracerouteRequest>,
+) -> Answer {
+    let host = tools::host(&host).map_err(|remedy| wrong("host", remedy))?;
+    gateway.try_tool(&caller, &Tool::Traceroute { host }).await.map(Json)
 }
 
 async fn connect(

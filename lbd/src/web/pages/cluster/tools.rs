@@ -1,4 +1,4 @@
-//! Maintenance > Tools: ping, TCP connect test, DNS look-up, the neighbour table.
+//! Maintenance > Tools: ping, traceroute, TCP connect test, DNS look-up, the neighbour table.
 
 use askama::Template;
 use axum::Router;
@@ -20,8 +20,9 @@ pub(in crate::web) const PATH: &str = "/maintenance/tools";
 /// Echo requests of one ping: somebody waits for the page.
 const REQUESTS: u16 = 4;
 /// What is sent in the form, and how it is called.
-const TOOLS: [(&str, &str); 4] = [
+const TOOLS: [(&str, &str); 5] = [
     ("ping", "Ping (four echo requests)"),
+    ("traceroute", "Traceroute (up to 15 seconds)"),
     ("connect", "TCP connect test (needs a port)"),
     ("dns", "DNS look-up (name or address)"),
     ("neighbours", "Neighbour table (needs no host)"),
@@ -37,7 +38,7 @@ pub(super) fn routes() -> Router<crate::web::Gateway> {
 struct Page {
     frame: Frame,
     may_use: bool,
-    tools: [(&'static str, &'static str); 4],
+    tools: [(&'static str, &'static str); 5],
     typed: Typed,
     fault: Fault,
     finding: Option<Finding>,
@@ -73,6 +74,7 @@ impl Typed {
         };
         Ok(match self.tool.as_str() {
             "ping" => Tool::Ping { host: host()?, count: REQUESTS },
+            "traceroute" => Tool::Traceroute { host: host()? },
             "connect" => Tool::Connect { host: host()?, port: self.port()? },
             "dns" => Tool::LookUp { name: host()? },
             "neighbours" => Tool::Neighbours,
@@ -125,6 +127,7 @@ mod tests {
         };
         let wrong = |typed: Typed| typed.tool().unwrap_err().field;
         assert_eq!(wrong(typed("ping", "", "")), "host");
+        assert_eq!(wrong(typed("traceroute", " ", "")), "host");
         assert_eq!(wrong(typed("connect", "pacs", "0")), "port");
         assert_eq!(
             typed("connect", "pacs", "104").tool(),
