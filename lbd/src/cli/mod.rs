@@ -146,7 +146,7 @@ enum Verb {
     Persistence(persistence::Persistence),
     /// Make a health check by hand and show each of its steps
     Probe(probe::Probe),
-    /// Look for a fault in the network: ping, traceroute, connect, dns, neighbours
+    /// Look for a fault in the network: ping, traceroute, connect, dicom-echo, dns, neighbours
     Tool(tool::ToolCommand),
     /// The interfaces: link, addresses, speed
     Network(network::Network),
@@ -292,7 +292,7 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
         Verb::Alert(alert) => mail::carry_out_alert(&alert)?,
         Verb::Mail(mail) => mail::carry_out_mail(&mail)?,
         Verb::Probe(probe) => probe::carry_out(probe)?,
-        Verb::Tool(tool) => tool::carry_out(&tool)?,
+        Verb::Tool(tool) => tool::carry_out(tool)?,
         Verb::Connections(question) => connections::show(&question)?,
         Verb::Persistence(persistence) => persistence::carry_out(&persistence)?,
         Verb::Network(network) => network::carry_out(&network)?,

@@ -1,4 +1,4 @@
-//! `lbd tool`: ping, traceroute, TCP connect test, DNS look-up, the neighbour table.
+//! `lbd tool`: ping, traceroute, TCP connect test, DICOM C-ECHO, DNS look-up, the neighbour table.
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -7,16 +7,18 @@ use serde_json::json;
 use super::client::Call;
 use super::failure::CommandError;
 use super::print::Common;
-use crate::tools::Finding;
+use crate::config::AeTitle;
+use crate::tools::{Finding, Tool, USUAL_CALLING};
 
 const EXAMPLES: &str = "Examples:
   lbd tool ping 192.168.10.110
   lbd tool traceroute pacs.hospital.example      # which routers lie between
   lbd tool connect pacs.hospital.example 104
+  lbd tool dicom-echo 192.168.10.110 2001 --called DW_SCP
   lbd tool dns pacs.hospital.example
   lbd tool neighbours
 
-A health check by hand (DICOM C-ECHO): lbd probe.";
+A health check that is configured, by hand: lbd probe.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -50,6 +52,20 @@ enum Verb {
         #[arg(value_parser = clap::value_parser!(u16).range(1..))]
         port: u16,
     },
+    /// Send a DICOM C-ECHO to one port of a host, unencrypted
+    DicomEcho {
+        /// Address or name
+        host: String,
+        /// For example 104
+        #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+        port: u16,
+        /// AE title of the server
+        #[arg(long, value_name = "AE_TITLE")]
+        called: String,
+        /// AE title of who asks
+        #[arg(long, value_name = "AE_TITLE", default_value = USUAL_CALLING)]
+        calling: String,
+    },
     /// Ask each DNS server for the addresses of a name, or the names of an address
     Dns {
         /// Name or address
@@ -60,16 +76,8 @@ enum Verb {
 }
 
 /// Prints what was found; what did not succeed is an error.
-pub(super) fn carry_out(ToolCommand { verb, common }: &ToolCommand) -> Result<(), CommandError> {
-    let post = |name: &str, body| Call::new(Method::POST, format!("/api/v1/tools/{name}")).json(&body);
-    let call = match verb {
-        Verb::Ping { host, count } => post("ping", json!({ "host": host, "count": count })),
-        Verb::Traceroute { host } => post("traceroute", json!({ "host": host })),
-        Verb::Connect { host, port } => post("connect", json!({ "host": host, "port": port })),
-        Verb::Dns { name } => post("dns", json!({ "name": name })),
-        Verb::Neighbours => Call::new(Method::GET, "/api/v1/tools/neighbours"),
-    };
-    let answer = call.send(&common.way)?;
+pub(super) fn carry_out(ToolCommand { verb, common }: ToolCommand) -> Result<(), CommandError> {
+    let answer = call(&verb.tool()?).send(&common.way)?;
     let finding: Finding = answer.read()?;
     match common.json {
         true => println!("{}", answer.text),
@@ -78,24 +86,46 @@ pub(super) fn carry_out(ToolCommand { verb, common }: &ToolCommand) -> Result<()
     if finding.succeeded { Ok(()) } else { Err(finding.outcome.into()) }
 }
 
+impl Verb {
+    fn tool(self) -> Result<Tool, CommandError> {
+        let title = |text: String| {
+            AeTitle::try_from(text.as_str()).map_err(|fault| format!("{}; {}", fault.problem, fault.remedy))
+        };
+        Ok(match self {
+            Self::Ping { host, count } => Tool::Ping { host, count },
+            Self::Traceroute { host } => Tool::Traceroute { host },
+            Self::Connect { host, port } => Tool::Connect { host, port },
+            Self::DicomEcho { host, port, called, calling } => {
+                Tool::Echo { host, port, called: title(called)?, calling: title(calling)? }
+            }
+            Self::Dns { name } => Tool::LookUp { name },
+            Self::Neighbours => Tool::Neighbours,
+        })
+    }
+}
+
+/// Asks lbd for it.
+pub(super) fn call(tool: &Tool) -> Call {
+    let post = |name: &str, body| Call::new(Method::POST, format!("/api/v1/tools/{name}")).json(&body);
+    match tool {
+        Tool::Ping { host, count } => post("ping", json!({ "host": host, "count": count })),
+        Tool::Traceroute { host } => post("traceroute", json!({ "host": host })),
+        Tool::Connect { host, port } => post("connect", json!({ "host": host, "port": port })),
+        Tool::Echo { host, port, called, calling } => {
+            let (called, calling) = (called.as_str(), calling.as_str());
+            let titles =
+                json!({ "host": host, "port": port, "called_ae_title": called, "calling_ae_title": calling });
+            post("dicom-echo", titles)
+        }
+        Tool::LookUp { name } => post("dns", json!({ "name": name })),
+        Tool::Neighbours => Call::new(Method::GET, "/api/v1/tools/neighbours"),
+    }
+}
+
 /// The table, and the outcome below it where it is not told as an error.
 fn text(finding: &Finding) -> String {
-    let headings = finding.columns.iter().map(|heading| heading.to_uppercase()).collect();
-    let lines: Vec<Vec<String>> = std::iter::once(headings).chain(finding.rows.iter().cloned()).collect();
-    let width = |column: usize| {
-        lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let mut text = String::new();
-    for line in lines.iter().filter(|line| !line.is_empty()) {
-        let cells =
-            line.iter().enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
-        text += cells.collect::<Vec<_>>().join("  ").trim_end();
-        text.push('\n');
-    }
-    if finding.succeeded {
-        text += &format!("{}\n", finding.outcome);
-    }
-    text
+    let outcome = finding.succeeded.then(|| finding.outcome.clone());
+    finding.table().into_iter().chain(outcome).map(|line| line + "\n").collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! Tools for who looks for a fault in the network: ping, traceroute, TCP connect test, DNS look-up, the neighbour table.
-//! Each has a bounded duration and asks one host, one port, at a time.
+//! Tools for who looks for a fault in the network: ping, traceroute, TCP connect test, DICOM C-ECHO, DNS look-up, the
+//! neighbour table. Each has a bounded duration and asks one host, one port, at a time.
 
 mod connect;
+mod echo;
 mod look_up;
 mod ping;
 mod traceroute;
@@ -11,11 +12,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::AeTitle;
 use crate::mail::exchange::Finder;
 use crate::network::neighbours;
 
 /// Longest host name in characters (RFC 1035 section 2.3.4).
 const LONGEST_NAME: usize = 253;
+
+/// As whom a DICOM server is called where nobody says otherwise: the name that the product's specification gives.
+pub const USUAL_CALLING: &str = "LOADBALANCER";
 
 /// What is to be tried; a host is an address or a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +44,17 @@ pub enum Tool {
         /// 1 to 65535.
         port: u16,
     },
+    /// A DICOM C-ECHO, unencrypted.
+    Echo {
+        /// Address or name.
+        host: String,
+        /// 1 to 65535.
+        port: u16,
+        /// As whom.
+        calling: AeTitle,
+        /// Whom.
+        called: AeTitle,
+    },
     /// Addresses of a name, or names of an address.
     LookUp {
         /// Name or address.
@@ -49,7 +65,7 @@ pub enum Tool {
 }
 
 /// What a tool has found: the same for people, pages and programs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// The host answers as hoped for.
     pub succeeded: bool,
@@ -79,13 +95,29 @@ impl Finding {
     fn failed(outcome: impl Into<String>) -> Self {
         Self::new(false, outcome, [], Vec::new())
     }
+
+    /// The table as text: columns below each other, two blanks between them; no line where there are no columns.
+    pub fn table(&self) -> Vec<String> {
+        let headings = self.columns.iter().map(|heading| heading.to_uppercase()).collect();
+        let lines: Vec<Vec<String>> = std::iter::once(headings).chain(self.rows.iter().cloned()).collect();
+        let width = |column: usize| {
+            lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max()
+        };
+        let widths: Vec<_> = (0..self.columns.len()).map(|column| width(column).unwrap_or(0)).collect();
+        let text = |line: &Vec<String>| {
+            let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        lines.iter().filter(|line| !line.is_empty()).map(text).collect()
+    }
 }
 
 /// What may stand for a host: an address or a host name. The error says what to give.
 pub fn host(text: &str) -> Result<String, &'static str> {
     let text = text.trim();
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
-    if text.is_empty() || text.len() > LONGEST_NAME || !text.chars().all(is_name) {
+    let has_port = text.contains(':') && text.parse::<IpAddr>().is_err();
+    if text.is_empty() || text.len() > LONGEST_NAME || !text.chars().all(is_name) || has_port {
         return Err("give an address such as 192.168.10.110 or a name such as pacs.hospital.example");
     }
     Ok(text.to_owned())
@@ -104,6 +136,10 @@ pub async fn carry_out(tool: &Tool, dns_servers: &[Ipv4Addr]) -> Finding {
         },
         Tool::Connect { host, port } => match address(host, dns_servers).await {
             Ok(address) => connect::connect((address, *port).into()).await,
+            Err(why) => Finding::failed(why),
+        },
+        Tool::Echo { host, port, calling, called } => match address(host, dns_servers).await {
+            Ok(address) => echo::echo((address, *port).into(), calling, called).await,
             Err(why) => Finding::failed(why),
         },
         Tool::LookUp { name } => look_up::look_up(name, dns_servers).await,
@@ -150,7 +186,7 @@ mod tests {
         for good in ["192.0.2.1", "fd00::1", "pacs.hospital.example.", " pacs_1 "] {
             assert_eq!(host(good), Ok(good.trim().to_owned()));
         }
-        for bad in ["", "a b", "http://pacs", "a;b", &"a".repeat(254)] {
+        for bad in ["", "a b", "http://pacs", "a;b", "192.0.2.1:104", &"a".repeat(254)] {
             assert!(host(bad).is_err(), "{bad}");
         }
     }

@@ -18,6 +18,7 @@ use crate::config::document::HealthCheckDocument;
 use crate::config::{AeTitle, CheckKind, Config, HealthCheck, Problem, Question, check_problems, validate};
 use crate::health::titles::{self, candidates};
 use crate::health::{self, Failure, Trace};
+use crate::tools::USUAL_CALLING;
 
 /// Checks by hand at the same time. They are for people; the servers' own checks have room of their own.
 static ROOM: Semaphore = Semaphore::const_new(4);
@@ -27,9 +28,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A healthy server answers a C-ECHO within milliseconds; somebody waits for the whole page.
 const ECHO: Duration = Duration::from_secs(3);
-
-/// As whom AE titles are tried where nothing is given: the name that the product's specification gives.
-const USUAL_CALLING: &str = "LOADBALANCER";
 
 /// `/api/v1/probe...`
 pub(super) fn operations() -> Vec<Operation> {

@@ -60,9 +60,22 @@ fn judge_tools(browser: &Browser) {
     browser.wait_text("#tool-error", "The port is not understood");
     browser.wait_focus("#port[aria-invalid=true]");
     browser.judge_refused("tools-refused", 422);
+    browser.choose("#tool", "dicom-echo");
+    browser.fill("#port", "2001");
+    browser.click("main form button.primary");
+    browser.wait_text("#tool-error", "The called AE title is not understood");
+    browser.wait_focus("#called[aria-invalid=true]");
+    browser.fill("#called", "DW_SCP");
+    browser.click("main form button.primary");
+    browser.wait_text(".tested", "connection refused: nothing listens on 192.168.10.110:2001");
+    browser.judge_refused("tools-dicom-echo", 422);
+    browser.choose("#tool", "traceroute");
+    browser.click("main form button.primary");
+    browser.wait_text(".tested", "192.168.10.110 is reached: on a network of the appliance itself.");
+    browser.judge("tools-traceroute");
     browser.choose("#tool", "neighbours");
     browser.click("main form button.primary");
-    browser.wait_text(".tested", "What was found");
+    browser.wait_text(".tested", "in all.");
     browser.wait_seen(".tested table");
     browser.judge("tools-found");
 }

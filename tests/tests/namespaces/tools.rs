@@ -2,6 +2,7 @@
 //! server, and the kernel's neighbour table; routers that tell the way, keep silent and refuse.
 
 use lab::lbd::SOON;
+use lab::peers::Mode;
 use lab::topology::ipv6;
 use lab::{Lab, wait};
 use serde_json::{Value, json};
@@ -70,6 +71,22 @@ fn ports_are_open_closed_or_silent() {
     says(&post(&lab, "connect", json!({"host": NODE, "port": 2999})), false, "nothing listens on port 2999");
     lab.server("POOL2_NODE1").drop_silently(104);
     says(&post(&lab, "connect", json!({"host": NODE, "port": 104})), false, "a firewall drops");
+}
+
+#[test]
+fn a_dicom_server_answers_to_its_own_title_and_tells_others_which_that_is() {
+    let lab = start();
+    let _scp = lab.server("POOL2_NODE1").scp("DW_MPPS_SCP", 2003, Mode::Good);
+    let ask = |called: &str| {
+        post(&lab, "dicom-echo", json!({"host": "pacs.example", "port": 2003, "called_ae_title": called}))
+    };
+    says(&ask("DW_MPPS_SCP"), true, "DW_MPPS_SCP at 192.168.10.112:2003 answers the C-ECHO");
+    let other = ask("DW_SCP");
+    says(&other, false, "called AE title not recognised");
+    says(&other, false, "AE titles that are answered there: DW_MPPS_SCP.");
+    let wrong = json!({"host": NODE, "port": 2003, "called_ae_title": "MORE_THAN_16_CHARACTERS"}).to_string();
+    let refused = lab.lbd().request("POST", "/api/v1/tools/dicom-echo", Some(&wrong));
+    assert!(refused.expect(422).text.contains("called_ae_title"), "the field is named");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Tools: ping, traceroute, TCP connect test, DNS look-up, the neighbour table.
+//! Tools: ping, traceroute, TCP connect test, DICOM C-ECHO, DNS look-up, the neighbour table.
 
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::resource::Body;
 use super::{Least, Operation, ProblemDocument};
-use crate::tools::{self, Finding, Tool};
+use crate::config::AeTitle;
+use crate::tools::{self, Finding, Tool, USUAL_CALLING};
 use crate::web::{Caller, Gateway, Role};
 
 const NEIGHBOURS: &str = "/api/v1/tools/neighbours";
@@ -31,6 +32,13 @@ pub(super) fn operations() -> Vec<Operation> {
         .takes::<TracerouteRequest>(),
         operation(Method::POST, "/api/v1/tools/connect", "Connect to one TCP port of a host", post(connect))
             .takes::<ConnectRequest>(),
+        operation(
+            Method::POST,
+            "/api/v1/tools/dicom-echo",
+            "Send a DICOM C-ECHO to one port of a host",
+            post(echo),
+        )
+        .takes::<EchoRequest>(),
         operation(
             Method::POST,
             "/api/v1/tools/dns",
@@ -75,6 +83,25 @@ pub struct ConnectRequest {
     pub port: u16,
 }
 
+/// Which DICOM server to ask.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EchoRequest {
+    /// Address or name.
+    pub host: String,
+    /// 1 to 65535.
+    pub port: u16,
+    /// AE title of the server: 1 to 16 characters.
+    pub called_ae_title: String,
+    /// AE title of who asks: 1 to 16 characters.
+    #[serde(default = "usual_calling")]
+    pub calling_ae_title: String,
+}
+
+fn usual_calling() -> String {
+    USUAL_CALLING.into()
+}
+
 /// What to look up.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -111,11 +138,22 @@ async fn connect(
     Extension(caller): Extension<Caller>,
     Body(ConnectRequest { host, port }): Body<ConnectRequest>,
 ) -> Answer {
-    if port == 0 {
-        return Err(wrong("port", "give 1 to 65535, for example 104"));
-    }
+    let port = usable(port)?;
     let host = tools::host(&host).map_err(|remedy| wrong("host", remedy))?;
     gateway.try_tool(&caller, &Tool::Connect { host, port }).await.map(Json)
+}
+
+async fn echo(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+    Body(request): Body<EchoRequest>,
+) -> Answer {
+    let EchoRequest { host, port, called_ae_title, calling_ae_title } = request;
+    let port = usable(port)?;
+    let host = tools::host(&host).map_err(|remedy| wrong("host", remedy))?;
+    let called = title("called_ae_title", &called_ae_title)?;
+    let calling = title("calling_ae_title", &calling_ae_title)?;
+    gateway.try_tool(&caller, &Tool::Echo { host, port, calling, called }).await.map(Json)
 }
 
 async fn look_up(
@@ -129,6 +167,14 @@ async fn look_up(
 
 async fn neighbours(State(gateway): State<Gateway>, Extension(caller): Extension<Caller>) -> Answer {
     gateway.try_tool(&caller, &Tool::Neighbours).await.map(Json)
+}
+
+fn usable(port: u16) -> Result<u16, ProblemDocument> {
+    if port == 0 { Err(wrong("port", "give 1 to 65535, for example 104")) } else { Ok(port) }
+}
+
+fn title(field: &str, text: &str) -> Result<AeTitle, ProblemDocument> {
+    AeTitle::try_from(text).map_err(|fault| wrong(field, &format!("{}; {}", fault.problem, fault.remedy)))
 }
 
 fn wrong(field: &str, remedy: &str) -> ProblemDocument {

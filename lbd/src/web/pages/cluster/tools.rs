@@ -1,4 +1,4 @@
-//! Maintenance > Tools: ping, traceroute, TCP connect test, DNS look-up, the neighbour table.
+//! Maintenance > Tools: ping, traceroute, TCP connect test, DICOM C-ECHO, DNS look-up, the neighbour table.
 
 use askama::Template;
 use axum::Router;
@@ -9,7 +9,8 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use super::ask::Ask;
-use crate::tools::{self, Finding, Tool};
+use crate::config::AeTitle;
+use crate::tools::{self, Finding, Tool, USUAL_CALLING};
 use crate::web::Role;
 use crate::web::pages::frame::Frame;
 use crate::web::pages::page_of;
@@ -20,10 +21,11 @@ pub(in crate::web) const PATH: &str = "/maintenance/tools";
 /// Echo requests of one ping: somebody waits for the page.
 const REQUESTS: u16 = 4;
 /// What is sent in the form, and how it is called.
-const TOOLS: [(&str, &str); 5] = [
+const TOOLS: [(&str, &str); 6] = [
     ("ping", "Ping (four echo requests)"),
     ("traceroute", "Traceroute (up to 15 seconds)"),
     ("connect", "TCP connect test (needs a port)"),
+    ("dicom-echo", "DICOM C-ECHO (port, AE title)"),
     ("dns", "DNS look-up (name or address)"),
     ("neighbours", "Neighbour table (needs no host)"),
 ];
@@ -38,7 +40,7 @@ pub(super) fn routes() -> Router<crate::web::Gateway> {
 struct Page {
     frame: Frame,
     may_use: bool,
-    tools: [(&'static str, &'static str); 5],
+    tools: [(&'static str, &'static str); 6],
     typed: Typed,
     fault: Fault,
     finding: Option<Finding>,
@@ -61,6 +63,8 @@ struct Typed {
     host: String,
     #[serde(default)]
     port: String,
+    #[serde(default)]
+    called: String,
 }
 
 impl Typed {
@@ -76,6 +80,12 @@ impl Typed {
             "ping" => Tool::Ping { host: host()?, count: REQUESTS },
             "traceroute" => Tool::Traceroute { host: host()? },
             "connect" => Tool::Connect { host: host()?, port: self.port()? },
+            "dicom-echo" => Tool::Echo {
+                host: host()?,
+                port: self.port()?,
+                calling: title(USUAL_CALLING)?,
+                called: title(&self.called)?,
+            },
             "dns" => Tool::LookUp { name: host()? },
             "neighbours" => Tool::Neighbours,
             _ => return Err(Fault { field: "tool", words: "Choose a tool.".into() }),
@@ -89,6 +99,13 @@ impl Typed {
             words: "The port is not understood: give 1 to 65535, for example 104.".into(),
         })
     }
+}
+
+fn title(text: &str) -> Result<AeTitle, Fault> {
+    AeTitle::try_from(text).map_err(|fault| Fault {
+        field: "called",
+        words: format!("The called AE title is not understood: {}; {}.", fault.problem, fault.remedy),
+    })
 }
 
 async fn show(ask: Ask) -> Response {
@@ -124,6 +141,7 @@ mod tests {
             tool: tool.into(),
             host: host.into(),
             port: port.into(),
+            called: "DW SCP ".into(),
         };
         let wrong = |typed: Typed| typed.tool().unwrap_err().field;
         assert_eq!(wrong(typed("ping", "", "")), "host");
@@ -133,6 +151,14 @@ mod tests {
             typed("connect", "pacs", "104").tool(),
             Ok(Tool::Connect { host: "pacs".into(), port: 104 })
         );
+        let titles = ["LOADBALANCER", "DW SCP"].map(|title| AeTitle::try_from(title).unwrap());
+        let [calling, called] = titles;
+        assert_eq!(
+            typed("dicom-echo", "pacs", "104").tool(),
+            Ok(Tool::Echo { host: "pacs".into(), port: 104, calling, called })
+        );
+        let nobody = Typed { called: "  ".into(), ..typed("dicom-echo", "pacs", "104") };
+        assert_eq!(wrong(nobody), "called");
         assert_eq!(typed("neighbours", "", "").tool(), Ok(Tool::Neighbours));
         assert_eq!(wrong(typed("", "pacs", "")), "tool");
     }
