@@ -10,7 +10,7 @@ use clap::Args;
 use super::failure::CommandError;
 use crate::console::recovery::OFFER;
 use crate::console::terminal::{Terminal, Typed};
-use crate::console::{Console as Dialogue, IDLE, Input, Outcome, Turn};
+use crate::console::{Console as Dialogue, Effect, IDLE, Input, Outcome, Turn};
 use asker::Asker;
 
 /// How often the banner is looked at while nobody types.
@@ -74,7 +74,11 @@ impl Session {
             let Turn { text, effect } = turn;
             self.terminal.print(&text)?;
             let Some(effect) = effect else { return Ok(()) };
+            let is_waited_for = matches!(effect, Effect::Use(_));
             let outcome = self.asker.perform(effect);
+            if is_waited_for {
+                self.terminal.forget_typed()?;
+            }
             turn = self.dialogue.take(Input::Outcome(outcome));
         }
     }

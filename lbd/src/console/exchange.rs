@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use super::facts::Daemon;
 use super::menu::Order;
 use super::wizard::Answers;
+use crate::tools::{Finding, Tool};
 
 /// What happens to the console.
 #[derive(Debug, Clone)]
@@ -44,6 +45,8 @@ pub enum Effect {
         /// IPv4 address.
         address: Ipv4Addr,
     },
+    /// Look for a fault in the network with this.
+    Use(Tool),
     /// Put the answers of the wizard in force.
     Apply(Box<Answers>),
     /// Set another password for who is logged in.
@@ -72,6 +75,8 @@ pub enum Outcome {
     LoggedOut,
     /// Who uses the address already; why that is not known.
     Probed(Result<Option<String>, String>),
+    /// What the tool has found, or why it could not be used.
+    Found(Result<Finding, String>),
     /// The answers are in force, with what is to be said about it; or why nothing was changed.
     Applied(Result<Option<String>, String>),
     /// The new password is in force, and all sessions have ended.

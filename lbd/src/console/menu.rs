@@ -108,6 +108,8 @@ pub enum Chosen {
     Network,
     /// The wizard is to begin.
     Wizard,
+    /// The tools are to be shown.
+    Tools,
     /// A new password is to be typed.
     NewPassword,
     /// The first process is to do this.
@@ -129,6 +131,7 @@ impl Menu {
              \x20 6  Switch the appliance off\n\
              \x20 7  Restart the daemon lbd alone\n\
              \x20 8  Factory reset\n\
+             \x20 9  Tools: ping, traceroute, DNS, TCP, DICOM C-ECHO, neighbours\n\
              \x20 0  Log out\n\n",
             plain(host_name)
         )
@@ -167,6 +170,7 @@ impl Menu {
             "6" => self.confirm(Order::PowerOff),
             "7" => self.confirm(Order::RestartLbd),
             "8" => self.confirm(Order::FactoryReset),
+            "9" => Chosen::Tools,
             "0" => Chosen::LogOut,
             "" => Chosen::Again,
             _ => Chosen::Text(fault("Type one of the numbers, then Enter.")),

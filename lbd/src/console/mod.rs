@@ -12,6 +12,7 @@ pub mod menu;
 pub mod recovery;
 pub mod terminal;
 pub mod text;
+mod tools;
 pub mod wizard;
 
 mod exchange;
@@ -29,6 +30,7 @@ use menu::Menu;
 use new_password::NewPassword;
 use recovery::Recovery;
 use text::{cleaned, item, paragraph};
+use tools::Toolbox;
 use wizard::Wizard;
 
 use crate::web::users::FIRST_USER;
@@ -75,6 +77,7 @@ enum Place {
     },
     /// The administrator's choice is.
     Menu(Menu),
+    Tools(Toolbox),
     Recovery(Recovery),
     /// A new password, by choice or because the present one is for one time only.
     NewPassword(NewPassword),
@@ -107,6 +110,7 @@ impl Console {
             Place::Name => Prompt::new(format!("{} login: ", text::plain(&self.host_name))),
             Place::Password { .. } => Prompt::hidden("Password: "),
             Place::Menu(menu) => menu.prompt(),
+            Place::Tools(toolbox) => toolbox.prompt(),
             Place::Recovery(recovery) => recovery.prompt(),
             Place::NewPassword(form) => form.prompt(),
             Place::Wizard(wizard) => wizard.prompt(),
@@ -173,6 +177,10 @@ impl Console {
                 let chosen = menu.take(line.trim());
                 self.chosen(chosen)
             }
+            Place::Tools(toolbox) => {
+                let step = toolbox.take(line.trim());
+                self.used(step)
+            }
             Place::Recovery(recovery) => {
                 let step = recovery.take(line);
                 self.recovered(step)
@@ -230,6 +238,16 @@ impl Console {
         }
         let wizard = Wizard::new(facts, self.has_keyboard);
         self.start(wizard)
+    }
+
+    fn used(&mut self, step: tools::Step) -> Turn {
+        match step {
+            tools::Step::Text(text) => Turn::say(text),
+            tools::Step::Left => self.back_to_menu(),
+            tools::Step::Use(tool) => {
+                Turn::say("\nTrying it: half a minute at most ...\n").and(Effect::Use(tool))
+            }
+        }
     }
 
     fn recovered(&mut self, step: recovery::Step) -> Turn {
@@ -295,6 +313,12 @@ impl Console {
             (menu::Chosen::Wizard, None) => {
                 Turn::say(fault("The wizard cannot begin while lbd does not answer.")).and(Effect::Look)
             }
+            (menu::Chosen::Tools, _) => {
+                let toolbox = Toolbox::default();
+                let text = toolbox.screen();
+                self.place = Place::Tools(toolbox);
+                Turn::say(text)
+            }
             (menu::Chosen::NewPassword, _) => {
                 let form = NewPassword::by_choice(self.has_keyboard);
                 let text = form.screen();
@@ -313,6 +337,13 @@ impl Console {
                 Turn::say(fault(&format!("Login incorrect: {why}")))
             }
             Outcome::LoggedOut => Turn::act(Effect::Look),
+            Outcome::Found(found) => match &mut self.place {
+                Place::Tools(toolbox) => {
+                    let step = toolbox.found(found);
+                    self.used(step)
+                }
+                _ => Turn::default(),
+            },
             Outcome::Probed(found) => match &mut self.place {
                 Place::Wizard(wizard) => {
                     let step = wizard.probed(found);
@@ -378,9 +409,11 @@ impl Console {
             Place::Name => Turn::say(self.banner()),
             Place::Menu(menu) => Turn::say(menu.page(&self.daemon)),
             Place::Complete(note) => Turn::say(wizard::complete(&self.daemon, note.as_deref())),
-            Place::Password { .. } | Place::Recovery(_) | Place::NewPassword(_) | Place::Wizard(_) => {
-                Turn::default()
-            }
+            Place::Password { .. }
+            | Place::Tools(_)
+            | Place::Recovery(_)
+            | Place::NewPassword(_)
+            | Place::Wizard(_) => Turn::default(),
         }
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{
-    InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
+    FlushArg, InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, Termios, tcflush,
+    tcgetattr, tcsetattr,
 };
 
 /// The kernel gives a line at a time, never a longer one (termios(3), "Canonical and noncanonical mode").
@@ -72,6 +73,11 @@ impl Terminal {
             self.echoes = echoes;
         }
         self.print(prompt)
+    }
+
+    /// Drops what was typed so far: keys that were pressed out of impatience must not take away what is shown next.
+    pub fn forget_typed(&self) -> io::Result<()> {
+        Ok(tcflush(io::stdin(), FlushArg::TCIFLUSH)?)
     }
 
     /// Waits for a line.

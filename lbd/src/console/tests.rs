@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::facts::{Adapter, Link};
 use super::menu::Order;
 use super::*;
+use crate::tools::Finding;
 use crate::zero_touch::{Settings, initial_document};
 
 fn adapter(number: u8, link: Link, addresses: &[&str]) -> Adapter {
@@ -313,10 +314,103 @@ fn the_menu_of_an_administrator() {
         .expecting(Outcome::PasswordChanged(Ok(())))
         .expecting(admitted())
         .expecting(Outcome::Ordered(Ok(Order::PowerOff)));
-    stage.types(&["setup", "root", "guess", "root", "four words", "9", "1", "", "q", "2", "q", "5", "no"]);
+    stage.types(&["setup", "root", "guess", "root", "four words", "10", "1", "", "q", "2", "q", "5", "no"]);
     stage.types(&["4", "guess", "short", "five words", "five wrds", "five words", "five words"]);
     stage.types(&["four words", "five words", "five words", "loadbalancer", "five words", "6", "yes"]);
     assert_snapshot!(stage.transcript());
+}
+
+fn found<const WIDTH: usize>(
+    succeeded: bool,
+    outcome: &str,
+    columns: [&str; WIDTH],
+    rows: Vec<[String; WIDTH]>,
+) -> Outcome {
+    let columns = columns.map(str::to_owned).to_vec();
+    let rows = rows.into_iter().map(Vec::from).collect();
+    Outcome::Found(Ok(Finding { succeeded, outcome: outcome.into(), columns, rows }))
+}
+
+fn neighbours(number: u16, address: impl Fn(u16) -> String) -> Outcome {
+    let row = |last| ["eth0".into(), address(last), "52:54:00:00:00:09".into(), "reachable".into()];
+    let columns = ["Interface", "Address", "Ethernet address", "State"];
+    found(true, &format!("{number} in all."), columns, (1..=number).map(row).collect())
+}
+
+/// An administrator among the tools.
+fn among_the_tools(outcomes: Vec<Outcome>) -> Stage {
+    let mut stage = Stage::new(configured()).expecting(admitted());
+    stage.types(&["root", "four words"]);
+    stage.transcript();
+    stage.outcomes.extend(outcomes);
+    stage.types(&["9"]);
+    stage
+}
+
+#[test]
+fn the_tools_of_an_administrator() {
+    let way = [
+        ["1", "192.168.10.1", "0.21 0.18 *", "router"],
+        ["2", "192.168.20.110", "0.40 0.38 0.39", "destination"],
+    ];
+    let mut stage = among_the_tools(vec![
+        found(
+            false,
+            "192.168.10.110: 0 of 4 echo requests answered, 100 % lost. Is it switched on, and does a firewall let ICMP \
+             through? Hosts may be up and answer no ping: try the TCP connect test.",
+            ["Request", "Round trip (ms)", "What came"],
+            vec![["1", "", "no answer within 1 s"].map(str::to_owned)],
+        ),
+        found(
+            true,
+            "192.168.20.110 is reached: behind one router.",
+            ["Hop", "Address", "Round trips (ms)", "What came"],
+            way.map(|row| row.map(str::to_owned)).to_vec(),
+        ),
+        Outcome::Found(Err("Another tool is at work. Try again in a moment.".into())),
+        found(
+            true,
+            "DW_SCP at pacs:104 answers the C-ECHO: passed in 2.1 ms.",
+            ["At (ms)", "Step"],
+            Vec::new(),
+        ),
+    ]);
+    stage.types(&["7", "1", "", "http://pacs", "192.168.10.110:104", "192.168.10.110", ""]);
+    stage.types(&["2", "192.168.20.110", "", "3", "q", "4", "pacs", "0", "dicom", "70000", "104"]);
+    stage.types(&["5", "", "", "", "MORE_THAN_16_CHARACTERS", "DW_SCP", "", "0"]);
+    assert_snapshot!(stage.transcript());
+    let tools: Vec<_> =
+        stage.effects.iter().filter(|effect| matches!(effect, Effect::Use(_))).map(shape).collect();
+    assert_eq!(tools.len(), 4, "{tools:?}");
+}
+
+#[test]
+fn long_findings_are_read_page_by_page_and_wide_ones_over_more_lines() {
+    let wide = |last| format!("fd00:0192:0168:0010:5054:00ff:fe00:00{last:02x}");
+    let mut stage = among_the_tools(vec![
+        neighbours(20, |last| format!("192.168.10.{last}")),
+        neighbours(3, wide),
+        neighbours(1_000, |last| format!("10.0.{}.{}", last / 256, last % 256)),
+    ]);
+    stage.types(&["6", "", "", "6", "", "6"]);
+    stage.types(&[""; 10]);
+    let shown = stage.transcript();
+    assert!(shown.contains("And 820 more"), "{shown}");
+    let first = shown.find("page 3 of 11").unwrap();
+    assert_snapshot!(&shown[..first]);
+    assert!(shown.ends_with("Enter goes back to the tools: "));
+}
+
+#[test]
+fn a_finding_stays_until_somebody_types() {
+    let mut stage = among_the_tools(vec![neighbours(1, |_| "192.168.10.9".into())]);
+    stage.types(&["6"]);
+    stage.transcript();
+    stage.happens(Input::News(Daemon::Silent("it is away".into())));
+    stage.happens(Input::OfferEnds);
+    assert_eq!(stage.transcript(), "Enter goes back to the tools: ");
+    stage.happens(Input::Idle);
+    assert!(stage.transcript().ends_with("lbmaster login: "));
 }
 
 #[test]
@@ -423,6 +517,34 @@ fn any_input() -> impl Strategy<Value = Input> {
 }
 
 proptest! {
+    /// Whatever is typed among the tools and whatever lbd answers: every screen fits, and a few keys lead out of it.
+    #[test]
+    fn nobody_is_caught_among_the_tools(
+        lines in proptest::collection::vec(
+            prop_oneof![
+                4 => prop::sample::select(vec!["", "1", "2", "3", "4", "5", "6", "104", "DW_SCP", "pacs", "q"])
+                    .prop_map(str::to_owned),
+                1 => any::<String>(),
+                1 => "[a-z.]{0,260}",
+            ],
+            0..40,
+        ),
+        answer in prop_oneof![
+            any::<String>().prop_map(|why| Outcome::Found(Err(why.chars().take(500).collect()))),
+            (0u16..300, 0usize..90).prop_map(|(number, width)| neighbours(number, |_| "x".repeat(width))),
+        ],
+    ) {
+        let mut stage = among_the_tools(vec![answer.clone(); 50]);
+        for line in &lines {
+            if matches!(stage.console.place, Place::Tools(_)) {
+                stage.types(&[line]);
+            }
+            prop_assert!(stage.console.prompt().text.len() < text::WIDTH);
+        }
+        stage.types(&["q", "q", "q"]);
+        prop_assert!(matches!(stage.console.place, Place::Menu(_)), "{}", stage.transcript());
+    }
+
     /// Whatever is typed: nothing panics, every line fits, a screen holds what is shown at once, and nobody gets past a
     /// password by anything but a log-in.
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lab::lbd::{SOON, USER, binary, https};
+use lab::peers::Mode;
 use lab::terminal::{End, Line};
 use lab::{Lab, wait};
 use serde_json::json;
@@ -121,6 +122,45 @@ fn again_from_the_menu(lab: &Lab, line: &mut Line) {
     {
         wait::until(SOON, format!("{what:?} by name in the audit log"), || by_name().contains(what));
     }
+}
+
+/// Who sees the machine's own screen only finds out whether it reaches a server, and as whom it may call it.
+#[test]
+fn an_administrator_looks_for_a_fault_with_the_tools() {
+    let lab = Lab::single_arm();
+    start(&lab);
+    lab.lbd().set_password(PASSWORD);
+    let _scp = lab.server("NODE1").scp("DW_SCP", 2001, Mode::Good);
+    let mut line = console(&lab);
+    line.expect("Its certificate");
+    line.answer(LOG_IN, "root");
+    line.answer("Password: ", PASSWORD);
+    line.answer("Your choice: ", "9");
+    line.answer("Your choice: ", "2");
+    line.answer("by address or name: ", "192.168.10.110");
+    line.expect("192.168.10.110 is reached: on a network of the appliance itself.");
+    line.answer("back to the tools: ", "");
+    line.answer("Your choice: ", "5");
+    line.answer("[192.168.10.110]: ", "");
+    line.answer("Port: ", "2001");
+    line.answer("Called AE title: ", "DW_MPPS_SCP");
+    line.expect("are answered there: DW_SCP.");
+    line.answer("back to the tools: ", "");
+    line.answer("Your choice: ", "5");
+    line.answer("[192.168.10.110]: ", "");
+    line.answer("[2001]: ", "");
+    line.answer("[DW_MPPS_SCP]: ", "DW_SCP");
+    line.expect("DW_SCP at 192.168.10.110:2001 answers the C-ECHO");
+    line.answer("back to the tools: ", "");
+    line.answer("Your choice: ", "6");
+    line.expect("192.168.10.110");
+    line.answer("back to the tools: ", "q");
+    line.answer("Your choice: ", "1");
+    lab.lbd().kill();
+    line.answer("[192.168.10.110]: ", "");
+    line.expect("Cannot reach lbd");
+    line.answer("Your choice: ", "0");
+    line.expect("Factory reset");
 }
 
 #[test]

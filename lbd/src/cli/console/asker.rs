@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::super::client::{Call, refusal};
 use super::super::failure::CommandError;
 use super::super::first_process;
+use super::super::tool;
 use super::super::way::Way;
 use crate::config::Document;
 use crate::console::facts::{self, Adapter, Daemon, Facts, Link};
@@ -17,6 +18,7 @@ use crate::console::menu::Order;
 use crate::console::wizard::{self, Answers};
 use crate::console::{Admitted, Effect, Outcome};
 use crate::engine::Accepted;
+use crate::tools::{Finding, Tool};
 use crate::view::View;
 use crate::web::Role;
 use crate::web::api::{ApplianceDocument, RecoveryStep};
@@ -119,6 +121,7 @@ impl Asker {
                 let found = answer.map(|answer| answer["used_by"].as_str().map(str::to_owned));
                 Outcome::Probed(found.map_err(|error| error.to_string()))
             }
+            Effect::Use(tool) => Outcome::Found(self.use_tool(&tool)),
             Effect::Apply(answers) => Outcome::Applied(self.apply(&answers)),
             Effect::ChangePassword { current, new } => {
                 let body = json!({ "current": current, "new": new });
@@ -143,6 +146,22 @@ impl Asker {
 
     fn call(&self, method: Method, path: impl Into<String>) -> Call {
         Call::new(method, path).with_session(self.cookie.as_deref())
+    }
+
+    /// Where it is not our turn, which comes a second after the last one's, once more.
+    fn use_tool(&self, tool: &Tool) -> Result<Finding, String> {
+        let ask = || tool::call(tool).with_session(self.cookie.as_deref()).exchange(&self.way);
+        let answer = match ask() {
+            Ok((StatusCode::TOO_MANY_REQUESTS, early)) => {
+                std::thread::sleep(Duration::from_secs(early.retry_after.unwrap_or(1).min(2)));
+                ask()
+            }
+            answer => answer,
+        };
+        match answer.map_err(|error| without_advice(&error))? {
+            (StatusCode::OK, answer) => answer.read().map_err(|error| error.to_string()),
+            (status, answer) => Err(refusal(status, &answer.text)),
+        }
     }
 
     fn log_in(&mut self, user: &str, password: &str) -> Result<Admitted, String> {
