@@ -40,7 +40,7 @@ pub fn packages() -> PathBuf {
 
 /// The folder of `init` and `lbd` that are in the OVA.
 pub fn programs() -> PathBuf {
-    ova().with_file_name("x86_64-unknown-linux-gnu").join("release")
+    ova().with_file_name("bare")
 }
 
 /// The key whose updates the OVA trusts, of a development build: its `key` or `pub` half.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use evenkeel_ova::system::Program;
@@ -159,17 +159,12 @@ fn every_owner_is_in_the_bill_of_materials_with_its_licence() {
 fn own_programs_ask_for_no_interpreter_and_no_library() {
     for program in ["init", "lbd"] {
         let mut readelf = Command::new("readelf");
-        readelf.args(["--wide", "--program-headers", "--dynamic"]).arg(static_program(program));
+        readelf.args(["--wide", "--program-headers", "--dynamic"]).arg(artefacts::programs().join(program));
         let output = process::run(readelf);
         let text = output.expect_ok();
         assert!(text.contains("LOAD"), "{text}");
         assert!(!text.contains("INTERP") && !text.contains("(NEEDED)"), "{program}:\n{text}");
     }
-}
-
-/// Where `make appliance` puts what it packs, beside the OVA.
-fn static_program(name: &str) -> PathBuf {
-    artefacts::ova().with_file_name("x86_64-unknown-linux-gnu/release").join(name)
 }
 
 /// Path and content of each file in an archive of cpio's form "newc" (`Documentation/driver-api/early-userspace/buffer-format.rst`).
@@ -209,7 +204,7 @@ fn the_disk_in_the_ova_holds_one_system_with_what_the_list_says() {
     let found: BTreeSet<_> = system.keys().filter(|path| *path != ".").cloned().collect();
     assert_eq!(found, listed);
     for (path, program) in [("init", "init"), ("bin/lbd", "lbd")] {
-        let built = std::fs::read(static_program(program)).expect("what was packed");
+        let built = std::fs::read(artefacts::programs().join(program)).expect("what was packed");
         assert!(system[path] == built, "{path} is not the program whose headers are looked at");
     }
 }

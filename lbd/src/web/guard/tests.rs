@@ -5,6 +5,7 @@ mod updates;
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
