@@ -29,6 +29,13 @@ pub struct Crate {
     pub folder: PathBuf,
 }
 
+impl Crate {
+    /// Its licence as SPDX writes it: old crates write "MIT/Apache-2.0", which is no SPDX expression.
+    pub fn expression(&self) -> Option<String> {
+        self.licence.as_ref().map(|licence| licence.replace('/', " OR "))
+    }
+}
+
 /// Asks cargo about the workspace in the folder of `cargo_lock`.
 pub fn read(cargo_lock: &Path) -> Result<Vec<Crate>, CratesError> {
     let lock = fs::read_to_string(cargo_lock)
@@ -118,8 +125,8 @@ fn str_of<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
 }
 
-/// The licence texts in a crate's folder: files whose name says so, in order.
-pub fn licence_texts(folder: &Path) -> Result<Vec<String>, CratesError> {
+/// The licence texts in a crate's folder, with their names: files whose name says so, in order.
+pub fn licence_texts(folder: &Path) -> Result<Vec<(String, String)>, CratesError> {
     const STARTS: &[&str] = &["licen", "copying", "copyright", "notice", "unlicense"];
     let fail = |error| CratesError::File { path: folder.to_owned(), error };
     let mut paths = Vec::new();
@@ -131,7 +138,10 @@ pub fn licence_texts(folder: &Path) -> Result<Vec<String>, CratesError> {
         }
     }
     paths.sort();
-    let read = |path: &PathBuf| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let read = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        fs::read(path).map(|bytes| (name, String::from_utf8_lossy(&bytes).into_owned()))
+    };
     paths.iter().map(read).collect::<io::Result<_>>().map_err(fail)
 }
 
@@ -231,6 +241,7 @@ mod tests {
         for name in ["LICENSE-MIT", "COPYING", "license.rs", "README.md"] {
             fs::write(folder.path().join(name), name).unwrap();
         }
-        assert_eq!(licence_texts(folder.path()).unwrap(), ["COPYING", "LICENSE-MIT"]);
+        let both = ["COPYING", "LICENSE-MIT"].map(|name| (name.to_owned(), name.to_owned()));
+        assert_eq!(licence_texts(folder.path()).unwrap(), both);
     }
 }

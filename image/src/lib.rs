@@ -18,6 +18,7 @@ pub mod apt;
 pub mod apt_text;
 pub mod build;
 pub mod cache;
+pub mod components;
 pub mod crates;
 pub mod deb;
 pub mod disk;

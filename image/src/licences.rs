@@ -1,18 +1,23 @@
-//! `/usr/share/licenses`: the licence texts of everything shipped, and how to get the sources of the GPL parts.
+//! `/usr/share/licenses`: the licence texts of everything shipped, a list of what has which, and how to get the sources of the
+//! GPL parts.
 
-use crate::crates::Crate;
+use crate::components::{self, WithTexts};
 use crate::deb::Node;
 use crate::embedded::EMBEDDED;
-use crate::hash::Sha;
 use crate::packages::SUITE;
 use crate::rootfs::{RootfsError, owner};
 use crate::toolchain::Toolchain;
 use crate::tree::{Clash, OWN, Tree};
 use crate::unpacked::{Missing, Packages};
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 const FOLDER: &str = "usr/share/licenses";
+/// The list of all components.
+const LIST: &str = "COMPONENTS.json";
+/// The source offer.
+pub(crate) const SOURCES: &str = "SOURCES.txt";
+/// Where Debian keeps the licences that many packages have.
+pub(crate) const COMMON: &str = "usr/share/common-licenses/";
 
 /// Adds Debian's copyright files and the common texts they refer to.
 pub fn debian(tree: &mut Tree, packages: &Packages) -> Result<(), RootfsError> {
@@ -25,7 +30,6 @@ pub fn debian(tree: &mut Tree, packages: &Packages) -> Result<(), RootfsError> {
             copyright.content,
         )?;
     }
-    const COMMON: &str = "usr/share/common-licenses/";
     let mut found = false;
     for (package, path, node) in packages.below(COMMON) {
         let target = format!("{FOLDER}/common/{}", &path[COMMON.len()..]);
@@ -62,25 +66,26 @@ pub fn embedded(tree: &mut Tree) -> Result<(), Clash> {
 
 /// Adds the source offer.
 pub fn sources(tree: &mut Tree, packages: &Packages, toolchain: &Toolchain) -> Result<(), Clash> {
-    tree.file(&format!("{FOLDER}/SOURCES.txt"), 0o644, OWN, offer(packages, toolchain))
+    tree.file(&format!("{FOLDER}/{SOURCES}"), 0o644, OWN, offer(packages, toolchain))
 }
 
-/// Adds the crates' texts, each distinct one once, and an index of which crate has which.
-pub fn crates(tree: &mut Tree, crates: &[(Crate, Vec<String>)]) -> Result<(), RootfsError> {
-    let mut index = String::from(
-        "Crate, version, licence (SPDX), source, and the files here that hold its licence texts.\n\n",
-    );
-    for (one, texts) in crates {
-        let source = one.repository.as_deref().unwrap_or("-");
-        let licence = one.licence.as_deref().unwrap_or("-");
-        let _ = write!(index, "{} {}\n  {licence}\n  {source}\n", one.name, one.version);
-        for text in texts {
-            let name = format!("{}.txt", &Sha::of(text.as_bytes()).to_string()[..16]);
-            tree.file(&format!("{FOLDER}/crates/{name}"), 0o644, OWN, text.as_str())?;
-            let _ = writeln!(index, "  {name}");
-        }
-    }
-    Ok(tree.file(&format!("{FOLDER}/crates/INDEX.txt"), 0o644, OWN, index)?)
+/// Adds the crates' texts, each distinct one once.
+pub fn crates(tree: &mut Tree, crates: &[WithTexts]) -> Result<(), Clash> {
+    let texts = crates.iter().flat_map(|(_, texts)| texts);
+    texts.map(|(_, text)| text.as_str()).try_for_each(|text| {
+        tree.file(&format!("{FOLDER}/{}", components::crate_file(text)), 0o644, OWN, text)
+    })
+}
+
+/// Adds the list of all components, after their texts.
+pub fn list(
+    tree: &mut Tree,
+    packages: &Packages,
+    toolchain: &Toolchain,
+    crates: &[WithTexts],
+) -> Result<(), RootfsError> {
+    let list = components::document(packages, toolchain, crates)?;
+    Ok(tree.file(&format!("{FOLDER}/{LIST}"), 0o644, OWN, list)?)
 }
 
 /// The source packages of what is shipped. `Built-Using` counts too: the signed kernel's source is a shell
@@ -112,13 +117,13 @@ fn offer(packages: &Packages, toolchain: &Toolchain) -> String {
          same terms as the sources:\n\n\
          You can ask whoever gave you this appliance: for at least three years after you received it you get, for\n\
          no more than the cost of the copy, the complete corresponding source code on a usual medium.\n\n\
-         The crates that are linked into the appliance's own programs are listed in crates/INDEX.txt; the exact versions\n\
+         The crates that are linked into the appliance's own programs are listed in {LIST}; the exact versions\n\
          and checksums of everything are in the SBOM that is published beside the appliance.\n"
     )
 }
 
-/// `linux (= 6.12.1-1)` or `e2fsprogs (1.47.2-3)` or `nftables`.
-fn source(entry: &str, version: &str) -> (String, String) {
+/// `linux (= 6.12.1-1)` or `e2fsprogs (1.47.2-3)` or `nftables`, which then has this version.
+pub(crate) fn source(entry: &str, version: &str) -> (String, String) {
     match entry.split_once('(') {
         Some((name, rest)) => {
             let version = rest.trim_end_matches(')').trim_start_matches(['=', ' ']);
@@ -131,9 +136,12 @@ fn source(entry: &str, version: &str) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crates::Crate;
     use crate::deb::Package;
+    use crate::hash::Sha;
     use crate::lock::Locked;
     use crate::toolchain::{Linked, Standard};
+    use crate::tree::Kind;
 
     fn package(name: &str, fields: &[(&str, &str)], files: &[&str]) -> (Locked, Package) {
         let control = fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -198,9 +206,8 @@ mod tests {
         assert!(debian(&mut Tree::default(), &all).is_err());
     }
 
-    #[test]
-    fn equal_texts_are_kept_once() {
-        let one = |name: &str| Crate {
+    fn serde(name: &str, texts: &[&str]) -> WithTexts {
+        let one = Crate {
             name: name.into(),
             version: "1".into(),
             licence: Some("MIT".into()),
@@ -208,12 +215,37 @@ mod tests {
             sha256: None,
             folder: "/".into(),
         };
+        (one, texts.iter().map(|text| ("LICENSE".to_owned(), (*text).to_owned())).collect())
+    }
+
+    #[test]
+    fn equal_texts_are_kept_once() {
         let mut tree = Tree::default();
-        crates(
-            &mut tree,
-            &[(one("a"), vec!["text".into()]), (one("b"), vec!["text".into(), "other".into()])],
-        )
-        .unwrap();
-        assert_eq!(tree.iter().filter(|(path, _)| path.starts_with("usr/share/licenses/crates/")).count(), 3);
+        crates(&mut tree, &[serde("a", &["text"]), serde("b", &["text", "other"])]).unwrap();
+        let below = format!("{FOLDER}/crates/");
+        assert_eq!(tree.iter().filter(|(path, _)| path.starts_with(&below)).count(), 2);
+    }
+
+    #[test]
+    fn every_text_of_the_list_is_there() {
+        let (mut tree, packages, built) = (Tree::default(), two(), built());
+        let all = [serde("a", &["text"])];
+        debian(&mut tree, &packages).unwrap();
+        toolchain(&mut tree, &built).unwrap();
+        embedded(&mut tree).unwrap();
+        sources(&mut tree, &packages, &built).unwrap();
+        crates(&mut tree, &all).unwrap();
+        list(&mut tree, &packages, &built, &all).unwrap();
+        let Some(Kind::File(list)) = tree.get(&format!("{FOLDER}/{LIST}")).map(|entry| &entry.kind) else {
+            panic!("there is no list")
+        };
+        let list: serde_json::Value = serde_json::from_slice(list).unwrap();
+        let components = list["components"].as_array().unwrap().iter();
+        let texts = components.flat_map(|one| one["texts"].as_array().unwrap()).map(|text| &text["file"]);
+        let named: Vec<_> = texts.chain([&list["sources"]]).map(|file| file.as_str().unwrap()).collect();
+        assert!(named.len() > 6, "{named:?}");
+        for file in named {
+            assert!(tree.get(&format!("{FOLDER}/{file}")).is_some(), "{file}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::embedded::{EMBEDDED, Embedded};
 use crate::guid::derived_text;
 use crate::hash::Sha;
 use crate::packages::SUITE;
-use crate::toolchain::{Linked, Toolchain};
+use crate::toolchain::{Linked, STANDARD_LICENCE, Toolchain};
 use crate::unpacked::Packages;
 use crate::version::Version;
 use serde_json::{Value, json};
@@ -49,9 +49,8 @@ fn crate_component(one: &Crate) -> Value {
     let purl = format!("pkg:cargo/{}@{}", encode(&one.name), encode(&one.version));
     let kind = if ROOTS.contains(&one.name.as_str()) { "application" } else { "library" };
     let mut value = component(kind, &one.name, &one.version, &purl, one.sha256.as_ref());
-    if let Some(licence) = &one.licence {
-        // Old crates write "MIT/Apache-2.0", which is no SPDX expression.
-        value["licenses"] = json!([{ "expression": licence.replace('/', " OR ") }]);
+    if let Some(licence) = one.expression() {
+        value["licenses"] = json!([{ "expression": licence }]);
     }
     value
 }
@@ -75,7 +74,7 @@ fn embedded_component(one: &Embedded) -> Value {
 fn standard_component(version: &str) -> Value {
     let purl = format!("pkg:generic/rust-std@{}", encode(version));
     let mut value = component("library", "rust-std", version, &purl, None);
-    value["licenses"] = json!([{ "expression": "MIT OR Apache-2.0" }]);
+    value["licenses"] = json!([{ "expression": STANDARD_LICENCE }]);
     value
 }
 

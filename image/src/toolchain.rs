@@ -81,6 +81,9 @@ fn standard() -> Result<Standard, ToolchainError> {
     Ok(Standard { version, texts: STANDARD_TEXTS.iter().map(text).collect::<Result<_, _>>()? })
 }
 
+/// Of Rust's standard library (SPDX).
+pub const STANDARD_LICENCE: &str = "MIT OR Apache-2.0";
+
 /// The notice of the standard library and the licences that it names, where the compiler's own package has them.
 const STANDARD_TEXTS: &[&str] = &[
     "COPYRIGHT-library.html",

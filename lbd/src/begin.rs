@@ -33,6 +33,10 @@ pub struct Paths {
     pub rescue_device: Option<PathBuf>,
     /// Standard input is the kernel's log.
     pub kernel_log: bool,
+    /// On the appliance, init's control socket.
+    pub init_socket: PathBuf,
+    /// Folder of the licences of what is shipped; it need not be there.
+    pub licences: PathBuf,
     /// Used when nothing is stored yet.
     pub origin: Origin,
 }

@@ -20,6 +20,7 @@ pub mod fallback;
 pub mod guest_services;
 pub mod health;
 pub mod history;
+pub mod licences;
 pub mod log;
 pub mod mail;
 pub mod network;

@@ -35,6 +35,7 @@ use crate::engine::{Accepted, Effect, Ending, Engine, Event, Now, Refusal, Reque
 use crate::fallback;
 use crate::health;
 use crate::history::recorder::{self as history, History};
+use crate::licences::Licences;
 use crate::log::forward::{Recipients, forward};
 use crate::log::journal::Journal;
 use crate::log::kernel;
@@ -95,10 +96,11 @@ pub async fn run(paths: Paths, journal: Journal) -> Result<(), String> {
     let (timekeeper, time_office) = clock::task::open();
     let (snmp, snmp_office) = snmp::open(&paths.state_directory);
     let history = History::below(&paths.state_directory);
-    let places = is_appliance.then(Places::of_the_appliance);
+    let places = is_appliance.then(|| Places::of_the_appliance(paths.init_socket.clone()));
     let updates = Updates::below(&paths.state_directory, places);
     let crashes = Shelf::new(paths.crashes.as_deref(), &paths.state_directory);
-    let helpers = (journal.clone(), alarm, post, timekeeper, snmp, history, updates, crashes);
+    let licences = Licences::at(paths.licences.clone());
+    let helpers = (journal.clone(), alarm, post, timekeeper, snmp, history, updates, crashes, licences);
     let (gateway, sides) = gateway(&engine, vault.clone(), &paths, access, helpers);
     let dataplane = Dataplane::new(netlink, sides.proxy.clone(), listing);
     let mut driver = Driver::new((engine, checks), clock, vault, sides, paths, journal);

@@ -125,8 +125,19 @@ impl Lbd {
 
     /// Starts it with the configuration that it has stored, and waits until it answers.
     pub fn start_again(&self) {
-        self.launch(self.appliance.command(&binary().to_string_lossy()), &[]);
+        self.start_again_with(&[]);
+    }
+
+    /// The same, with these options of `lbd run`.
+    pub fn start_again_with(&self, options: &[&str]) {
+        let words: Vec<_> = options.iter().map(OsStr::new).collect();
+        self.launch(self.appliance.command(&binary().to_string_lossy()), &words);
         self.wait_answering();
+    }
+
+    /// The same as the appliance, whose first process listens at this socket.
+    pub fn start_again_as_appliance(&self, init_socket: &Path) {
+        self.start_again_with(&["--appliance", "--init-socket", &init_socket.to_string_lossy()]);
     }
 
     /// Ends it at once, as a crash would.

@@ -20,6 +20,7 @@ pub mod clock;
 pub mod config;
 pub mod datagrams;
 pub mod exposure;
+pub mod first_process;
 pub mod host;
 pub mod in_force;
 pub mod kernel;

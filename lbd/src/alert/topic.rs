@@ -61,7 +61,7 @@ pub enum Topic {
     Update,
     /// Somebody was locked out after wrong passwords.
     LockOut,
-    /// Somebody recovers or resets the appliance at its own terminals.
+    /// Somebody recovers the appliance at its own terminals, or erases everything.
     Recovery,
     /// Somebody tries the way of the alerts.
     Test {

@@ -11,6 +11,7 @@ use super::failure::CommandError;
 use crate::console::recovery::OFFER;
 use crate::console::terminal::{Terminal, Typed};
 use crate::console::{Console as Dialogue, Effect, IDLE, Input, Outcome, Turn};
+use crate::update::INIT_SOCKET;
 use asker::Asker;
 
 /// How often the banner is looked at while nobody types.
@@ -26,7 +27,7 @@ pub(super) struct Console {
     #[arg(long, value_name = "SOCKET", default_value = "/var/lib/evenkeel/lbd.sock")]
     control_socket: PathBuf,
     /// Socket of the appliance's first process, which restarts the machine and switches it off
-    #[arg(long, value_name = "SOCKET", default_value = "/run/evenkeel/init.sock")]
+    #[arg(long, value_name = "SOCKET", default_value = INIT_SOCKET)]
     init_socket: PathBuf,
     /// Offer a new password and the factory reset for the next 30 seconds
     #[arg(long, hide = true)]

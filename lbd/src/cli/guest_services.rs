@@ -23,6 +23,7 @@ use crate::guest_services::here;
 use crate::guest_services::services::{End, Services};
 use crate::guest_services::session::{Session, Step};
 use crate::sys::VmwarePort;
+use crate::update::INIT_SOCKET;
 use crate::view::GuestServicesView;
 use crate::web::api::ApplianceDocument;
 
@@ -35,7 +36,7 @@ pub(super) struct GuestServices {
     #[arg(long, value_name = "SOCKET", default_value = "/run/evenkeel/lbd.sock")]
     control_socket: PathBuf,
     /// Socket of the appliance's first process, which restarts the machine and switches it off
-    #[arg(long, value_name = "SOCKET", default_value = "/run/evenkeel/init.sock")]
+    #[arg(long, value_name = "SOCKET", default_value = INIT_SOCKET)]
     init_socket: PathBuf,
 }
 

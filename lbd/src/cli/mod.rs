@@ -7,9 +7,11 @@ mod client;
 mod config;
 mod connections;
 mod console;
+mod factory_reset;
 mod failure;
 mod first_process;
 mod guest_services;
+mod licences;
 mod log;
 mod mail;
 mod network;
@@ -44,12 +46,14 @@ use crate::audit::Audit;
 use crate::begin::{self, Origin, Paths};
 use crate::clock;
 use crate::crash;
+use crate::licences::FOLDER;
 use crate::log::journal::Journal;
 use crate::log::layer::IntoJournal;
 use crate::privileges::{self, Account};
 use crate::run;
 use crate::store::Author;
 use crate::sys;
+use crate::update::INIT_SOCKET;
 use crate::view::View;
 use crate::web::users::UserFile;
 use client::Call;
@@ -154,6 +158,10 @@ enum Verb {
     Time(time::Time),
     /// Software updates: status, install, restart, rollback
     Update(update::Update),
+    /// What is shipped under which licence, the licence texts, and how to get the source code
+    Licences(licences::Licences),
+    /// Erase everything but the installed versions: the appliance begins anew
+    FactoryReset(factory_reset::FactoryReset),
     /// Log-in, wizard and menu at this terminal, as on the appliance's console
     Console(console::Console),
     /// Serves vSphere: addresses, heartbeat, "Shut Down Guest"
@@ -243,6 +251,12 @@ struct Run {
     /// Folder in which init leaves accounts of crashes; they are kept below the state directory
     #[arg(long, value_name = "DIRECTORY")]
     crashes: Option<PathBuf>,
+    /// Socket of the appliance's first process
+    #[arg(long, value_name = "SOCKET", default_value = INIT_SOCKET, requires = "appliance")]
+    init_socket: PathBuf,
+    /// Folder with the licences of what is shipped
+    #[arg(long, value_name = "DIRECTORY", default_value = FOLDER)]
+    licences: PathBuf,
     #[command(flatten)]
     user: User,
 }
@@ -298,6 +312,8 @@ pub fn carry_out(command: Command) -> Result<(), CommandError> {
         Verb::Network(network) => network::carry_out(&network)?,
         Verb::Time(time) => time::carry_out(&time)?,
         Verb::Update(update) => update::carry_out(&update)?,
+        Verb::Licences(question) => licences::show(&question)?,
+        Verb::FactoryReset(wish) => factory_reset::carry_out(&wish)?,
         Verb::Console(console) => console::carry_out(console)?,
         Verb::GuestServices(services) => guest_services::carry_out(services)?,
         // It reads its argument by itself.
@@ -357,8 +373,18 @@ fn daemon(run: Run) -> Result<(), String> {
     let control_socket = run.control_socket.unwrap_or_else(|| state_directory.join("lbd.sock"));
     let (notices, crashes) = (run.notices, run.crashes);
     let (rescue_device, kernel_log) = (run.rescue_device, run.kernel_log);
-    let paths =
-        Paths { state_directory, control_socket, notices, crashes, rescue_device, kernel_log, origin };
+    let (init_socket, licences) = (run.init_socket, run.licences);
+    let paths = Paths {
+        state_directory,
+        control_socket,
+        notices,
+        crashes,
+        rescue_device,
+        kernel_log,
+        init_socket,
+        licences,
+        origin,
+    };
     // Two workers at least: one can wait for a slow system call while the other keeps the checks on time. One for each
     // processor, as they move the bytes of proxied services.
     let workers = std::thread::available_parallelism().map_or(2, usize::from).max(2);

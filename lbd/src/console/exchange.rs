@@ -6,6 +6,7 @@ use super::facts::Daemon;
 use super::menu::Order;
 use super::wizard::Answers;
 use crate::tools::{Finding, Tool};
+use crate::web::update::UpdateDocument;
 
 /// What happens to the console.
 #[derive(Debug, Clone)]
@@ -62,6 +63,8 @@ pub enum Effect {
     RecoverPassword(String),
     /// Have the first process do this.
     Order(Order),
+    /// Ask lbd which versions are installed.
+    AskVersions,
 }
 
 /// What came of an [`Effect`]. Errors are for people.
@@ -87,6 +90,8 @@ pub enum Outcome {
     PasswordRecovered(Result<(), String>),
     /// The order is taken.
     Ordered(Result<Order, String>),
+    /// Which versions are installed.
+    Versions(Result<Box<UpdateDocument>, String>),
 }
 
 /// Somebody who has logged in.

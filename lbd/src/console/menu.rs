@@ -114,6 +114,8 @@ pub enum Chosen {
     NewPassword,
     /// The first process is to do this.
     Order(Order),
+    /// The installed versions are to be shown.
+    Versions,
     /// The session is to end.
     LogOut,
 }
@@ -132,6 +134,7 @@ impl Menu {
              \x20 7  Restart the daemon lbd alone\n\
              \x20 8  Factory reset\n\
              \x20 9  Tools: ping, traceroute, DNS, TCP, DICOM C-ECHO, neighbours\n\
+             \x2010  Software versions\n\
              \x20 0  Log out\n\n",
             plain(host_name)
         )
@@ -171,6 +174,7 @@ impl Menu {
             "7" => self.confirm(Order::RestartLbd),
             "8" => self.confirm(Order::FactoryReset),
             "9" => Chosen::Tools,
+            "10" => Chosen::Versions,
             "0" => Chosen::LogOut,
             "" => Chosen::Again,
             _ => Chosen::Text(fault("Type one of the numbers, then Enter.")),

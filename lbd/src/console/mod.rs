@@ -17,6 +17,7 @@ pub mod wizard;
 
 mod exchange;
 mod new_password;
+mod versions;
 
 #[cfg(test)]
 mod tests;
@@ -305,6 +306,7 @@ impl Console {
             (menu::Chosen::Again, _) => self.back_to_menu(),
             (menu::Chosen::LogOut, _) => self.leave(""),
             (menu::Chosen::Order(order), _) => Turn::act(Effect::Order(order)),
+            (menu::Chosen::Versions, _) => Turn::act(Effect::AskVersions),
             (menu::Chosen::Status | menu::Chosen::Network, _) => Turn::act(Effect::Look),
             (menu::Chosen::Wizard, Some(facts)) => {
                 let wizard = Wizard::new(facts, self.has_keyboard);
@@ -390,6 +392,8 @@ impl Console {
                 })
             }
             Outcome::Ordered(Err(why)) => self.refused(&why),
+            Outcome::Versions(Ok(told)) => Turn::say(versions::page(&told)),
+            Outcome::Versions(Err(why)) => self.refused(&why),
         }
     }
 

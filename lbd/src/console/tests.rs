@@ -9,6 +9,7 @@ use super::facts::{Adapter, Link};
 use super::menu::Order;
 use super::*;
 use crate::tools::Finding;
+use crate::web::update::{OtherVersion, UpdateDocument, VersionStanding};
 use crate::zero_touch::{Settings, initial_document};
 
 fn adapter(number: u8, link: Link, addresses: &[&str]) -> Adapter {
@@ -314,7 +315,7 @@ fn the_menu_of_an_administrator() {
         .expecting(Outcome::PasswordChanged(Ok(())))
         .expecting(admitted())
         .expecting(Outcome::Ordered(Ok(Order::PowerOff)));
-    stage.types(&["setup", "root", "guess", "root", "four words", "10", "1", "", "q", "2", "q", "5", "no"]);
+    stage.types(&["setup", "root", "guess", "root", "four words", "11", "1", "", "q", "2", "q", "5", "no"]);
     stage.types(&["4", "guess", "short", "five words", "five wrds", "five words", "five words"]);
     stage.types(&["four words", "five words", "five words", "loadbalancer", "five words", "6", "yes"]);
     assert_snapshot!(stage.transcript());
@@ -431,6 +432,37 @@ fn lbd_alone_restarts_and_the_session_ends() {
     stage.types(&["root", "four words", "8", "yes", "8", "", "7", "yes"]);
     assert_snapshot!(stage.transcript());
     assert_eq!(stage.effects.last(), Some(&Effect::Order(Order::RestartLbd)), "yes erases nothing");
+}
+
+/// What lbd tells of its own version 1.1 and of 1.0 beside it.
+fn versions(standing: VersionStanding) -> UpdateDocument {
+    UpdateDocument {
+        running: "1.1".into(),
+        development_build: false,
+        on_trial: false,
+        other: Some(OtherVersion { version: "1.0".into(), standing, why: None }),
+        uploaded: None,
+        problem: None,
+    }
+}
+
+#[test]
+fn the_installed_versions_and_the_way_back() {
+    let good = versions(VersionStanding::Good);
+    let mut failed = versions(VersionStanding::Failed);
+    failed.other =
+        failed.other.map(|other| OtherVersion { why: Some("POOL lacked a server.".into()), ..other });
+    let alone = UpdateDocument { other: None, development_build: true, ..good.clone() };
+    let elsewhere = UpdateDocument { problem: Some("This is not the appliance.".into()), ..alone.clone() };
+    let mut stage = Stage::new(configured()).expecting(admitted());
+    let on_trial = UpdateDocument { on_trial: true, ..good };
+    let others = [VersionStanding::Installed, VersionStanding::Left].map(versions);
+    for told in [on_trial, failed, alone, elsewhere].into_iter().chain(others) {
+        stage = stage.expecting(Outcome::Versions(Ok(Box::new(told))));
+    }
+    stage = stage.expecting(Outcome::Versions(Err("lbd did not answer within 60 s".into())));
+    stage.types(&["root", "four words", "10", "10", "10", "10", "10", "10", "10"]);
+    assert_snapshot!(stage.transcript());
 }
 
 #[test]

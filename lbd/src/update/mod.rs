@@ -31,7 +31,7 @@ use proof::{Before, Shortfall};
 use staging::Upload;
 
 /// init's control socket (`init/src/places.rs`).
-const INIT_SOCKET: &str = "/run/evenkeel/init.sock";
+pub const INIT_SOCKET: &str = "/run/evenkeel/init.sock";
 /// A look at the boot partition.
 const LOOK: Duration = Duration::from_secs(10);
 /// Forty megabytes are read twice and written once, by a disk that has other things to do.
@@ -58,9 +58,9 @@ pub struct Places {
 }
 
 impl Places {
-    /// As the image has them.
-    pub fn of_the_appliance() -> Self {
-        Self { key: TRUSTED_KEY.into(), init_socket: INIT_SOCKET.into() }
+    /// As the image has them, with init at this socket.
+    pub fn of_the_appliance(init_socket: PathBuf) -> Self {
+        Self { key: TRUSTED_KEY.into(), init_socket }
     }
 }
 
@@ -176,6 +176,11 @@ impl Updates {
     pub async fn restart(&self, view: &View) -> Result<(), Refusal> {
         self.remember(Before::of(view)).await?;
         self.ask("reboot", LOOK).await.map(|_| ())
+    }
+
+    /// Has init erase everything but what is installed, and restart the machine.
+    pub async fn reset_to_factory(&self) -> Result<(), Refusal> {
+        self.ask("factory-reset", LOOK).await.map(|_| ())
     }
 
     /// So that what starts next can be compared with it.

@@ -98,7 +98,7 @@ pub enum Admission {
     Unreadable(String),
 }
 
-/// Why somebody was not logged in.
+/// Why somebody was not logged in, or a password that was asked for once more does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogInRefusal {
     /// Name or password are wrong.
@@ -193,10 +193,7 @@ impl Access {
     /// Verifies a password and opens a session: always a new one, so that nobody can log in to a session that
     /// somebody else knows.
     pub async fn log_in(&self, user: &str, password: String, from: Peer) -> Result<LoggedIn, LogInRefusal> {
-        let source = match from {
-            Peer::Network(address) => address,
-            Peer::Local(_) => IpAddr::from([127, 0, 0, 1]),
-        };
+        let source = source(from);
         let wait = lock(&self.0.attempts).wait(source, user, self.now());
         if !wait.is_zero() {
             return Err(LogInRefusal::Wait(wait));
@@ -297,41 +294,66 @@ impl Access {
     }
 
     /// Sets another password for who knows the present one. All sessions of the user end.
-    pub async fn change_password(&self, by: &Caller, current: String, new: String) -> PasswordChange {
-        let inner = self.0.clone();
-        let (user, peer) = (by.user.clone(), by.from);
-        let source = if let Peer::Network(address) = peer { address } else { IpAddr::from([127, 0, 0, 1]) };
-        let wait = lock(&inner.attempts).wait(source, &user, self.now());
+    pub async fn change_password(
+        &self,
+        by: &Caller,
+        current: String,
+        new: String,
+    ) -> Result<(), LogInRefusal> {
+        let user = by.user.clone();
+        let change = move |users: &UserFile| users.set_password(&user, &new, false);
+        self.with_password(by, &by.user, current, "change of the own password", change).await?;
+        lock(&self.0.sessions).close_all_of(&by.user);
+        self.0.audit.change(&by.author(), &[format!("password of {} changed", by.user)]);
+        Ok(())
+    }
+
+    /// Whether this is the password of `user`, asked for once more before `what`, which cannot be undone.
+    pub async fn confirm(
+        &self,
+        by: &Caller,
+        user: &str,
+        password: String,
+        what: &str,
+    ) -> Result<(), LogInRefusal> {
+        self.with_password(by, user, password, what, |_| Ok(())).await
+    }
+
+    /// Does `work` where the password is that of `user`. Whoever guesses is slowed down as at the log-in.
+    async fn with_password(
+        &self,
+        by: &Caller,
+        user: &str,
+        password: String,
+        what: &str,
+        work: impl FnOnce(&UserFile) -> Result<(), String> + Send + 'static,
+    ) -> Result<(), LogInRefusal> {
+        let source = source(by.from);
+        let wait = lock(&self.0.attempts).wait(source, user, self.now());
         if !wait.is_zero() {
-            return PasswordChange::Wait(wait);
+            return Err(LogInRefusal::Wait(wait));
         }
-        let change = move || {
+        let (inner, name) = (self.0.clone(), user.to_owned());
+        let verify = move || {
             let users = inner.users.load()?;
             let stored =
-                users.find(&user).ok_or_else(|| io::Error::other("there is no such user any more"))?;
-            if !stored.password.verify(&current)? {
-                return Ok(PasswordChange::WrongPassword);
+                users.find(&name).ok_or_else(|| io::Error::other("there is no such user any more"))?;
+            let is_right = stored.password.verify(&password)?;
+            if is_right {
+                work(&inner.users).map_err(io::Error::other)?;
             }
-            inner.users.set_password(&user, &new, false).map_err(io::Error::other)?;
-            Ok(PasswordChange::Changed)
+            Ok(is_right)
         };
-        let outcome = match self.in_turn(change).await {
-            Ok(outcome) => outcome.unwrap_or_else(|error| PasswordChange::Failed(error.to_string())),
-            Err(_) => PasswordChange::Busy,
-        };
-        match outcome {
-            PasswordChange::Changed => {
-                lock(&self.0.sessions).close_all_of(&by.user);
-                self.0.audit.change(&by.author(), &[format!("password of {} changed", by.user)]);
-            }
-            PasswordChange::WrongPassword => {
-                if lock(&self.0.attempts).failed(source, &by.user, self.now()) {
-                    self.0.audit.log_in(&by.author(), "change of the own password refused: wrong password");
+        match self.in_turn(verify).await? {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                if lock(&self.0.attempts).failed(source, user, self.now()) {
+                    self.0.audit.log_in(&by.author(), &format!("{what} refused: wrong password"));
                 }
+                Err(LogInRefusal::Wrong)
             }
-            PasswordChange::Wait(_) | PasswordChange::Busy | PasswordChange::Failed(_) => {}
+            Err(error) => Err(LogInRefusal::Failed(error.to_string())),
         }
-        outcome
     }
 
     /// All users. The error is for people.
@@ -435,19 +457,12 @@ pub struct SessionView {
     pub is_this: bool,
 }
 
-/// What became of a change of the password.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PasswordChange {
-    /// The new one is in force.
-    Changed,
-    /// What was given as the present one is not.
-    WrongPassword,
-    /// Too many failures; after this time it may be tried again.
-    Wait(Duration),
-    /// Too many log-ins are under way.
-    Busy,
-    /// Why the old one is still in force.
-    Failed(String),
+/// Whose guesses are counted together.
+fn source(from: Peer) -> IpAddr {
+    match from {
+        Peer::Network(address) => address,
+        Peer::Local(_) => IpAddr::from([127, 0, 0, 1]),
+    }
 }
 
 fn read(users: &UserFile, tokens: &TokenFile) -> io::Result<Secrets> {

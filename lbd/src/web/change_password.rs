@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use super::access::{PasswordChange, SessionView};
+use super::access::{LogInRefusal, SessionView};
 use super::api::{DISK_REMEDY, ProblemDocument};
 use super::pages::{self, Frame};
 use super::password::{LONGEST_PASSWORD, check_password};
@@ -95,30 +95,31 @@ async fn change(
         return refused(errors);
     }
     match gateway.access().change_password(&caller, fields.current, fields.new).await {
-        PasswordChange::Changed => {
+        Ok(()) => {
             // All sessions have ended, this one too.
             let cookie = gateway.access().log_out(&headers, &caller.author());
             ([(SET_COOKIE, cookie)], pages::password_changed()).into_response()
         }
-        PasswordChange::WrongPassword => refused(Errors {
+        Err(LogInRefusal::Wrong) => refused(Errors {
             current: Some(
                 "This is not the present password; type in the one with which you logged in.".into(),
             ),
             ..Errors::default()
         }),
-        PasswordChange::Wait(wait) => {
+        Err(LogInRefusal::Wait(wait)) => {
             let seconds = wait.as_secs() + 1;
             let error = format!(
                 "The password is not changed: too many wrong ones came from your address. Try again in {seconds} s."
             );
             shown.page(StatusCode::TOO_MANY_REQUESTS, &Errors::general(error))
         }
-        PasswordChange::Busy => {
+        Err(LogInRefusal::Busy) => {
             let error =
                 "The password is not changed: several log-ins are under way. Try again in some seconds.";
             shown.page(StatusCode::TOO_MANY_REQUESTS, &Errors::general(error.into()))
         }
-        PasswordChange::Failed(why) => {
+        Err(LogInRefusal::NoPassword) => pages::no_password(),
+        Err(LogInRefusal::Failed(why)) => {
             let error = format!("The password is not changed: {why}. {DISK_REMEDY}");
             shown.page(StatusCode::INTERNAL_SERVER_ERROR, &Errors::general(error))
         }

@@ -17,6 +17,7 @@ use crate::conntrack::lookup::Lookup;
 use crate::crash::shelf::Shelf;
 use crate::engine::{Accepted, Proposal, Refusal};
 use crate::history::recorder::History;
+use crate::licences::Licences;
 use crate::log::journal::Journal;
 use crate::mail::Post;
 use crate::persistence::lookup::Persistence;
@@ -69,7 +70,7 @@ const LONGEST_READ: Duration = Duration::from_secs(5);
 const MOST_CHANGES_TOLD: usize = 20;
 
 /// What else the gateway leads to.
-pub type Helpers = (Journal, Alarm, Post, Timekeeper, Snmp, History, Updates, Shelf);
+pub type Helpers = (Journal, Alarm, Post, Timekeeper, Snmp, History, Updates, Shelf, Licences);
 
 /// The way to the engine. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -94,6 +95,7 @@ pub struct Gateway {
     restarts: Restarts,
     updates: Updates,
     crashes: Shelf,
+    licences: Licences,
     backups: Backups,
 }
 
@@ -106,7 +108,7 @@ impl Gateway {
         connections: Lookup,
         access: Access,
         certificates: Certificates,
-        (journal, alarm, post, timekeeper, snmp, history, updates, crashes): Helpers,
+        (journal, alarm, post, timekeeper, snmp, history, updates, crashes, licences): Helpers,
     ) -> Self {
         let [turn, waiting, reads] = [1, WAITING_CHANGES, READS].map(|room| Arc::new(Semaphore::new(room)));
         access.judge_tokens_by(published.clone());
@@ -131,6 +133,7 @@ impl Gateway {
             restarts: Restarts::default(),
             updates,
             crashes,
+            licences,
             backups: Backups::default(),
         }
     }
@@ -188,6 +191,11 @@ impl Gateway {
     /// The way to updates.
     pub fn updates(&self) -> &Updates {
         &self.updates
+    }
+
+    /// The licences of what is shipped.
+    pub fn licences(&self) -> &Licences {
+        &self.licences
     }
 
     /// The way to connections, open and closed.

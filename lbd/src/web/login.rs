@@ -35,13 +35,16 @@ pub(super) fn routes() -> Router<Gateway> {
 
 /// The address of the form, which leads on to `next`.
 pub(super) fn location(next: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    let encoded: String = next
-        .bytes()
-        .take(LONGEST_PATH)
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect();
+    let encoded = encoded(&next[..next.floor_char_boundary(LONGEST_PATH)]);
     if encoded == "/" { LOG_IN_PATH.to_owned() } else { format!("{LOG_IN_PATH}?next={encoded}") }
+}
+
+/// For a part of a query (RFC 3986 section 3.4); slashes stay readable.
+pub(in crate::web) fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 /// Only to a path of this appliance: a link from elsewhere must not lead elsewhere.

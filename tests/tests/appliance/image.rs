@@ -150,7 +150,7 @@ fn every_owner_is_in_the_bill_of_materials_with_its_licence() {
     for linked in ["libc6-dev", "rust-std"] {
         assert!(names.contains(linked), "{linked} is linked into our programs");
     }
-    for path in ["SOURCES.txt", "crates/INDEX.txt", "common/GPL-2", "linked/rust/licenses/MIT.txt"] {
+    for path in ["SOURCES.txt", "COMPONENTS.json", "common/GPL-2", "linked/rust/licenses/MIT.txt"] {
         assert!(paths.contains(format!("/usr/share/licenses/{path}").as_str()), "{path}");
     }
 }

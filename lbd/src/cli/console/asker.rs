@@ -141,6 +141,11 @@ impl Asker {
                 Outcome::PasswordRecovered(self.recover(&RecoveryStep::NewPassword { password }))
             }
             Effect::Order(order) => Outcome::Ordered(self.order(order).map(|()| order)),
+            Effect::AskVersions => {
+                let told = self.call(Method::GET, "/api/v1/update").send(&self.way);
+                let told = told.and_then(|answer| answer.read()).map(Box::new);
+                Outcome::Versions(told.map_err(|error| without_advice(&error)))
+            }
         }
     }
 

@@ -7,6 +7,8 @@ mod backup;
 mod certificate;
 mod clock;
 mod config;
+mod factory_reset;
+mod licences;
 mod live;
 mod openapi;
 mod operation;
@@ -30,6 +32,7 @@ use crate::config::document::LARGEST_DOCUMENT;
 pub use alerts::Tested;
 pub use appliance::ApplianceDocument;
 pub(super) use backup::download;
+pub use factory_reset::FactoryReset;
 pub use operation::{Least, Operation};
 pub use problem::ProblemDocument;
 pub(super) use problem::{DISK_REMEDY, capitalised};
@@ -68,6 +71,8 @@ pub fn operations() -> Vec<Operation> {
         alerts::operations(),
         appliance::operations(),
         recovery::operations(),
+        factory_reset::operations(),
+        licences::operations(),
         clock::operations(),
         super::probe::operations(),
         tools::operations(),

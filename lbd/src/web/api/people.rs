@@ -14,7 +14,7 @@ use super::problem::capitalised;
 use super::resource::{Asked, Body, Named};
 use super::{Operation, ProblemDocument};
 use crate::audit::{Entry, MOST_ENTRIES};
-use crate::web::access::{CANNOT_LOG_IN, LogInRefusal, PasswordChange, SessionView};
+use crate::web::access::{CANNOT_LOG_IN, LogInRefusal, SessionView};
 use crate::web::change_password;
 use crate::web::password::check_password;
 use crate::web::tokens::Token;
@@ -158,37 +158,38 @@ async fn log_in(
     if !super::super::origin::is_ours_or_unknown(&headers) {
         return Err(super::super::origin::problem());
     }
-    let logged_in = gateway.access().log_in(&user, password, peer).await.map_err(refused)?;
+    let logged_in = gateway.access().log_in(&user, password, peer).await?;
     let who = who_document(&logged_in.caller, logged_in.must_change);
     Ok(([(SET_COOKIE, logged_in.cookie)], Json(who)).into_response())
 }
 
-/// Why nobody is logged in.
-fn refused(refusal: LogInRefusal) -> ProblemDocument {
-    match refusal {
-        LogInRefusal::Wrong => ProblemDocument::new(
-            StatusCode::UNAUTHORIZED,
-            "Name or password are wrong",
-            "Type them in again. The first user is loadbalancer.",
-        ),
-        LogInRefusal::Wait(wait) => ProblemDocument::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "Too many wrong passwords",
-            "From your address too many wrong passwords came. Wait, or use the console of the appliance.",
-        )
-        .retry_after(wait.as_secs() + 1),
-        LogInRefusal::Busy => ProblemDocument::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "Too many log-ins at once",
-            "Several log-ins are under way. Try again in some seconds.",
-        )
-        .retry_after(2),
-        LogInRefusal::NoPassword => no_password(),
-        LogInRefusal::Failed(why) => ProblemDocument::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "Log-in is not possible",
-            format!("{}. {CANNOT_LOG_IN}", capitalised(&why)),
-        ),
+impl From<LogInRefusal> for ProblemDocument {
+    fn from(refusal: LogInRefusal) -> Self {
+        match refusal {
+            LogInRefusal::Wrong => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "Name or password are wrong",
+                "Type them in again. The first user is loadbalancer.",
+            ),
+            LogInRefusal::Wait(wait) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many wrong passwords",
+                "From your address too many wrong passwords came. Wait, or use the console of the appliance.",
+            )
+            .retry_after(wait.as_secs() + 1),
+            LogInRefusal::Busy => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many log-ins at once",
+                "Several log-ins are under way. Try again in some seconds.",
+            )
+            .retry_after(2),
+            LogInRefusal::NoPassword => no_password(),
+            LogInRefusal::Failed(why) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Log-in is not possible",
+                format!("{}. {CANNOT_LOG_IN}", capitalised(&why)),
+            ),
+        }
     }
 }
 
@@ -252,20 +253,19 @@ async fn change_own_password(
         return Err(ProblemDocument::field("new", "this is the present password", "choose another one"));
     }
     match access.change_password(&caller, current, new).await {
-        PasswordChange::Changed => {
+        Ok(()) => {
             let cookie = access.log_out(&headers, &caller.author());
             Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]).into_response())
         }
-        PasswordChange::WrongPassword => Err(ProblemDocument::field(
+        Err(LogInRefusal::Wrong) => Err(ProblemDocument::field(
             "current",
             "this is not the present password",
             "give the one with which you logged in",
         )),
-        PasswordChange::Wait(wait) => Err(refused(LogInRefusal::Wait(wait))),
-        PasswordChange::Busy => Err(refused(LogInRefusal::Busy)),
-        PasswordChange::Failed(why) => {
+        Err(LogInRefusal::Failed(why)) => {
             Err(ProblemDocument::of_disk(&format!("the password is not changed: {why}")))
         }
+        Err(refusal) => Err(refusal.into()),
     }
 }
 

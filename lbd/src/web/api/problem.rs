@@ -59,6 +59,11 @@ impl ProblemDocument {
         std::iter::once(self.detail.clone()).chain(problems).collect::<Vec<_>>().join(" ")
     }
 
+    /// Each field that breaks a rule.
+    pub(in crate::web) fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
     /// What changed meanwhile, a line each.
     pub(in crate::web) fn changed(&self) -> &[String] {
         &self.changed

@@ -5,18 +5,14 @@ use axum::http::{Method, StatusCode};
 use axum::routing::post;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
-use tokio::time::timeout;
 
 use super::resource::Body;
 use super::{Operation, ProblemDocument};
 use crate::alert::topic::{Severity, Topic, Trouble};
+use crate::web::factory_reset::ERASES;
 use crate::web::people::{NewUser, UserChange};
 use crate::web::users::FIRST_USER;
-use crate::web::{Caller, Gateway, Peer, Published, Role};
-
-/// What is to be told before everything is erased gets so long to leave.
-const LAST_MAILS: Duration = Duration::from_secs(10);
+use crate::web::{Caller, Gateway, Peer, Role};
 
 pub(super) fn operations() -> Vec<Operation> {
     let summary = "A step of the recovery at the machine's own terminals; over the local socket only";
@@ -58,22 +54,16 @@ async fn recover(
             set_password(&gateway, &caller, password).await?;
             (Severity::Warning, "has set another password for loadbalancer")
         }
-        RecoveryStep::FactoryReset => (Severity::Critical, "erases everything now: a factory reset"),
+        RecoveryStep::FactoryReset => (Severity::Critical, ERASES),
     };
     gateway.access().audit().change(&caller.author(), &[format!("recovery at the console {state}")]);
-    let mails = gateway.alarm().happened_now(Topic::Recovery, trouble(severity, state, &caller)).await;
-    if severity == Severity::Critical {
-        let mut pictures = gateway.watch();
+    let trouble = trouble(severity, state, &caller);
+    match severity {
         // Whether they have left or not, what was ordered is done.
-        let _ = timeout(LAST_MAILS, pictures.wait_for(|picture| have_left(picture, &mails))).await;
+        Severity::Critical => gateway.tell_last(trouble).await,
+        _ => drop(gateway.alarm().happened_now(Topic::Recovery, trouble).await),
     }
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Not only: they do not wait. The status may not have them yet.
-fn have_left(picture: &Published, mails: &[String]) -> bool {
-    let finished = &picture.view.mail.finished;
-    mails.iter().all(|id| finished.iter().any(|mail| mail.id == *id))
 }
 
 async fn set_password(gateway: &Gateway, caller: &Caller, password: String) -> Result<(), ProblemDocument> {

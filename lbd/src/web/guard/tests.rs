@@ -101,7 +101,8 @@ impl Appliance {
         let history = crate::history::recorder::History::below(folder.path());
         let updates = Updates::below(folder.path(), places(folder.path()));
         let crashes = crate::crash::shelf::Shelf::new(None, folder.path());
-        let helpers = (Journal::new(), alarm, post, clock, snmp, history, updates, crashes);
+        let licences = crate::licences::Licences::at(folder.path().join("licenses"));
+        let helpers = (Journal::new(), alarm, post, clock, snmp, history, updates, crashes, licences);
         let gateway = Gateway::new(pictures, requests, vault, lookup, access.clone(), certificates, helpers);
         Self { router: guarded(router(gateway), access), folder, _published: published }
     }
@@ -181,7 +182,11 @@ fn routes() -> Vec<(String, String, Least)> {
     operations.map(|one| (one.method.to_string(), filled(one.path), one.least)).collect()
 }
 
-const PAGES: [(&str, &str); 117] = [
+const PAGES: [(&str, &str); 121] = [
+    ("GET", "/maintenance/factory-reset"),
+    ("POST", "/maintenance/factory-reset"),
+    ("GET", "/licences"),
+    ("GET", "/licences/text"),
     ("GET", "/maintenance/backup"),
     ("POST", "/maintenance/backup/make"),
     ("POST", "/maintenance/backup/review"),
@@ -415,6 +420,7 @@ async fn pages_and_forms_refuse_who_may_too_little() {
         ("/local/time/synchronise", Role::Operator),
         ("/local/sockets/restart", Role::Operator),
         ("/maintenance/tools", Role::Operator),
+        ("/maintenance/factory-reset", Role::Administrator),
         ("/cluster/services/DATALINK_POOL1/persistence", Role::Operator),
         ("/password", Role::Viewer),
     ] {

@@ -85,6 +85,7 @@ pub(in crate::web) const MENU: &[Section] = &[
             ),
             built("/maintenance/lockdown", "Firewall Lockdown Wizard"),
             built("/maintenance/tools", "Tools"),
+            built("/maintenance/factory-reset", "Factory Reset"),
         ],
     },
     Section { title: "View Configuration", pages: &[built("/configuration", "View Configuration")] },

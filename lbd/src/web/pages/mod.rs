@@ -8,8 +8,10 @@ mod audit;
 mod backup;
 mod cluster;
 mod configuration;
+mod factory_reset;
 mod faults;
 pub(super) mod frame;
+mod licences;
 mod logs;
 pub(super) mod menu;
 mod message;
@@ -64,6 +66,8 @@ pub(super) fn routes() -> Router<Gateway> {
         .merge(tokens::routes())
         .merge(audit::routes())
         .merge(logs::routes())
+        .merge(licences::routes())
+        .merge(factory_reset::routes())
         .merge(reports::routes())
         .merge(webui::routes())
         .merge(update::routes())

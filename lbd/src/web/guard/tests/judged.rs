@@ -6,11 +6,13 @@ use std::path::Path;
 use super::*;
 
 /// Pages that stories come by, and the name under which they judge them there.
-const ON_THE_WAY: [(&str, &str); 25] = [
+const ON_THE_WAY: [(&str, &str); 27] = [
     ("/", "overview"),
     ("/lbadmin/", "overview"),
     ("/login", "log-in"),
     ("/api/", "api"),
+    ("/licences", "licences"),
+    ("/licences/text?file=SOURCES.txt", "licence-text"),
     ("/password/users", "users"),
     ("/password/tokens", "tokens"),
     ("/configuration/version/1", "configuration-version"),
