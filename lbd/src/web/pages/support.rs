@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::frame::Frame;
 use super::page_of;
-use super::words::time;
+use super::words::{duration, time};
 use crate::crash::account::{Crash, Whose};
 use crate::web::api::ProblemDocument;
 use crate::web::{Caller, Gateway};
@@ -61,7 +61,9 @@ impl From<&Crash> for Row {
                 Whose::Kernel => "the kernel",
             },
             how: crash.how.clone(),
-            life: crash.life_seconds.map_or_else(unknown, |seconds| format!("{seconds} s")),
+            life: crash
+                .life_seconds
+                .map_or_else(unknown, |seconds| duration(i64::try_from(seconds).unwrap_or(i64::MAX))),
             version: crash.version.clone().unwrap_or_else(unknown),
         }
     }
