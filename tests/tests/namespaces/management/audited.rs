@@ -10,14 +10,17 @@ use serde_json::{Value, json};
 use super::{PASSWORD, opened};
 
 /// What changes nothing, or cannot succeed in the lab, and why.
-const EXCEPTIONS: [(&str, &str, &str); 13] = [
+const EXCEPTIONS: [(&str, &str, &str); 16] = [
     ("POST", "/api/v1/probe", "asks a server, as a health check does"),
     ("POST", "/api/v1/probe/ae-titles", "asks a server"),
     ("POST", "/api/v1/tools/ping", "asks a host; the log has a line of it"),
     ("POST", "/api/v1/tools/connect", "asks a host; the log has a line of it"),
     ("POST", "/api/v1/tools/dns", "asks DNS servers; the log has a line of it"),
+    ("POST", "/api/v1/tools/traceroute", "asks a host; the log has a line of it"),
+    ("POST", "/api/v1/tools/dicom-echo", "asks a server; the log has a line of it"),
     ("POST", "/api/v1/network/address-probe", "asks whether somebody has an address"),
     ("POST", "/api/v1/restore/review", "tells what a backup would change"),
+    ("POST", "/api/v1/factory-reset", "ends everything: tests/tests/namespaces/factory_reset.rs"),
     ("PUT", "/api/v1/clock", "lbd sets the clock of the appliance only"),
     (
         "PUT",
