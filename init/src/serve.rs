@@ -379,7 +379,7 @@ fn crash_of_lbd(how: String, life: Option<Duration>, words: Vec<String>) -> Cras
 
 /// In a thread of its own: firmware may take long for each of its variables.
 fn look_for_kernels_last_words() {
-    std::thread::spawn(|| {
+    let look = || {
         let place = Path::new(PSTORE);
         // A kernel without it keeps none.
         if !place.exists() || logged(mounts::one("pstore", "pstore", PSTORE, HARMLESS, "")).is_none() {
@@ -389,7 +389,11 @@ fn look_for_kernels_last_words() {
             log::say(Level::Error, format!("the kernel died before this boot: {}", crash.how));
             crash.keep();
         }
-    });
+    };
+    // The loop must go on, whatever there is no room for.
+    if let Err(error) = std::thread::Builder::new().spawn(look) {
+        log::say(Level::Error, format!("looking for the last words of a kernel: {error}"));
+    }
 }
 
 /// The processor says by itself whether it is VMware's: nobody else has the channel.

@@ -1,11 +1,10 @@
 //! The file for whoever supports this appliance: how a part gets into it, and what no part may have. What goes in is
 //! collected by `web/support.rs`.
 //!
-//! No secret can be in it: the configuration has none (they are files of their own, see `backup/secrets.rs`), and of those
-//! files none is read here. No data of patients can be in it: lbd reads nothing of what modalities send but the first
-//! message of an association.
+//! No secret that lbd keeps can be in it: the configuration has none (they are files of their own, see `backup/secrets.rs`),
+//! and of those files none is read here. No data of patients can be in it: lbd reads nothing of what modalities send but the
+//! first message of an association. What people wrote into a check stands there as they wrote it, and a panic says what it says.
 
-use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -88,14 +87,20 @@ pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     read.map(|_| bytes).map_err(|error| error.to_string())
 }
 
-/// Lines of the log as people read them, the oldest first. `newest_first` is how the log gives them.
+/// Lines of the log as people read them, the oldest first; where there are too many the oldest are left out. `newest_first` is how the log gives them.
 pub fn log_text(newest_first: &[Entry]) -> String {
-    let mut text = String::new();
-    for Entry { time, severity, source, text: said, .. } in newest_first.iter().rev() {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{time:.3} {:<9} {:<6} {said}", severity.name(), source.name());
-    }
-    text
+    let line = |entry: &Entry| {
+        let Entry { time, severity, source, text, .. } = entry;
+        format!("{time:.3} {:<9} {:<6} {text}\n", severity.name(), source.name())
+    };
+    let mut room = LARGEST_PART;
+    let newest = newest_first.iter().map(line).take_while(|line| {
+        let fits = line.len() <= room;
+        room = room.saturating_sub(line.len());
+        fits
+    });
+    let newest: Vec<_> = newest.collect();
+    newest.into_iter().rev().collect()
 }
 
 #[cfg(test)]

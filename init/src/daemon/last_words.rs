@@ -13,7 +13,8 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// What fails again and again is kept once in this time: it must not push out what came before it.
 const AGAIN: Duration = Duration::from_secs(600);
 
-/// The standard library's first line about a panic.
+/// The standard library's first line about a panic; lines of the log begin with a time, whatever they quote.
+const THREAD: &str = "thread '";
 const PANIC: &str = "panicked at";
 
 /// The latest lines of one lbd.
@@ -34,7 +35,7 @@ impl LastWords {
 
     /// A line that it wrote.
     pub fn hear(&mut self, line: &str, now: Duration) {
-        if line.contains(PANIC) && self.panicked.is_none() {
+        if line.starts_with(THREAD) && line.contains(PANIC) && self.panicked.is_none() {
             self.panicked = Some(now);
         }
         self.bytes += line.len();

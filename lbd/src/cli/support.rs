@@ -15,7 +15,7 @@ const SUPPORT: &str = "/api/v1/support";
 const CRASHES: &str = "/api/v1/crashes";
 
 const SUPPORT_EXAMPLES: &str = "Examples:
-  lbd support lb1.tar.gz      # no password, key or token is in it, and nothing about patients";
+  lbd support lb1.tar.gz      # none of the appliance's passwords, keys and tokens is in it";
 
 const CRASHES_EXAMPLES: &str = "Examples:
   lbd crashes                                # the newest first

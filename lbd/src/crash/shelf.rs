@@ -51,8 +51,16 @@ impl Shelf {
     /// All, newest first.
     pub fn list(&self) -> io::Result<Vec<Crash>> {
         let mut names = BTreeSet::new();
+        let mut failure = None;
         for place in self.places() {
-            names.extend(self::names(place)?);
+            // A disk that fails must not hide what memory has.
+            match self::names(place) {
+                Ok(found) => names.extend(found),
+                Err(error) => failure = Some(error),
+            }
+        }
+        if let Some(error) = failure.filter(|_| names.is_empty()) {
+            return Err(error);
         }
         let crash = |name: &String| parse(name, &self.text(name).ok()??);
         Ok(names.iter().rev().filter_map(crash).collect())

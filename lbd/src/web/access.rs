@@ -333,11 +333,12 @@ impl Access {
         if !wait.is_zero() {
             return Err(LogInRefusal::Wait(wait));
         }
+        // Read before the turn: a disk that hangs must not keep it.
+        let known = self.secrets().await.map_err(|error| LogInRefusal::Failed(error.to_string()))?;
         let (inner, name) = (self.0.clone(), user.to_owned());
         let verify = move || {
-            let users = inner.users.load()?;
             let stored =
-                users.find(&name).ok_or_else(|| io::Error::other("there is no such user any more"))?;
+                known.users.find(&name).ok_or_else(|| io::Error::other("there is no such user any more"))?;
             let is_right = stored.password.verify(&password)?;
             if is_right {
                 work(&inner.users).map_err(io::Error::other)?;

@@ -54,6 +54,13 @@ impl Gateway {
         let confirmed = self.access().confirm(caller, &user, password, "factory reset").await;
         confirmed.map_err(|refusal| unconfirmed(refusal, &user))?;
         let by = if user == caller.user { String::new() } else { format!(", with the password of {user}") };
+        let (gateway, caller) = (self.clone(), caller.clone());
+        // What was told is done, also where whoever ordered it has gone meanwhile.
+        let reset = tokio::spawn(async move { gateway.tell_and_reset(&caller, &by).await });
+        reset.await.unwrap_or_else(|_| Err(crate::engine::Refusal::Ending.into()))
+    }
+
+    async fn tell_and_reset(&self, caller: &Caller, by: &str) -> Result<(), ProblemDocument> {
         let tell = |line: String| self.access().audit().change(&caller.author(), &[line]);
         tell(format!("factory reset ordered: everything is erased{by}"));
         self.tell_last(trouble(caller)).await;

@@ -1,6 +1,8 @@
 //! What whoever supports this appliance needs: the support file, and the last words of what crashed.
 
 use std::path::Path;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -9,6 +11,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::api::{Named, Operation, ProblemDocument, capitalised};
 use super::{Caller, Gateway, Role};
@@ -30,6 +34,16 @@ const AUDIT_LINES: usize = 1000;
 /// Months of the availability report: this one and the last.
 const MONTHS: usize = 2;
 
+/// What one part waits for at most: whoever asks may have come because the disk does not answer.
+const LONGEST_READ: Duration = Duration::from_secs(5);
+/// Megabytes of log are read and compressed within two seconds.
+const LONGEST_PACKING: Duration = Duration::from_secs(30);
+/// Who looks at the crashes at the same time; on a disk that hangs each keeps a thread.
+const READS: usize = 8;
+const BUSY: &str = "Another one is being made. Try again in a minute.";
+const NO_DISK: &str =
+    "The disk does not answer. Look at the datastore of the virtual machine, then try again.";
+
 const ABOUT: &str = "This file is for whoever supports the appliance.
 
 status.json           everything that the WebUI shows
@@ -43,8 +57,9 @@ packet-filter.txt     the kernel's rules, without the elements of its maps
 kernel/               what the kernel tells of itself
 crashes/              the last words of what crashed
 
-There is no password, key or token in it, and nothing about patients. There are names of users and addresses of
-modalities, servers and workplaces: give it to nobody else.
+No password, key or token that the appliance keeps is in it, and nothing that modalities send about patients. What
+people wrote into a health check and the last words of a crash stand there as they are; so do names of users and
+addresses of modalities, servers and workplaces. Look before you send it, and give it to nobody else.
 ";
 
 /// `/api/v1/support` and `/api/v1/crashes`.
@@ -57,15 +72,15 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .least(Role::Administrator)
         .gives_text(MEDIA)
-        .fails(&[409, 503]),
+        .fails(&[503]),
         Operation::read(CRASHES, "What crashed, the newest first", get(list))
             .least(Role::Administrator)
             .gives::<Vec<Crash>>()
-            .fails(&[409, 503, 507]),
+            .fails(&[507]),
         Operation::read("/api/v1/crashes/{name}", "The last words of one, as text", get(one))
             .least(Role::Administrator)
             .gives_text("text/plain; charset=utf-8")
-            .fails(&[409, 503, 507]),
+            .fails(&[507]),
     ]
 }
 
@@ -82,25 +97,33 @@ impl Gateway {
         let host = self.latest().view.host_name.clone();
         let now = Timestamp::now();
         let folder = format!("evenkeel-{host}-{}", now.strftime("%Y%m%d-%H%M%S"));
+        static ROOM: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(1)));
+        let turn = Arc::clone(&ROOM).try_acquire_owned().map_err(|_| not_made(BUSY))?;
         let parts = self.told_parts(caller, now).await;
         let (gateway, name) = (self.clone(), format!("{folder}.tar.gz"));
-        let pack = move || gateway.packed(Archive::new(&folder, now), parts);
-        let bytes = self.in_backup_turn(pack).await?.map_err(|error| {
-            let detail = format!("The support file could not be packed: {error}. Try again.");
-            ProblemDocument::new(StatusCode::SERVICE_UNAVAILABLE, "No support file", detail)
-        })?;
+        let pack = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            gateway.packed(Archive::new(&folder, now), parts)
+        });
+        let packed = timeout(LONGEST_PACKING, pack).await.map_err(|_| not_made(NO_DISK))?;
+        let bytes = packed.map_err(std::io::Error::other).flatten();
+        let bytes =
+            bytes.map_err(|error| not_made(&format!("It could not be packed: {error}. Try again.")))?;
         Ok(SupportFile { name, bytes })
     }
 
     /// What others than the disk tell.
     async fn told_parts(&self, caller: &Caller, now: Timestamp) -> Vec<(String, Result<Vec<u8>, String>)> {
-        let configuration = self.written(&caller.author(), None).await;
-        let versions = self.history().await.map_err(ProblemDocument::from);
+        let configuration = async { text(self.written(&caller.author(), None).await.map(|file| file.text)) };
+        let versions = async {
+            let versions = self.history().await.map_err(|why| ProblemDocument::from(why).sentences())?;
+            json(&versions)
+        };
         let mut parts = vec![
             ("status.json".to_owned(), json(&self.latest().view)),
-            ("configuration.toml".into(), text(configuration.map(|file| file.text))),
-            ("versions.json".into(), versions.map_err(|why| why.sentences()).and_then(|list| json(&list))),
-            ("update.json".into(), json(&self.update_status().await)),
+            ("configuration.toml".into(), in_time(configuration).await),
+            ("versions.json".into(), in_time(versions).await),
+            ("update.json".into(), in_time(async { json(&self.update_status().await) }).await),
             ("packet-filter.txt".into(), nft::outline().await.map_err(|error| error.to_string())),
         ];
         let zone = crate::clock::zone::of_request();
@@ -169,9 +192,17 @@ impl Gateway {
         &self,
         work: impl FnOnce(&Shelf) -> std::io::Result<T> + Send + 'static,
     ) -> Result<T, ProblemDocument> {
+        static ROOM: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(READS)));
+        let unread = |why: &str| ProblemDocument::of_disk(&format!("the crashes cannot be read: {why}"));
+        let late = || unread("the disk does not answer");
+        let place = Arc::clone(&ROOM).try_acquire_owned().map_err(|_| late())?;
         let shelf = self.crashes().clone();
-        let done = self.in_backup_turn(move || work(&shelf)).await?;
-        done.map_err(|error| ProblemDocument::of_disk(&format!("the crashes cannot be read: {error}")))
+        let read = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work(&shelf)
+        });
+        let read = timeout(LONGEST_READ, read).await.map_err(|_| late())?;
+        read.map_err(std::io::Error::other).flatten().map_err(|error| unread(&error.to_string()))
     }
 }
 
@@ -183,6 +214,15 @@ impl IntoResponse for SupportFile {
         ([(CONTENT_TYPE, HeaderValue::from_static(MEDIA)), (CONTENT_DISPOSITION, name)], self.bytes)
             .into_response()
     }
+}
+
+fn not_made(detail: &str) -> ProblemDocument {
+    ProblemDocument::new(StatusCode::SERVICE_UNAVAILABLE, "No support file", detail).retry_after(60)
+}
+
+async fn in_time(part: impl Future<Output = Result<Vec<u8>, String>>) -> Result<Vec<u8>, String> {
+    let late = |_| format!("no answer within {} s", LONGEST_READ.as_secs());
+    timeout(LONGEST_READ, part).await.map_err(late)?
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Vec<u8>, String> {
