@@ -5,7 +5,7 @@ use crate::failure::{Doing, Failure};
 use crate::log::{self, Level};
 use crate::places::CRASHES;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The newest; lbd has taken those before long ago, or there is none.
@@ -53,10 +53,10 @@ impl Crash {
         let name = self.name(&names);
         let new = folder.join(format!(".{name}.new"));
         fs::write(&new, self.text()).and_then(|()| fs::rename(new, folder.join(&name))).doing(doing)?;
-        names.push(name);
+        // The new one stays, whatever the clock says.
         names.sort();
-        let surplus = names.len().saturating_sub(MOST);
-        names.iter().take(surplus).try_for_each(|name| fs::remove_file(folder.join(name))).doing(doing)
+        let surplus = (names.len() + 1).saturating_sub(MOST);
+        names.iter().take(surplus).try_for_each(|name| removed(&folder.join(name))).doing(doing)
     }
 
     fn seconds(&self) -> u64 {
@@ -94,6 +94,14 @@ impl Crash {
     }
 }
 
+/// Somebody else may have tidied at the same time.
+fn removed(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
@@ -104,42 +112,43 @@ fn names(folder: &Path) -> std::io::Result<Vec<String>> {
     Ok(names?.into_iter().filter(|name| !name.starts_with('.')).collect())
 }
 
-/// What the kernel said before it died, where the firmware keeps it (`Documentation/ABI/testing/pstore`), and takes it from
-/// there, so that there is room for the next time. Nothing where nothing was left.
-pub fn take_kernels(pstore: &Path) -> Result<Option<Crash>, Failure> {
-    let doing = || format!("reading the kernel's last words in {}", pstore.display());
-    let mut parts: Vec<PathBuf> = Vec::new();
-    for name in names(pstore).doing(doing)?.iter().filter(|name| name.starts_with("dmesg-")) {
-        parts.push(pstore.join(name));
-    }
-    parts.sort();
-    let texts: Vec<_> = parts.iter().filter_map(|part| fs::read(part).ok()).collect();
-    let time = parts.iter().filter_map(|part| fs::metadata(part).ok()?.modified().ok()).max();
-    parts.iter().try_for_each(fs::remove_file).doing(doing)?;
-    let words = in_order(&texts);
-    Ok((!words.is_empty()).then(|| Crash {
-        whose: Whose::Kernel,
-        time: time.unwrap_or(UNIX_EPOCH),
-        version: None,
-        how: cause(&words),
-        life: None,
-        words,
-    }))
+/// Keeps what the kernel said before it died, where the firmware has it (`Documentation/ABI/testing/pstore`), and only then
+/// takes it from there, so that there is room for the next time. An error that it outlived is there too: it stands in the
+/// log, and is no crash.
+pub fn take_kernels(pstore: &Path) -> Result<(), Failure> {
+    take_kernels_to(pstore, Path::new(CRASHES))
 }
 
-/// Each part begins with a line such as `Panic#1 Part3`; part 1 is the end of the log.
-fn in_order(texts: &[Vec<u8>]) -> Vec<String> {
-    let mut parts: Vec<(u32, String)> = texts
-        .iter()
-        .map(|bytes| {
+fn take_kernels_to(pstore: &Path, folder: &Path) -> Result<(), Failure> {
+    let doing = || format!("reading the kernel's last words in {}", pstore.display());
+    let names = names(pstore).doing(doing)?;
+    let paths = names.iter().filter(|name| name.starts_with("dmesg-")).map(|name| pstore.join(name));
+    let read: Vec<_> = paths.filter_map(|path| Some((fs::read(&path).ok()?, path))).collect();
+    if let Some(words) = of_the_panic(read.iter().map(|(bytes, _)| bytes.as_slice())) {
+        let time = read.iter().filter_map(|(_, path)| fs::metadata(path).ok()?.modified().ok()).max();
+        let (time, how) = (time.unwrap_or(UNIX_EPOCH), cause(&words));
+        log::say(Level::Error, format!("the kernel died before this boot: {how}"));
+        Crash { whose: Whose::Kernel, time, version: None, how, life: None, words }.keep_in(folder)?;
+    }
+    let doing = || format!("making room for the kernel's next last words in {}", pstore.display());
+    read.iter().try_for_each(|(_, path)| removed(path)).doing(doing)
+}
+
+/// The lines of the dump that a panic left, if one did. Each part of a dump begins with a line such as `Panic#2 Part3`; part
+/// 1 is its end, and an error before it has left a dump of its own (`Oops#1 Part1`).
+fn of_the_panic<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<Vec<String>> {
+    let mut parts: Vec<(u32, String)> = parts
+        .filter_map(|bytes| {
             let text = String::from_utf8_lossy(bytes);
-            let (head, rest) = text.split_once('\n').unwrap_or(("", &text));
-            let number = head.rsplit_once("Part").and_then(|(_, number)| number.trim().parse().ok());
-            (number.unwrap_or_default(), rest.to_owned())
+            let (head, rest) = text.split_once('\n')?;
+            let (dump, number) = head.rsplit_once("Part")?;
+            let number = number.trim().parse().ok()?;
+            dump.starts_with("Panic").then(|| (number, rest.to_owned()))
         })
         .collect();
     parts.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
-    parts.iter().flat_map(|(_, text)| text.lines()).map(str::to_owned).collect()
+    let words: Vec<_> = parts.iter().flat_map(|(_, text)| text.lines()).map(str::to_owned).collect();
+    (!words.is_empty()).then_some(words)
 }
 
 /// The kernel's own sentence about it.
@@ -187,22 +196,41 @@ mod tests {
     #[test]
     fn the_kernels_words_come_in_order_and_are_taken_away() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(take_kernels(folder.path()).unwrap(), None);
+        let kept = folder.path().join("kept");
         let parts = [
+            ("dmesg-efi_pstore-15", "Oops#1 Part2\n<4>[ 8.0] before\n"),
+            ("dmesg-efi_pstore-16", "Oops#1 Part1\n<4>[ 8.1] an error\n"),
             (
                 "dmesg-efi_pstore-17",
-                "Panic#1 Part1\n<0>[ 9.1] Kernel panic - not syncing: no init\n<4>[ 9.2] end\n",
+                "Panic#2 Part1\n<0>[ 9.1] Kernel panic - not syncing: no init\n<4>[ 9.2] end\n",
             ),
-            ("dmesg-efi_pstore-18", "Panic#1 Part2\n<6>[ 1.0] Linux\n"),
+            ("dmesg-efi_pstore-18", "Panic#2 Part2\n<6>[ 1.0] Linux\n"),
             ("other", "not ours"),
         ];
-        for (name, text) in parts {
-            fs::write(folder.path().join(name), text).unwrap();
-        }
-        let crash = take_kernels(folder.path()).unwrap().unwrap();
-        assert_eq!(crash.how, "kernel panic: no init");
-        assert_eq!(crash.words[0], "<6>[ 1.0] Linux");
-        assert_eq!(crash.words[2], "<4>[ 9.2] end");
-        assert_eq!(names(folder.path()).unwrap(), ["other"]);
+        let leave = |parts: &[(&str, &str)]| {
+            parts.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
+        };
+        // What it outlived is no crash; the firmware gets its room back all the same.
+        leave(&parts[..2]);
+        take_kernels_to(folder.path(), &kept).unwrap();
+        assert_eq!((kept.exists(), names(folder.path()).unwrap().len()), (false, 0));
+        leave(&parts);
+        take_kernels_to(folder.path(), &kept).unwrap();
+        let texts: Vec<_> =
+            names(&kept).unwrap().iter().map(|name| fs::read_to_string(kept.join(name)).unwrap()).collect();
+        let words = "<6>[ 1.0] Linux\n<0>[ 9.1] Kernel panic - not syncing: no init\n<4>[ 9.2] end\n";
+        assert!(texts.len() == 1 && texts[0].contains("how: kernel panic: no init\n"), "{texts:?}");
+        assert!(texts[0].ends_with(&format!("\n\n{words}")), "{texts:?}");
+        assert!(parts[..4].iter().all(|(name, _)| !folder.path().join(name).exists()));
+        assert!(folder.path().join("other").exists());
+    }
+
+    #[test]
+    fn the_newest_stays_though_the_clock_was_ahead_before() {
+        let folder = tempfile::tempdir().unwrap();
+        (100..110).for_each(|second| crash(second).keep_in(folder.path()).unwrap());
+        crash(5).keep_in(folder.path()).unwrap();
+        assert!(folder.path().join("00000000005-lbd-1.txt").exists());
+        assert_eq!(names(folder.path()).unwrap().len(), MOST);
     }
 }

@@ -10,9 +10,9 @@
 //! `log`. The rest does.
 //!
 //! Threads: the loop is one. Five things that can wait for a disk or the firmware for ever have a thread of their own: the
-//! bless, the kernel's last words, an order that concerns updates (one at a time), the end of a counted boot that stays unhealthy, and the last
-//! sync of a shutdown. None of them shares state with the loop; they answer on a channel or a socket, or restart the
-//! machine.
+//! bless, the kernel's last words, an order that concerns updates (one at a time), the end of a counted boot that stays
+//! unhealthy, and the last sync of a shutdown. None of them shares state with the loop, but for the folder of crashes, whose
+//! files bear it; they answer on a channel or a socket, or restart the machine.
 
 pub mod account;
 pub mod adapters;

@@ -48,6 +48,8 @@ pub struct Server {
     lbd: Option<Process>,
     outputs: Vec<Output>,
     last_words: LastWords,
+    /// This lbd was told to end: however it does, it is no crash.
+    told_to_end: bool,
     question: Option<Question>,
     control: Option<Control>,
     clients: Vec<Client>,
@@ -75,6 +77,7 @@ impl Server {
             lbd: None,
             outputs: Vec::new(),
             last_words: LastWords::default(),
+            told_to_end: false,
             question: None,
             control,
             clients: Vec::new(),
@@ -165,7 +168,8 @@ impl Server {
     fn reap(&mut self) {
         for ended in signals::reap() {
             if self.lbd.as_ref().is_some_and(|lbd| lbd.pid() == ended.0) {
-                self.take_outputs();
+                // A pipe holds four readings.
+                (0..4).for_each(|_| self.take_outputs());
                 self.keep_last_words(&ended);
                 // A program that lbd had started must not outlive it: nobody hears what it says.
                 if let Some(lbd) = self.lbd.take() {
@@ -193,7 +197,7 @@ impl Server {
 
     fn keep_last_words(&mut self, ended: &Ended) {
         let (life, words) = self.last_words.take(self.machine.now());
-        if !ended.is_orderly() {
+        if !ended.is_orderly() && !self.told_to_end {
             crash_of_lbd(ended.1.clone(), Some(life), words).keep();
         }
     }
@@ -221,6 +225,7 @@ impl Server {
                 Command::End(how) => end = Some(how),
                 Command::RestartLbd => {
                     log::say(Level::Notice, "lbd is to end and to start again");
+                    self.told_to_end = true;
                     if let Some(lbd) = &self.lbd {
                         lbd.terminate();
                     }
@@ -295,6 +300,7 @@ impl Server {
                     Err(failure) => self.answered(Err(failure)),
                 },
                 Order::Kill => {
+                    self.told_to_end = false;
                     let why = "lbd does not answer and is killed";
                     log::say(Level::Error, why);
                     self.last_words.hear(&format!("init: {why}"), self.machine.now());
@@ -314,6 +320,7 @@ impl Server {
                 log::say(Level::Info, format!("lbd runs as process {}", process.pid()));
                 self.announced = false;
                 self.proven = false;
+                self.told_to_end = false;
                 self.lbd = Some(process);
                 self.last_words.born(now);
                 self.outputs.extend(outputs);
@@ -385,10 +392,7 @@ fn look_for_kernels_last_words() {
         if !place.exists() || logged(mounts::one("pstore", "pstore", PSTORE, HARMLESS, "")).is_none() {
             return;
         }
-        if let Some(crash) = logged(crash::take_kernels(place)).flatten() {
-            log::say(Level::Error, format!("the kernel died before this boot: {}", crash.how));
-            crash.keep();
-        }
+        logged(crash::take_kernels(place));
     };
     // The loop must go on, whatever there is no room for.
     if let Err(error) = std::thread::Builder::new().spawn(look) {

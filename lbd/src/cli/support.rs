@@ -8,7 +8,7 @@ use hyper::Method;
 use super::client::Call;
 use super::failure::CommandError;
 use super::print::{Common, encoded};
-use crate::crash::account::{Crash, Whose};
+use crate::crash::account::Crash;
 use crate::durable;
 
 const SUPPORT: &str = "/api/v1/support";
@@ -66,10 +66,6 @@ pub(super) fn crashes(Crashes { name, common }: &Crashes) -> Result<(), CommandE
 }
 
 fn line(crash: &Crash) -> String {
-    let whose = match crash.whose {
-        Whose::Lbd => "lbd",
-        Whose::Kernel => "the kernel",
-    };
     let life = crash.life_seconds.map(|seconds| format!(", after {seconds} s")).unwrap_or_default();
-    format!("{}  {:.0} {whose}: {}{life}", crash.name, crash.time, crash.how)
+    format!("{}  {:.0} {}: {}{life}", crash.name, crash.time, crash.whose.name(), crash.how)
 }

@@ -1,7 +1,5 @@
 //! The account of a crash, as init writes it: lines `name: value`, an empty line, the last words. Pure.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,6 +33,16 @@ pub struct Crash {
     pub life_seconds: Option<u64>,
 }
 
+impl Whose {
+    /// As people say it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lbd => "lbd",
+            Self::Kernel => "the kernel",
+        }
+    }
+}
+
 impl Crash {
     /// What happened, as the middle of a sentence: `lbd ended unexpectedly (killed by SIGSEGV)`.
     pub fn words(&self) -> String {
@@ -42,11 +50,6 @@ impl Crash {
             Whose::Lbd => format!("lbd ended unexpectedly or lost a part of itself ({})", self.how),
             Whose::Kernel => format!("the kernel died and the machine restarted ({})", self.how),
         }
-    }
-
-    /// How long it had run.
-    pub fn life(&self) -> Option<Duration> {
-        self.life_seconds.map(Duration::from_secs)
     }
 }
 

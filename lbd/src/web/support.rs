@@ -93,12 +93,12 @@ pub(in crate::web) struct SupportFile {
 impl Gateway {
     /// Makes the support file. A part that cannot be had says so in the file.
     pub(in crate::web) async fn support_file(&self, caller: &Caller) -> Result<SupportFile, ProblemDocument> {
+        static ROOM: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(1)));
+        let turn = Arc::clone(&ROOM).try_acquire_owned().map_err(|_| not_made(BUSY))?;
         self.access().audit().change(&caller.author(), &["support file made".to_owned()]);
         let host = self.latest().view.host_name.clone();
         let now = Timestamp::now();
         let folder = format!("evenkeel-{host}-{}", now.strftime("%Y%m%d-%H%M%S"));
-        static ROOM: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(1)));
-        let turn = Arc::clone(&ROOM).try_acquire_owned().map_err(|_| not_made(BUSY))?;
         let parts = self.told_parts(caller, now).await;
         let (gateway, name) = (self.clone(), format!("{folder}.tar.gz"));
         let pack = tokio::task::spawn_blocking(move || {
@@ -128,11 +128,10 @@ impl Gateway {
         ];
         let zone = crate::clock::zone::of_request();
         for month in Month::of(now, &zone).back(MONTHS) {
-            let report = super::history::report(self.past(), month, now).await;
-            parts.push((
-                format!("availability-{}.csv", month.name()),
-                text(report.map(|report| report.csv())),
-            ));
+            let report = async {
+                text(super::history::report(self.past(), month, now).await.map(|report| report.csv()))
+            };
+            parts.push((format!("availability-{}.csv", month.name()), in_time(report).await));
         }
         parts
     }

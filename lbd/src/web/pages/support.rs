@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::frame::Frame;
 use super::page_of;
 use super::words::{duration, time};
-use crate::crash::account::{Crash, Whose};
+use crate::crash::account::Crash;
 use crate::web::api::ProblemDocument;
 use crate::web::{Caller, Gateway};
 
@@ -56,10 +56,7 @@ impl From<&Crash> for Row {
         Self {
             name: crash.name.clone(),
             time: time(crash.time),
-            whose: match crash.whose {
-                Whose::Lbd => "lbd",
-                Whose::Kernel => "the kernel",
-            },
+            whose: crash.whose.name(),
             how: crash.how.clone(),
             life: crash
                 .life_seconds
@@ -109,7 +106,6 @@ async fn file(
     Extension(caller): Extension<Caller>,
     frame: Frame,
 ) -> Response {
-    use axum::response::IntoResponse;
     match gateway.support_file(&caller).await {
         Ok(file) => file.into_response(),
         Err(problem) => shown(&gateway, frame, None, Some(problem)).await,
