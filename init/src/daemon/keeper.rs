@@ -3,7 +3,7 @@
 //! ```text
 //! Waiting --time--> Start --started--> Running --ended--> Waiting
 //!                     '--failed-----------------------------^
-//! Running: asks for an answer four times a second until the first one, then every ten seconds; no answer for too long,
+//! Running: asks for an answer ten times a second until the first one, then every ten seconds; no answer for too long,
 //!          or three times in a row, and it is killed (once: a process that does not die is the kernel's).
 //! ```
 
@@ -11,7 +11,7 @@ use super::back_off::BackOff;
 use std::time::Duration;
 
 /// Between two questions: until lbd answers for the first time, and then.
-const EAGER: Duration = Duration::from_millis(250);
+const EAGER: Duration = Duration::from_millis(100);
 const STEADY: Duration = Duration::from_secs(10);
 
 /// lbd starts in a second; in a virtual machine on a host with ten times the work it can do, it took 33 s.

@@ -62,10 +62,13 @@ pub async fn list() -> Result<Listing, NftError> {
         other => other?,
     };
     listing.read(&outline).map_err(NftError::Answer)?;
-    // nft lists one map a call, and most of a call is its start: side by side, because every start of lbd waits for it.
+    // Most of a call is its start, and every start of lbd waits for it: one for all sets, which lbd alone writes. nft lists one
+    // map a call, and "maps" would give the kernel's own too.
     let mut calls: JoinSet<_> = listed_maps()
-        .filter(|(name, _)| listing.maps.contains_key(*name))
-        .map(|(name, map)| async move { run(&["-j", "list", map, FAMILY, NAME, name], "").await })
+        .filter(|name| listing.maps.contains_key(*name))
+        .map(|name| vec!["list", "map", FAMILY, NAME, name])
+        .chain([vec!["list", "sets", "table", FAMILY, NAME]])
+        .map(|words| async move { run(&[&["-j"], words.as_slice()].concat(), "").await })
         .collect();
     while let Some(answer) = calls.join_next().await {
         let answer = answer.map_err(|error| NftError::Run(error.to_string()))??;
@@ -74,9 +77,9 @@ pub async fn list() -> Result<Listing, NftError> {
     Ok(listing)
 }
 
-/// Names and keywords of the maps whose elements lbd writes, which leaves out the kernel's own.
-fn listed_maps() -> impl Iterator<Item = (&'static str, &'static str)> {
-    MAPS.iter().filter(|map| map.written_by_us).map(|map| (map.name, map.keyword))
+/// Names of the maps whose elements lbd writes, which leaves out the kernel's own.
+fn listed_maps() -> impl Iterator<Item = &'static str> {
+    MAPS.iter().filter(|map| map.written_by_us && map.keyword == "map").map(|map| map.name)
 }
 
 /// Every rule of the kernel, as people read it, without the elements of its maps.
@@ -179,6 +182,12 @@ fn readable(complaint: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_set_is_filled_by_the_kernel_so_that_all_may_be_listed_at_once() {
+        let learned = MAPS.iter().filter(|map| !map.written_by_us);
+        assert!(learned.clone().count() > 0 && learned.clone().all(|map| map.keyword == "map"));
+    }
 
     #[test]
     fn what_nft_says_is_shortened_to_its_errors() {

@@ -184,8 +184,15 @@ fn read_log(path: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
 }
 
+/// How much is told of the end, and of each death of a kernel before it.
+const TOLD: usize = 40;
+
+/// The end, and before it what a kernel said that died earlier.
 fn last_words(serial: &Path) -> String {
     let text = read_log(serial);
     let lines: Vec<_> = text.lines().collect();
-    lines[lines.len().saturating_sub(40)..].join("\n")
+    let end = lines.len().saturating_sub(TOLD);
+    let died = lines[..end].iter().position(|line| line.contains("BUG: ") || line.contains("Oops: "));
+    let death = died.map_or(&[][..], |at| &lines[at..end.min(at + TOLD)]);
+    [death, &lines[end..]].concat().join("\n")
 }

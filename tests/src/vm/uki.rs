@@ -6,6 +6,12 @@ use super::artefacts;
 /// command `i`), which is switched off in the product.
 pub const WITH_SYSRQ: &str = "console=ttyS0 panic=10 loglevel=4 sysrq_always_enabled=1";
 
+/// A command line with which the kernel finds no init: it panics, and starts again at once.
+pub const WITHOUT_INIT: &str = "console=ttyS0 rdinit=/none root=/none panic=-1";
+
+/// What a kernel without an init says at its end. A kernel that dies of anything else is another story.
+pub const NO_INIT: &str = "Kernel panic - not syncing: VFS: Unable to mount root fs";
+
 /// The UKI that `make appliance` built, to be changed. Texts in it are replaced by others of the same length, so
 /// that nothing moves.
 #[derive(Debug, Clone)]

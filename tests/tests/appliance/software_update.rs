@@ -7,13 +7,12 @@ use lab::browser::Browser;
 use lab::topology::MANAGEMENT;
 use lab::vm::Release;
 use lab::vm::guest::PASSWORD;
+use lab::vm::uki::{NO_INIT, WITHOUT_INIT};
 use lab::{Lab, random, wait};
 use serde_json::{Value, json};
 
 use crate::updating::{Appliance, NEW, OLD, UPDATE};
 
-/// The kernel finds no init, panics, and starts again at once.
-const DIES: &str = "console=ttyS0 rdinit=/none root=/none panic=-1";
 const PAGE: &str = "/maintenance/update";
 
 /// Uploads it over the page.
@@ -130,7 +129,7 @@ impl Way {
     fn fails(self, lab: &Lab, appliance: &Appliance, good: &Release) {
         let folder = lab.appliance().new_folder("no-good");
         let release = match self {
-            Self::Kernel => Some(Release::with_command_line(&folder, NEW, DIES)),
+            Self::Kernel => Some(Release::with_command_line(&folder, NEW, WITHOUT_INIT)),
             Self::Daemon => Some(Release::with_lbd_that_ends(&folder, NEW)),
             Self::Checks => None,
         };
@@ -152,7 +151,7 @@ impl Way {
         assert!(why.contains(words), "{self:?}: {told:?}");
         assert_eq!(told.0["other"]["version"], NEW);
         if matches!(self, Self::Kernel) {
-            assert_eq!(appliance.guest.machine().serial().matches("Kernel panic").count(), 3);
+            assert_eq!(appliance.guest.machine().serial().matches(NO_INIT).count(), 3);
         }
         set_links(lab, true);
         appliance.wait_running(lab, OLD);

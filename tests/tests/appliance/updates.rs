@@ -2,30 +2,29 @@
 
 use lab::vm::guest::BOOT;
 use lab::vm::partition::{install_uki, ukis};
+use lab::vm::uki::{NO_INIT, WITHOUT_INIT};
 use lab::vm::{Guest, Hardware, LossyDisk, Uki};
 use lab::{Lab, wait};
 
 const OLD: &str = concat!("evenkeel_", env!("CARGO_PKG_VERSION"), ".efi");
 /// Newer, and as long as the version under test.
 const NEW: &str = "9.9.9";
-/// The kernel finds no init, panics, and starts again at once.
-const DIES: &str = "console=ttyS0 rdinit=/none root=/none panic=-1";
 
 #[test]
 fn a_system_that_dies_three_times_falls_back_to_the_older_one() {
     let lab = Lab::single_arm_with_guest();
     let disk = LossyDisk::of_the_ova(&lab.appliance().new_folder("disk"));
-    let broken = Uki::built().version(NEW).command_line(DIES);
+    let broken = Uki::built().version(NEW).command_line(WITHOUT_INIT);
     install_uki(disk.file(), &format!("evenkeel_{NEW}+3.efi"), broken.bytes());
     let guest = Guest::with_hardware(&lab, Hardware::with_disk(disk.drive()));
     let took = guest.boot(&lab.config([&lab.pool()]));
     println!("three failures and a good boot: {took:?}");
-    assert_eq!(guest.machine().serial().matches("Kernel panic").count(), 3);
+    assert_eq!(guest.machine().serial().matches(NO_INIT).count(), 3);
     assert!(guest.machine().shut_down(lab::vm::guest::PATIENCE).success());
     assert_eq!(ukis(disk.file()), [OLD.to_owned(), format!("evenkeel_{NEW}+0-3.efi")]);
 
     guest.boot_again();
-    assert_eq!(guest.machine().serial().matches("Kernel panic").count(), 0, "it is not tried again");
+    assert_eq!(guest.machine().serial().matches(NO_INIT).count(), 0, "it is not tried again");
 }
 
 #[test]
