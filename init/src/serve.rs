@@ -46,6 +46,8 @@ pub struct Server {
     machine: Machine,
     keeper: Keeper,
     lbd: Option<Process>,
+    /// When it was started.
+    lbd_since: Duration,
     outputs: Vec<Output>,
     last_words: LastWords,
     /// This lbd was told to end: however it does, it is no crash.
@@ -75,6 +77,7 @@ impl Server {
             machine,
             keeper: Keeper::new(),
             lbd: None,
+            lbd_since: Duration::ZERO,
             outputs: Vec::new(),
             last_words: LastWords::default(),
             told_to_end: false,
@@ -146,7 +149,7 @@ impl Server {
             .map(Question::deadline)
             .into_iter()
             .chain(self.clients.iter().map(Client::deadline))
-            .chain(self.terminals.iter().filter_map(Terminal::next_deadline))
+            .chain(self.next_console())
             .chain(self.guest_services.next_deadline())
             .chain(self.last_words.next_deadline());
         let next = deadlines.into_iter().flatten().chain(more).min().unwrap_or_default();
@@ -322,6 +325,7 @@ impl Server {
                 self.proven = false;
                 self.told_to_end = false;
                 self.lbd = Some(process);
+                self.lbd_since = now;
                 self.last_words.born(now);
                 self.outputs.extend(outputs);
                 self.keeper.started(now);

@@ -21,9 +21,9 @@ pub const TERMINAL: &str = "--terminal";
 /// Its second one where this is the first console there since the boot: see [`Start::First`].
 pub const FIRST: &str = "--first";
 
-/// After init's start. Until then the processors are lbd's, so that traffic is balanced the sooner: consoles wait for its
+/// After lbd's start. Until then the processors are lbd's, so that traffic is balanced the sooner: consoles wait for its
 /// first answer, but not longer.
-const AT_LATEST: Duration = Duration::from_secs(10);
+pub const AT_LATEST: Duration = Duration::from_secs(10);
 
 /// The screen of the (virtual) machine, and its first serial port.
 const NAMES: [&str; 2] = ["tty1", "ttyS0"];

@@ -4,7 +4,8 @@ use super::Server;
 use crate::guest_services::{self, Next};
 use crate::log::{self, Level};
 use crate::signals::Ended;
-use crate::terminals;
+use crate::terminals::{self, Terminal};
+use std::time::Duration;
 
 impl Server {
     /// Consoles end when people press certain keys: no more than a line for the log.
@@ -21,8 +22,25 @@ impl Server {
         }
     }
 
+    /// When a console is to be started.
+    pub(super) fn next_console(&self) -> Option<Duration> {
+        let next = self.terminals.iter().filter_map(Terminal::next_deadline).min();
+        next.map(|next| next.max(self.consoles_wait_until()))
+    }
+
+    /// While lbd starts, the processors are lbd's; consoles wait for its first answer, but not longer than people do.
+    fn consoles_wait_until(&self) -> Duration {
+        match self.lbd.is_some() && !self.announced {
+            true => self.lbd_since + terminals::AT_LATEST,
+            false => Duration::ZERO,
+        }
+    }
+
     pub(super) fn keep_consoles(&mut self) {
         let now = self.machine.now();
+        if now < self.consoles_wait_until() {
+            return;
+        }
         for terminal in self.terminals.iter_mut().filter(|terminal| terminal.is_due(now)) {
             match terminals::start(terminal.name(), terminal.next_start()) {
                 Ok(pid) => terminal.started(pid, now),
