@@ -55,12 +55,16 @@ impl Listing {
         self.maps.contains_key(LAYOUT)
     }
 
-    /// Adds the objects of one JSON listing of nft; unknown kinds of objects are passed over.
-    pub fn read(&mut self, json: &[u8]) -> Result<(), String> {
-        let answer: Answer =
-            serde_json::from_slice(json).map_err(|error| format!("reading what nft listed: {error}"))?;
-        answer.nftables.into_iter().for_each(|object| self.object(object));
-        Ok(())
+    /// Adds the objects of JSON listings of nft, one after the other, and gives their number; unknown kinds of objects are
+    /// passed over.
+    pub fn read(&mut self, json: &[u8]) -> Result<usize, String> {
+        let mut answers = 0;
+        for answer in serde_json::Deserializer::from_slice(json).into_iter::<Answer>() {
+            let answer = answer.map_err(|error| format!("reading what nft listed: {error}"))?;
+            answer.nftables.into_iter().for_each(|object| self.object(object));
+            answers += 1;
+        }
+        Ok(answers)
     }
 
     fn object(&mut self, object: Object) {

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
-use tokio::task::JoinSet;
 
 use super::listing::Listing;
 use super::table::{FAMILY, MAPS, NAME, NUMBERING, STICKY6_PREFIX, TABLE};
@@ -62,19 +61,16 @@ pub async fn list() -> Result<Listing, NftError> {
         other => other?,
     };
     listing.read(&outline).map_err(NftError::Answer)?;
-    // Most of a call is its start, and every start of lbd waits for it: one for all sets, which lbd alone writes. nft lists one
-    // map a call, and "maps" would give the kernel's own too.
-    let mut calls: JoinSet<_> = listed_maps()
-        .filter(|name| listing.maps.contains_key(*name))
-        .map(|name| vec!["list", "map", FAMILY, NAME, name])
-        .chain([vec!["list", "sets", "table", FAMILY, NAME]])
-        .map(|words| async move { run(&[&["-j"], words.as_slice()].concat(), "").await })
-        .collect();
-    while let Some(answer) = calls.join_next().await {
-        let answer = answer.map_err(|error| NftError::Run(error.to_string()))??;
-        listing.read(&answer).map_err(NftError::Answer)?;
+    // One call for all: most of a call is its start, and every start of lbd waits for it. Only its interactive mode takes
+    // several lists a call. "list maps" would give the kernel's own too.
+    let maps = listed_maps().filter(|name| listing.maps.contains_key(*name));
+    let mut lists: Vec<_> = maps.map(|name| format!("list map {TABLE} {name}\n")).collect();
+    lists.push(format!("list sets table {TABLE}\n"));
+    let answer = run(&["-j", "-i"], &lists.concat()).await?;
+    match listing.read(&answer).map_err(NftError::Answer)? {
+        answers if answers == lists.len() => Ok(listing),
+        answers => Err(NftError::Answer(format!("nft gave {answers} of {} lists", lists.len()))),
     }
-    Ok(listing)
 }
 
 /// Names of the maps whose elements lbd writes, which leaves out the kernel's own.
@@ -133,6 +129,8 @@ async fn run(arguments: &[&str], script: &str) -> Result<Vec<u8>, NftError> {
         .args(arguments)
         .env_clear()
         .env("PATH", SEARCH_PATH)
+        // In its interactive mode it would keep a history.
+        .env("HOME", "/dev/null")
         .stdin(whole_file(script).map_err(failed)?)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -164,7 +162,8 @@ async fn listen(mut child: Child) -> Result<Vec<u8>, NftError> {
     out.map_err(failed)?;
     err.map_err(failed)?;
     let status = child.wait().await.map_err(failed)?;
-    match status.success() {
+    // Interactive, it goes on after an error and ends well.
+    match status.success() && !String::from_utf8_lossy(&complaint).contains("Error: ") {
         true => Ok(answer),
         false => Err(NftError::Refused(readable(&complaint))),
     }
