@@ -46,8 +46,6 @@ pub struct Server {
     machine: Machine,
     keeper: Keeper,
     lbd: Option<Process>,
-    /// When it was started.
-    lbd_since: Duration,
     outputs: Vec<Output>,
     last_words: LastWords,
     /// This lbd was told to end: however it does, it is no crash.
@@ -77,7 +75,6 @@ impl Server {
             machine,
             keeper: Keeper::new(),
             lbd: None,
-            lbd_since: Duration::ZERO,
             outputs: Vec::new(),
             last_words: LastWords::default(),
             told_to_end: false,
@@ -278,7 +275,6 @@ impl Server {
         match outcome {
             Ok(()) if !self.announced => {
                 self.announced = true;
-                self.terminals.iter_mut().for_each(Terminal::lbd_answers);
                 log::say(Level::Notice, format!("lbd answers, {} ms after init's start", now.as_millis()));
                 // From now on somebody may be typing.
                 log::show_errors_only();
@@ -325,7 +321,6 @@ impl Server {
                 self.proven = false;
                 self.told_to_end = false;
                 self.lbd = Some(process);
-                self.lbd_since = now;
                 self.last_words.born(now);
                 self.outputs.extend(outputs);
                 self.keeper.started(now);

@@ -23,7 +23,7 @@ pub const FIRST: &str = "--first";
 
 /// After lbd's start. Until then the processors are lbd's, so that traffic is balanced the sooner: consoles wait for its
 /// first answer, but not longer.
-pub const AT_LATEST: Duration = Duration::from_secs(10);
+const AT_LATEST: Duration = Duration::from_secs(10);
 
 /// The screen of the (virtual) machine, and its first serial port.
 const NAMES: [&str; 2] = ["tty1", "ttyS0"];
@@ -62,7 +62,7 @@ impl Terminal {
     }
 
     fn new(name: &'static str) -> Self {
-        let state = State::Waiting { until: AT_LATEST };
+        let state = State::Waiting { until: Duration::ZERO };
         Self { name, next_start: Start::First, back_off: BackOff::default(), state }
     }
 
@@ -81,13 +81,6 @@ impl Terminal {
         match self.state {
             State::Waiting { until } => Some(until),
             State::Running { .. } => None,
-        }
-    }
-
-    /// lbd answers: the first console need not wait any longer.
-    pub fn lbd_answers(&mut self) {
-        if self.next_start == Start::First {
-            self.state = State::Waiting { until: Duration::ZERO };
         }
     }
 
@@ -126,6 +119,11 @@ fn is_there(root: &Path, name: &str) -> bool {
     let kind = fs::read_to_string(root.join("sys/class/tty").join(name).join("type"));
     // Only serial ports have a type.
     root.join("dev").join(name).exists() && kind.map_or(true, |kind| kind.trim() != NO_PORT)
+}
+
+/// Until when no console is started, given since when lbd is starting.
+pub fn wait_until(lbd_starts_since: Option<Duration>) -> Duration {
+    lbd_starts_since.map_or(Duration::ZERO, |since| since + AT_LATEST)
 }
 
 /// Starts the console of a terminal: init again, which then becomes it.
@@ -184,8 +182,6 @@ mod tests {
     #[test]
     fn a_console_that_ends_comes_back_later_and_later() {
         let mut terminal = Terminal::new("tty1");
-        assert_eq!([s(9), AT_LATEST].map(|now| terminal.is_due(now)), [false, true]);
-        terminal.lbd_answers();
         assert!(terminal.is_due(s(0)));
         for (number, wait) in [(1, 0), (2, 500), (3, 1000)] {
             terminal.started(Pid::from_raw(number), s(1));
@@ -200,16 +196,20 @@ mod tests {
     }
 
     #[test]
+    fn consoles_wait_for_an_lbd_that_starts_but_not_for_ever() {
+        assert_eq!(wait_until(None), s(0), "lbd answers, or there is none");
+        assert_eq!(wait_until(Some(s(3))), s(3) + AT_LATEST);
+    }
+
+    #[test]
     fn only_the_first_console_that_starts_is_the_first() {
         let mut terminal = Terminal::new("tty1");
         terminal.not_started(s(0));
         assert_eq!(terminal.next_start(), Start::First);
         terminal.started(Pid::from_raw(1), s(1));
         terminal.ended(Pid::from_raw(1), s(2));
-        terminal.lbd_answers();
         assert_eq!((terminal.next_start(), terminal.is_due(s(3))), (Start::Again, true));
         terminal.started(Pid::from_raw(2), s(3));
-        terminal.lbd_answers();
         assert_eq!(terminal.next_deadline(), None, "it runs");
     }
 

@@ -149,6 +149,14 @@ impl Keeper {
         }
     }
 
+    /// Since when lbd is starting: it runs, and has not answered yet.
+    pub fn starting_since(&self) -> Option<Duration> {
+        match self.state {
+            State::Running(Life { since, ever_answered: false, .. }) => Some(since),
+            _ => None,
+        }
+    }
+
     /// True once this lbd has answered.
     pub fn is_up(&self) -> bool {
         matches!(self.state, State::Running(Life { ever_answered: true, .. }))

@@ -25,11 +25,11 @@ fn asks_eagerly_until_the_first_answer_then_every_ten_seconds() {
         let at = s(1) + EAGER * turn;
         assert_eq!((keeper.due(at), keeper.due(at)), (Some(Order::Ask), None));
         keeper.answered(at, false);
-        assert!(!keeper.is_up());
+        assert_eq!((keeper.is_up(), keeper.starting_since()), (false, Some(s(1))));
         assert_eq!(keeper.next_deadline(), Some(at + EAGER));
     }
     ask(&mut keeper, 4, true);
-    assert!(keeper.is_up());
+    assert_eq!((keeper.is_up(), keeper.starting_since()), (true, None));
     assert_eq!(keeper.next_deadline(), Some(s(14)));
     assert_eq!(keeper.due(s(13)), None);
     ask(&mut keeper, 14, true);

@@ -25,20 +25,12 @@ impl Server {
     /// When a console is to be started.
     pub(super) fn next_console(&self) -> Option<Duration> {
         let next = self.terminals.iter().filter_map(Terminal::next_deadline).min();
-        next.map(|next| next.max(self.consoles_wait_until()))
-    }
-
-    /// While lbd starts, the processors are lbd's; consoles wait for its first answer, but not longer than people do.
-    fn consoles_wait_until(&self) -> Duration {
-        match self.lbd.is_some() && !self.announced {
-            true => self.lbd_since + terminals::AT_LATEST,
-            false => Duration::ZERO,
-        }
+        next.map(|next| next.max(terminals::wait_until(self.keeper.starting_since())))
     }
 
     pub(super) fn keep_consoles(&mut self) {
         let now = self.machine.now();
-        if now < self.consoles_wait_until() {
+        if now < terminals::wait_until(self.keeper.starting_since()) {
             return;
         }
         for terminal in self.terminals.iter_mut().filter(|terminal| terminal.is_due(now)) {

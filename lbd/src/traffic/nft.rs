@@ -69,7 +69,9 @@ pub async fn list() -> Result<Listing, NftError> {
     let answer = run(&["-j", "-i"], &lists.concat()).await?;
     match listing.read(&answer).map_err(NftError::Answer)? {
         answers if answers == lists.len() => Ok(listing),
-        answers => Err(NftError::Answer(format!("nft gave {answers} of {} lists", lists.len()))),
+        answers => {
+            Err(NftError::Answer(format!("nft gave {answers} of the {} lists of table {TABLE}", lists.len())))
+        }
     }
 }
 

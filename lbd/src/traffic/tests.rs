@@ -194,6 +194,17 @@ fn numbers_stay_with_their_owners() {
     assert_eq!(Numbering::adopt(kernel.into_iter()), second);
 }
 
+#[test]
+fn several_listings_are_read_one_after_the_other_and_counted() {
+    let set = |name: &str| format!(r#"{{"nftables": [{{"set": {{"name": "{name}", "elem": [1]}}}}]}}"#);
+    let both = set("full") + "\n" + &set("numbering") + "\n";
+    let mut listing = Listing::default();
+    assert_eq!(listing.read(both.as_bytes()), Ok(2));
+    assert_eq!(listing.maps.keys().collect::<Vec<_>>(), ["full", "numbering"]);
+    assert!(listing.read(&both.as_bytes()[..both.len() - 3]).is_err(), "cut off");
+    assert_eq!(listing.read(b""), Ok(0));
+}
+
 proptest! {
     /// A script from one table to another names nothing that both have, and leads from empty to anything.
     #[test]

@@ -63,6 +63,13 @@ impl Machine {
         read_log(&self.serial)
     }
 
+    /// What its kernels died of since it was powered on, in their own words.
+    pub fn kernel_deaths(&self) -> Vec<String> {
+        let said = self.serial();
+        let deaths = said.lines().filter_map(|line| line.split_once("Kernel panic - not syncing: "));
+        deaths.map(|(_, of)| of.to_owned()).collect()
+    }
+
     /// Waits until the guest says `text`; a machine that ends instead fails at once.
     pub fn wait_serial(&self, text: &str, deadline: Duration) -> Duration {
         wait::until(deadline, format!("{text:?} on the serial port; last:\n{}", self.last_words()), || {
@@ -184,15 +191,15 @@ fn read_log(path: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
 }
 
-/// How much is told of the end, and of each death of a kernel before it.
+/// So many lines are told of the end, and of the first fault of a kernel before it.
 const TOLD: usize = 40;
 
-/// The end, and before it what a kernel said that died earlier.
+/// The end, and before it the first fault of a kernel that has started again since.
 fn last_words(serial: &Path) -> String {
     let text = read_log(serial);
     let lines: Vec<_> = text.lines().collect();
     let end = lines.len().saturating_sub(TOLD);
-    let died = lines[..end].iter().position(|line| line.contains("BUG: ") || line.contains("Oops: "));
-    let death = died.map_or(&[][..], |at| &lines[at..end.min(at + TOLD)]);
-    [death, &lines[end..]].concat().join("\n")
+    let fault = lines[..end].iter().position(|line| line.contains("BUG: ") || line.contains("Oops: "));
+    let fault = fault.map_or(&[][..], |at| &lines[at..end.min(at + TOLD)]);
+    [fault, &lines[end..]].concat().join("\n")
 }

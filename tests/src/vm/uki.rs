@@ -9,8 +9,8 @@ pub const WITH_SYSRQ: &str = "console=ttyS0 panic=10 loglevel=4 sysrq_always_ena
 /// A command line with which the kernel finds no init: it panics, and starts again at once.
 pub const WITHOUT_INIT: &str = "console=ttyS0 rdinit=/none root=/none panic=-1";
 
-/// What a kernel without an init says at its end. A kernel that dies of anything else is another story.
-pub const NO_INIT: &str = "Kernel panic - not syncing: VFS: Unable to mount root fs";
+/// What a kernel without an init dies of.
+pub const NO_INIT: &str = "VFS: Unable to mount root fs";
 
 /// The UKI that `make appliance` built, to be changed. Texts in it are replaced by others of the same length, so
 /// that nothing moves.
