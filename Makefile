@@ -80,7 +80,8 @@ build: ## Build the product (release)
 
 appliance: ## Build the OVA: target/evenkeel-VERSION.ova, .ova.sha256, .sbom.json
 	@echo "$$(date +%T) appliance: init and lbd, static"
-	CARGO_INCREMENTAL=0 RUSTFLAGS='$(STATIC_FLAGS)' \
+	@# The crate ntpd would write the day of its build into lbd.
+	CARGO_INCREMENTAL=0 RUSTFLAGS='$(STATIC_FLAGS)' NTPD_RS_GIT_REV=- NTPD_RS_GIT_DATE=- \
 		cargo build --release --target $(STATIC) -p lbd -p evenkeel-init
 	@# Names of functions would be a quarter of lbd. They stay here, for the places that a crash names.
 	mkdir -p $(BARE)
