@@ -48,7 +48,8 @@ enum Action {
         /// NAME.key
         key: PathBuf,
     },
-    /// Packs and signs the update archive, NAME.update and NAME.update.sha256.
+    /// Packs and signs the update archive, NAME.update and NAME.update.sha256, and the index by which a server offers it,
+    /// NAME.index.json and NAME.index.json.minisig.
     Update(UpdateArguments),
 }
 

@@ -5,6 +5,7 @@ use crate::tree::{Kind, Tree};
 use crate::version::Version;
 use evenkeel_update::fault::Fault;
 use evenkeel_update::hash::{Hasher, Sha};
+use evenkeel_update::index::{self, Archive, Index, SIGNATURE_SUFFIX};
 use evenkeel_update::manifest::{Base, Content, FORMAT, Manifest, PRODUCT};
 use evenkeel_update::signature::Key;
 use evenkeel_update::write::write;
@@ -92,7 +93,8 @@ pub fn make_key(key: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Packs the archive beside the image, and its checksum as `sha256sum -c` reads it. Gives the archive's path.
+/// Packs the archive beside the image, its checksum as `sha256sum -c` reads it, and the signed index that servers offer it by.
+/// Gives the archive's path.
 pub fn pack(inputs: &Inputs) -> Result<PathBuf, String> {
     let beside = |extension: &str| read(&inputs.image.with_extension(extension));
     let (uki, sbom) = (beside("efi")?, beside("sbom.json")?);
@@ -116,10 +118,26 @@ pub fn pack(inputs: &Inputs) -> Result<PathBuf, String> {
     let failed = |error: io::Error| format!("writing {}: {error}", path.display());
     let mut out = io::BufWriter::new(File::create(&path).map_err(failed)?);
     write(&mut out, &text, signature.as_bytes(), &sbom, &uki).and_then(|()| out.flush()).map_err(failed)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let sum = format!("{}  {name}\n", Sha::of(&read(&path)?));
-    fs::write(path.with_added_extension("sha256"), sum).map_err(failed)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let Content { size, sha256 } = Content::of(&read(&path)?);
+    fs::write(path.with_added_extension("sha256"), format!("{sha256}  {name}\n")).map_err(failed)?;
+    offer(inputs, manifest, Archive { url: name, size, sha256 })?;
     Ok(path)
+}
+
+/// Writes the index beside the archive.
+fn offer(inputs: &Inputs, manifest: Manifest, archive: Archive) -> Result<(), String> {
+    let Manifest { product, version, minimum_version, notes, development, .. } = manifest;
+    let index =
+        Index { format: index::FORMAT, product, version, minimum_version, notes, development, archive };
+    let text = serde_json::to_vec_pretty(&index).map_err(|error| error.to_string())?;
+    Index::parse(&text).map_err(|fault| fault.to_string())?;
+    let path = inputs.image.with_extension("index.json");
+    let signature = path.with_added_extension(SIGNATURE_SUFFIX.trim_start_matches('.'));
+    for (path, bytes) in [(&signature, sign(inputs, &text)?.into_bytes()), (&path, text)] {
+        fs::write(path, bytes).map_err(|error| format!("writing {}: {error}", path.display()))?;
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
@@ -188,6 +206,27 @@ mod tests {
         assert_eq!(content.len(), 2002);
         let sum = fs::read_to_string(path.with_added_extension("sha256")).unwrap();
         assert_eq!(sum, format!("{}  evenkeel-1.1.update\n", Sha::of(&bytes)));
+    }
+
+    #[test]
+    fn the_index_names_the_archive_and_has_the_same_signature() {
+        let folder = tempfile::tempdir().unwrap();
+        let inputs = inputs(folder.path(), "one.key");
+        let archive = fs::read(pack(&inputs).unwrap()).unwrap();
+        let key = Key::parse(&fs::read_to_string(inputs.key.with_extension("pub")).unwrap()).unwrap();
+        let file = |name: &str| fs::read(folder.path().join(name)).unwrap();
+        let signature = file("evenkeel-1.1.index.json.minisig");
+        let index = Index::verified(&file("evenkeel-1.1.index.json"), &signature, &key).unwrap();
+        assert_eq!(
+            (index.version.as_str(), index.notes.as_str(), index.development),
+            ("1.1", "- New.", true)
+        );
+        let named = Archive {
+            url: "evenkeel-1.1.update".into(),
+            size: archive.len() as u64,
+            sha256: Sha::of(&archive),
+        };
+        assert_eq!(index.archive, named);
     }
 
     #[test]

@@ -50,6 +50,12 @@ pub enum Fault {
     },
     /// What was read could not be kept.
     NotKept(io::Error),
+    /// What a server says of the newest version cannot be used.
+    Index(String),
+    /// It is signed by another key.
+    IndexOfOtherKey,
+    /// Its signature is no signature, or not of it.
+    IndexForged,
 }
 
 /// For whatever came damaged.
@@ -100,6 +106,15 @@ impl fmt::Display for Fault {
                  between first"
             ),
             Self::NotKept(error) => write!(f, "writing the update: {error}; is there room, and does the disk work?"),
+            Self::Index(why) => write!(f, "the index of updates cannot be used: {why}"),
+            Self::IndexOfOtherKey => f.write_str(
+                "the index of updates is signed with another key than this system trusts: a release takes releases only, a \
+                 development build only what its own developer has built; correct the URL",
+            ),
+            Self::IndexForged => f.write_str(
+                "the signature of the index of updates is wrong; somebody on the way may have changed it, or index and \
+                 signature are of different versions: ask who runs the server",
+            ),
         }
     }
 }

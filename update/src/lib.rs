@@ -15,6 +15,7 @@ pub mod archive;
 pub mod fault;
 pub mod hash;
 pub mod header;
+pub mod index;
 pub mod manifest;
 pub mod signature;
 pub mod status;
