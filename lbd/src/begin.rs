@@ -35,6 +35,8 @@ pub struct Paths {
     pub kernel_log: bool,
     /// On the appliance, init's control socket.
     pub init_socket: PathBuf,
+    /// The public key of updates.
+    pub update_key: PathBuf,
     /// Folder of the licences of what is shipped; it need not be there.
     pub licences: PathBuf,
     /// Used when nothing is stored yet.

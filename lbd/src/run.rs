@@ -96,7 +96,8 @@ pub async fn run(paths: Paths, journal: Journal) -> Result<(), String> {
     let (timekeeper, time_office) = clock::task::open();
     let (snmp, snmp_office) = snmp::open(&paths.state_directory);
     let history = History::below(&paths.state_directory);
-    let places = is_appliance.then(|| Places::of_the_appliance(paths.init_socket.clone()));
+    let (key, init_socket) = (paths.update_key.clone(), paths.init_socket.clone());
+    let places = is_appliance.then_some(Places { key, init_socket });
     let updates = Updates::below(&paths.state_directory, places);
     let crashes = Shelf::new(paths.crashes.as_deref(), &paths.state_directory);
     let licences = Licences::at(paths.licences.clone());
@@ -182,6 +183,7 @@ fn picture(engine: &Engine) -> Published {
         view: engine.view(),
         document: engine.document().clone(),
         alerting: engine.alerting().clone(),
+        online_updates: engine.online_updates().clone(),
     }
 }
 
@@ -314,7 +316,9 @@ impl Driver {
         let restarts = gateway.restarts().fallback();
         self.tasks.spawn(fallback::serve(gateway.watch(), self.fallback_page_port.subscribe(), restarts));
         let alarm = gateway.alarm().clone();
-        self.tasks.spawn(update::task::serve(gateway.updates().clone(), gateway.watch(), alarm));
+        let updates = gateway.updates().clone();
+        self.tasks.spawn(update::online::task::serve(updates.clone(), gateway.watch(), alarm.clone()));
+        self.tasks.spawn(update::task::serve(updates, gateway.watch(), alarm));
         let recording = history::start(gateway.past().clone(), gateway.watch());
         recording.map_err(|error| format!("starting the history: {error}"))?;
         let in_clear = self.listen_in_clear.subscribe();

@@ -47,6 +47,8 @@ mod send_expect_reply;
 mod snmp_envelope;
 #[path = "../fuzz/fuzz_targets/update_archive.rs"]
 mod update_archive;
+#[path = "../fuzz/fuzz_targets/update_index.rs"]
+mod update_index;
 #[path = "../fuzz/fuzz_targets/update_manifest.rs"]
 mod update_manifest;
 
@@ -58,7 +60,7 @@ use proptest::prelude::*;
 /// Its name, and what it does with some bytes.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 21] = [
+const TARGETS: [Target; 22] = [
     ("arp_packet", arp_packet::run),
     ("association_request", association_request::run),
     ("backup", backup::run),
@@ -79,6 +81,7 @@ const TARGETS: [Target; 21] = [
     ("send_expect_reply", send_expect_reply::run),
     ("snmp_envelope", snmp_envelope::run),
     ("update_archive", update_archive::run),
+    ("update_index", update_index::run),
     ("update_manifest", update_manifest::run),
 ];
 

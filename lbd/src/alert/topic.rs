@@ -57,7 +57,7 @@ pub enum Topic {
     },
     /// The other appliance of the pair, or the link to it.
     Pair,
-    /// A new version has proven itself, or was given up.
+    /// A new version is available, has proven itself, or was given up.
     Update,
     /// Somebody was locked out after wrong passwords.
     LockOut,

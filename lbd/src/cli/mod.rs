@@ -37,6 +37,7 @@ mod way;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use evenkeel_update::TRUSTED_KEY;
 use hyper::Method;
 use serde_json::Value;
 use tracing_subscriber::layer::SubscriberExt;
@@ -254,6 +255,9 @@ struct Run {
     /// Socket of the appliance's first process
     #[arg(long, value_name = "SOCKET", default_value = INIT_SOCKET, requires = "appliance")]
     init_socket: PathBuf,
+    /// Public key of the updates that are taken
+    #[arg(long, value_name = "FILE", default_value = TRUSTED_KEY, requires = "appliance")]
+    update_key: PathBuf,
     /// Folder with the licences of what is shipped
     #[arg(long, value_name = "DIRECTORY", default_value = FOLDER)]
     licences: PathBuf,
@@ -373,7 +377,7 @@ fn daemon(run: Run) -> Result<(), String> {
     let control_socket = run.control_socket.unwrap_or_else(|| state_directory.join("lbd.sock"));
     let (notices, crashes) = (run.notices, run.crashes);
     let (rescue_device, kernel_log) = (run.rescue_device, run.kernel_log);
-    let (init_socket, licences) = (run.init_socket, run.licences);
+    let (init_socket, update_key, licences) = (run.init_socket, run.update_key, run.licences);
     let paths = Paths {
         state_directory,
         control_socket,
@@ -382,6 +386,7 @@ fn daemon(run: Run) -> Result<(), String> {
         rescue_device,
         kernel_log,
         init_socket,
+        update_key,
         licences,
         origin,
     };

@@ -1,6 +1,7 @@
 //! `lbd update`: which versions there are, and another one.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use evenkeel_update::hash::Sha;
@@ -10,13 +11,18 @@ use super::client::Call;
 use super::failure::CommandError;
 use super::print::Common;
 use crate::web::api::Ordered;
+use crate::web::online::{DownloadStatus, OnlineStatus};
 use crate::web::update::{UpdateDocument, VersionStanding};
 
 const PATH: &str = "/api/v1/update";
+/// While a download goes on.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "Examples:
   lbd update status
   lbd update install evenkeel-1.1.update     # compared with evenkeel-1.1.update.sha256, where that is beside it
+  lbd update look                            # is there a newer version on the server of the settings?
+  lbd update download                        # and then: lbd update install
   lbd update restart                         # into what was installed
   lbd update rollback                        # into the other version again";
 
@@ -33,10 +39,16 @@ pub(super) struct Update {
 enum Verb {
     /// The version that runs, the other one, and the update that waits
     Status,
-    /// Upload an update archive, verify it, and install it beside the version that runs
+    /// Look for a newer version now, on the server that update.url names
+    Look,
+    /// Download what was found, and verify it; it waits then for `lbd update install`
+    Download,
+    /// End the download under way
+    Cancel,
+    /// Install an update beside the version that runs: what was downloaded, or an archive, which is uploaded and verified
     Install {
         /// The archive, NAME.update
-        file: PathBuf,
+        file: Option<PathBuf>,
     },
     /// Restart the appliance: into what was installed, if something was
     Restart,
@@ -65,7 +77,24 @@ pub(super) fn carry_out(Update { verb, common }: &Update) -> Result<(), CommandE
             }
             Ok(())
         }
-        Verb::Install { file } => {
+        Verb::Look => {
+            let answer = Call::new(Method::POST, format!("{PATH}/look")).patiently().send(&common.way)?;
+            match common.json {
+                true => println!("{}", answer.text),
+                false => print!("{}", status(&answer.read()?)),
+            }
+            Ok(())
+        }
+        Verb::Download => download(common),
+        Verb::Cancel => {
+            Call::new(Method::POST, format!("{PATH}/download/cancel")).send(&common.way)?;
+            if !common.json {
+                println!("The download is cancelled.");
+            }
+            Ok(())
+        }
+        Verb::Install { file: None } => ordered(&format!("{PATH}/install")),
+        Verb::Install { file: Some(file) } => {
             let mut path = format!("{PATH}/archive");
             if let Some(sum) = checksum(file)? {
                 path += &format!("?sha256={sum}");
@@ -85,6 +114,36 @@ pub(super) fn carry_out(Update { verb, common }: &Update) -> Result<(), CommandE
             }
             ordered(&format!("{PATH}/rollback"))
         }
+    }
+}
+
+/// Begins it, and waits for its end, which does not depend on whoever waits.
+fn download(common: &Common) -> Result<(), CommandError> {
+    let begun = Call::new(Method::POST, format!("{PATH}/download")).send(&common.way)?;
+    let Ordered { version } = begun.read()?;
+    let mut told = None;
+    loop {
+        let answer = Call::new(Method::GET, PATH).send(&common.way)?;
+        let now: UpdateDocument = answer.read()?;
+        match now.online.download.as_ref() {
+            Some(DownloadStatus { failed: Some(why), .. }) => {
+                return Err(format!("The download of {version} failed. {why}").into());
+            }
+            Some(DownloadStatus { percent, .. }) => {
+                if !common.json && told.replace(*percent) != Some(*percent) {
+                    println!("{version}: {percent} %");
+                }
+            }
+            None if now.uploaded.as_ref().is_some_and(|uploaded| uploaded.version == version) => {
+                match common.json {
+                    true => println!("{}", answer.text),
+                    false => print!("{}", status(&now)),
+                }
+                return Ok(());
+            }
+            None => return Err(format!("The download of {version} was cancelled").into()),
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
     }
 }
 
@@ -121,6 +180,29 @@ fn status(told: &UpdateDocument) -> String {
     if let Some(uploaded) = &told.uploaded {
         text += &format!("Uploaded  {}. {}\n\n{}\n\n", uploaded.version, uploaded.effect, uploaded.notes);
     }
+    text += &online(&told.online);
     text += &told.problem.as_ref().map_or_else(String::new, |problem| format!("{problem}\n"));
+    text
+}
+
+fn online(told: &OnlineStatus) -> String {
+    if told.url.is_none() {
+        return String::new();
+    }
+    let looked = told.looked.map_or_else(|| "not yet".to_owned(), |looked| format!("{looked:.0}"));
+    let mut text = format!("Looked    {looked}\n");
+    text += &told.problem.as_ref().map_or_else(String::new, |problem| format!("          {problem}\n"));
+    if let Some(newest) = &told.newest {
+        text += &format!("Newest    {}. {}\n", newest.version, newest.meaning);
+        if newest.available {
+            text += &format!("          {} bytes: lbd update download\n\n{}\n\n", newest.size, newest.notes);
+        }
+    }
+    if let Some(download) = &told.download {
+        text += &match &download.failed {
+            Some(why) => format!("The download of {} failed. {why}\n", download.version),
+            None => format!("Download  {} %: lbd update cancel\n", download.percent),
+        };
+    }
     text
 }

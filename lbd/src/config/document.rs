@@ -57,6 +57,9 @@ pub struct Document {
     /// See [`super::snmp::Snmp`]; absent where nobody is answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snmp: Option<SnmpDocument>,
+    /// See [`super::OnlineUpdates`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<OnlineUpdateDocument>,
     /// See [`super::HealthCheck`].
     #[serde(default)]
     pub health_check: Vec<HealthCheckDocument>,
@@ -220,6 +223,25 @@ pub struct MailDocument {
     /// What the appliance calls itself to mail servers (EHLO); its host name where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hello_name: Option<String>,
+}
+
+/// Where newer versions of the appliance are looked for. Nothing is downloaded or installed by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OnlineUpdateDocument {
+    /// URL of the index of the newest version, beginning with `https://`, without user and password; nothing is looked for
+    /// where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// HTTP proxy on the way there, for example `http://proxy.hospital.example:3128`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// Certificates in PEM, the server's own or that of its authority, which count instead of the usual authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_authority: Option<String>,
+    /// Hours between two looks: 1 to 168; 24 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_hours: Option<i64>,
 }
 
 /// The SNMP agent. Community and passphrases are set apart from the configuration.

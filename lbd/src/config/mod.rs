@@ -8,6 +8,7 @@ pub mod check_kind;
 pub mod difference;
 pub mod document;
 pub mod network;
+pub mod online;
 pub mod security;
 pub mod snmp;
 pub mod values;
@@ -27,6 +28,7 @@ pub use alerting::Alerting;
 pub use check_kind::{CheckKind, Tls};
 pub use document::{Document, Format};
 pub use network::NetworkSettings;
+pub use online::OnlineUpdates;
 pub use security::Security;
 pub use snmp::Snmp;
 pub(crate) use validate::{address_with_prefix, ipv4_address, time_zone};
@@ -57,6 +59,8 @@ pub struct Config {
     pub alerting: Arc<Alerting>,
     /// The SNMP agent and who is told by traps; `None`: nobody is answered nor told.
     pub snmp: Option<Snmp>,
+    /// Where newer versions are looked for; `None`: nowhere.
+    pub online_updates: Option<Arc<OnlineUpdates>>,
     /// In the order of the document, which is the order of every view.
     pub services: Vec<VirtualService>,
     /// The document this was made from: what is stored and shown.

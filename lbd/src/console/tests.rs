@@ -443,6 +443,7 @@ fn versions(standing: VersionStanding) -> UpdateDocument {
         other: Some(OtherVersion { version: "1.0".into(), standing, why: None }),
         uploaded: None,
         problem: None,
+        online: Default::default(),
     }
 }
 

@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::config::{AeTitle, Alerting, CheckKind, Config, Document, VirtualService};
+use crate::config::{AeTitle, Alerting, CheckKind, Config, Document, OnlineUpdates, VirtualService};
 use crate::conntrack::census::Census;
 use crate::conntrack::names::Names;
 use crate::health::titles::{Search, candidates};
@@ -274,6 +274,11 @@ impl Engine {
     /// Who is told of what, as the configuration in force says.
     pub fn alerting(&self) -> &Arc<Alerting> {
         &self.config_in_force().alerting
+    }
+
+    /// Where newer versions are looked for, as the configuration in force says.
+    pub fn online_updates(&self) -> &Option<Arc<OnlineUpdates>> {
+        &self.config_in_force().online_updates
     }
 
     fn config_in_force(&self) -> &Config {

@@ -244,7 +244,7 @@ impl Outbox {
 }
 
 /// Without the number, which says nothing to people.
-fn words(error: &io::Error) -> String {
+pub(crate) fn words(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
         None => error.to_string(),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use evenkeel_update::hash::Sha;
+use evenkeel_update::index::{self, Archive, Index};
 use evenkeel_update::manifest::{Base, Content, FORMAT, Manifest, PRODUCT};
 use evenkeel_update::write::write;
 use minisign::KeyPair;
@@ -37,6 +38,19 @@ pub fn archive(version: &str, keys: &KeyPair) -> Vec<u8> {
     let mut out = Vec::new();
     write(&mut out, &text, signature.into_string().as_bytes(), b"{}", &uki).unwrap();
     out
+}
+
+/// What a server says of this archive of this version.
+pub fn index(version: &str, archive: &[u8]) -> Index {
+    Index {
+        format: index::FORMAT,
+        product: PRODUCT.into(),
+        version: version.parse().unwrap(),
+        minimum_version: "1.0".parse().unwrap(),
+        notes: "New".into(),
+        development: false,
+        archive: Archive { url: "new.update".into(), size: archive.len() as u64, sha256: Sha::of(archive) },
+    }
 }
 
 /// The trusted key, and an init on whose machine version 1.0 runs, in `folder`.

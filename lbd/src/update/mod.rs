@@ -3,13 +3,16 @@
 //! it verifies itself: nothing here can make it trust anybody.
 //!
 //! ```text
-//! upload --> staged.update --install--> beside what runs --restart--> on trial --proven--> good
-//!                                            \--- go back ---<------------/ three tries
+//! upload, or download ([`online`])
+//!    |
+//! staged.update --install--> beside what runs --restart--> on trial --proven--> good
+//!                                 \--- go back ---<------------/ three tries
 //! ```
 
 #[cfg(test)]
 pub mod fake;
 pub mod init;
+pub mod online;
 pub mod proof;
 pub mod staging;
 pub mod task;
@@ -19,14 +22,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use evenkeel_update::DEVELOPMENT_MARK;
 use evenkeel_update::manifest::Manifest;
 use evenkeel_update::status::{Standing, Systems};
 use evenkeel_update::version::Version;
-use evenkeel_update::{DEVELOPMENT_MARK, TRUSTED_KEY};
 use tokio::sync::Mutex;
 
 use crate::durable;
 use crate::view::View;
+use online::Online;
 use proof::{Before, Shortfall};
 use staging::Upload;
 
@@ -57,13 +61,6 @@ pub struct Places {
     pub init_socket: PathBuf,
 }
 
-impl Places {
-    /// As the image has them, with init at this socket.
-    pub fn of_the_appliance(init_socket: PathBuf) -> Self {
-        Self { key: TRUSTED_KEY.into(), init_socket }
-    }
-}
-
 /// Why an order is not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
@@ -89,6 +86,8 @@ struct Inner {
     upload: Arc<Mutex<()>>,
     /// Held by whoever asks init, which does one thing at a time.
     order: Mutex<()>,
+    /// What is known of newer versions.
+    online: Online,
 }
 
 impl Updates {
@@ -99,6 +98,7 @@ impl Updates {
             places,
             upload: Arc::default(),
             order: Mutex::default(),
+            online: Online::default(),
         }))
     }
 
@@ -124,8 +124,10 @@ impl Updates {
     /// Which systems there are.
     pub async fn systems(&self) -> Result<Systems, Refusal> {
         let told = self.ask("systems", LOOK).await?;
-        serde_json::from_str(&told)
-            .map_err(|error| Refusal::Failed(format!("init's answer is not understood: {error}")))
+        let systems: Systems = serde_json::from_str(&told)
+            .map_err(|error| Refusal::Failed(format!("init's answer is not understood: {error}")))?;
+        self.0.online.see(&systems);
+        Ok(systems)
     }
 
     /// Begins an upload of an archive, of so many bytes where that is known.

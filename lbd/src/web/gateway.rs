@@ -12,7 +12,7 @@ use super::restarts::Restarts;
 use crate::alert::Alarm;
 use crate::clock::task::Timekeeper;
 use crate::config::difference::difference;
-use crate::config::{Alerting, Document, Problem};
+use crate::config::{Alerting, Document, OnlineUpdates, Problem};
 use crate::conntrack::lookup::Lookup;
 use crate::crash::shelf::Shelf;
 use crate::engine::{Accepted, Proposal, Refusal};
@@ -36,6 +36,8 @@ pub struct Published {
     pub document: Arc<Document>,
     /// What of it alerts and mail depend on.
     pub alerting: Arc<Alerting>,
+    /// Where newer versions are looked for; `None`: nowhere.
+    pub online_updates: Option<Arc<OnlineUpdates>>,
 }
 
 /// What somebody wants of the engine.

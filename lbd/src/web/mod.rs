@@ -34,6 +34,7 @@ mod licences;
 mod log;
 mod login;
 mod mail;
+pub(crate) mod online;
 mod origin;
 mod people;
 mod persistence;

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::api::{ProblemDocument, capitalised};
+use super::online::OnlineStatus;
 use super::{Caller, Gateway};
 use crate::update::staging::Upload;
 use crate::update::{Refusal, is_development_build};
@@ -36,6 +37,8 @@ pub struct UpdateDocument {
     pub uploaded: Option<UploadedUpdate>,
     /// Why it is not known which versions there are.
     pub problem: Option<String>,
+    /// What is known of newer versions on a server.
+    pub online: OnlineStatus,
 }
 
 /// A version that is installed and does not run.
@@ -137,6 +140,12 @@ pub(in crate::web) enum UpdateOrder {
     Restart,
     /// It restarts into the other version.
     Rollback,
+    /// It is looked for a newer version.
+    Look,
+    /// What was found is downloaded.
+    Download,
+    /// The download ends.
+    Cancel,
 }
 
 impl Gateway {
@@ -150,6 +159,7 @@ impl Gateway {
             other: None,
             uploaded: None,
             problem: None,
+            online: OnlineStatus::default(),
         };
         match updates.systems().await {
             Ok(systems) => {
@@ -162,7 +172,8 @@ impl Gateway {
                 });
                 let uploaded = uploaded.as_ref().map(UploadedUpdate::from);
                 let (running, on_trial) = (systems.running.to_string(), systems.on_trial);
-                UpdateDocument { running, on_trial, other, uploaded, ..nothing }
+                let online = self.online_status();
+                UpdateDocument { running, on_trial, other, uploaded, online, ..nothing }
             }
             Err(refusal) => {
                 UpdateDocument { problem: Some(ProblemDocument::from(refusal).sentences()), ..nothing }
@@ -202,6 +213,8 @@ impl Gateway {
                     self.keep_backup(caller).await?;
                 }
                 let version = updates.install(view).await?.to_string();
+                // What is installed is no news any more, on any page.
+                let _ = updates.systems().await;
                 tell(format!("update: version {version} installed"));
                 version
             }
@@ -222,6 +235,15 @@ impl Gateway {
                 let version = updates.go_back(view).await?;
                 tell(format!("update: back to version {version}, with a restart"));
                 version
+            }
+            UpdateOrder::Look => {
+                self.look_for_update(caller).await?;
+                String::new()
+            }
+            UpdateOrder::Download => self.download_update(caller).await?,
+            UpdateOrder::Cancel => {
+                self.cancel_download(caller).await?;
+                String::new()
             }
         };
         Ok(version)

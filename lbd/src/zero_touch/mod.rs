@@ -127,6 +127,7 @@ pub fn initial_document(settings: &Settings) -> Document {
         network: Some(network),
         time,
         syslog_server: Vec::new(),
+        update: None,
         snmp: None,
         health_check: Vec::new(),
         security: None,

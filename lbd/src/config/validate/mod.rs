@@ -6,6 +6,7 @@ mod fallback_page;
 mod fallback_server;
 mod links;
 mod network;
+mod online;
 mod pins;
 mod proxy;
 mod routes;
@@ -56,6 +57,8 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
     let mut alerting = alerting::alerting(&mut check, &document, time.zone.clone());
     network::complete(network.as_ref(), &mut time, alerting.as_mut());
     let snmp = document.snmp.as_ref().map(|document| snmp::agent(&mut check, document));
+    let update = document.update.clone().unwrap_or_default();
+    let online_updates = online::updates(&mut check, &update, network.as_ref(), alerting.as_ref());
     let checks = checks::health_checks(&mut check, &document.health_check);
     let services = services::services(&mut check, &document.virtual_service, &checks);
     if let (Some(management), Some(layer4), Some(security)) = (&management, &layer4, &security) {
@@ -85,6 +88,7 @@ pub fn validate(document: Document) -> Result<Config, Vec<Problem>> {
                 syslog_servers,
                 alerting: alerting.into(),
                 snmp: snmp.flatten(),
+                online_updates: online_updates.flatten().map(Into::into),
                 services,
                 document: document.into(),
             })

@@ -17,6 +17,7 @@ use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -72,6 +73,24 @@ pub(super) async fn handshake(
         None => format!("TLS handshake done: {version}"),
     });
     Ok(stream)
+}
+
+/// Speaks TLS over `stream` from here on with a server of this name that is trusted in this way.
+pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    name: ServerName<'static>,
+    verify: &Verify,
+) -> Result<TlsStream<S>, TlsFault> {
+    let failed = |failure: Failure| match failure {
+        Failure::Tls(fault) => fault,
+        other => TlsFault::Other(other.to_string()),
+    };
+    let judge = Arc::new(Judge::new(verify, provider()).map_err(failed)?);
+    let config = client(judge.clone()).map_err(failed)?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| {
+        let fault = fault_in(&error).unwrap_or_else(|| TlsFault::Other(error.to_string()));
+        fault.about(judge.seen().as_ref())
+    })
 }
 
 /// For a client that trusts servers in this way.

@@ -28,6 +28,7 @@ fn catalogue() -> Catalogue {
         view: engine.view(),
         document: engine.document().clone(),
         alerting: engine.alerting().clone(),
+        online_updates: engine.online_updates().clone(),
     };
     let scene = Scene {
         published: published.into(),

@@ -1,4 +1,4 @@
-//! Updates: which versions there are, taking an archive, installing it, going back; restarting.
+//! Updates: which versions there are, here and on a server, taking an archive, installing it, going back; restarting.
 
 use axum::Json;
 use axum::extract::{Extension, Request, State};
@@ -51,6 +51,20 @@ pub(super) fn operations() -> Vec<Operation> {
             post(install).layer(from_fn(patiently)),
         )
         .gives::<Ordered>(),
+        order(
+            "/api/v1/update/look",
+            "Look for a newer version on the server of the settings; what came of it is in the answer",
+            post(look),
+        )
+        .gives::<UpdateDocument>(),
+        order(
+            "/api/v1/update/download",
+            "Download what the last look found; it goes on by itself, is verified while it comes, and then waits as an upload does",
+            post(download),
+        )
+        .status(202)
+        .gives::<Ordered>(),
+        order("/api/v1/update/download/cancel", "End the download under way", post(cancel)).status(204),
         order("/api/v1/update/rollback", "Restart into the other version, on trial", post(go_back))
             .status(202)
             .gives::<Ordered>(),
@@ -133,6 +147,30 @@ async fn install(
 ) -> Result<Json<Ordered>, ProblemDocument> {
     let version = gateway.order_update(&caller, UpdateOrder::Install).await?;
     Ok(Json(Ordered { version }))
+}
+
+async fn look(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<UpdateDocument>, ProblemDocument> {
+    gateway.order_update(&caller, UpdateOrder::Look).await?;
+    Ok(Json(gateway.update_status().await))
+}
+
+async fn download(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+) -> Result<(StatusCode, Json<Ordered>), ProblemDocument> {
+    let version = gateway.order_update(&caller, UpdateOrder::Download).await?;
+    Ok((StatusCode::ACCEPTED, Json(Ordered { version })))
+}
+
+async fn cancel(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+) -> Result<StatusCode, ProblemDocument> {
+    gateway.order_update(&caller, UpdateOrder::Cancel).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn go_back(

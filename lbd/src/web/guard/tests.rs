@@ -86,6 +86,7 @@ impl Appliance {
             view: engine.view(),
             document: engine.document().clone(),
             alerting: engine.alerting().clone(),
+            online_updates: engine.online_updates().clone(),
         };
         let (published, pictures) = watch::channel(Arc::new(picture));
         let (vault, _) = Vault::open(folder.path(), None).unwrap();

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, Method};
 use std::convert::Infallible;
 
 use super::menu::{MENU, Section};
+use super::update;
 use super::words::time;
 use crate::update::is_development_build;
 use crate::view::View;
@@ -74,6 +75,8 @@ pub(in crate::web) struct Frame {
     pub(in crate::web) certificate_trial: Option<String>,
     /// Every page says that this is no release.
     pub(in crate::web) is_development_build: bool,
+    /// A newer version that can be had; its own page says it itself.
+    pub(in crate::web) news: Option<String>,
 }
 
 impl Frame {
@@ -83,7 +86,7 @@ impl Frame {
         let theme = Theme::Automatic;
         let (has_menu, caller) = (false, None);
         let is_development_build = is_development_build();
-        let (trial, certificate_trial) = (None, None);
+        let (trial, certificate_trial, news) = (None, None, None);
         Self {
             here,
             path,
@@ -94,6 +97,7 @@ impl Frame {
             trial,
             certificate_trial,
             is_development_build,
+            news,
         }
     }
 
@@ -133,7 +137,9 @@ impl FromRequestParts<Gateway> for Frame {
             "/lbadmin/" | "/lbadmin" => "/",
             path => path,
         };
-        let view = &gateway.latest().view;
+        let latest = gateway.latest();
+        let (view, source) = (&latest.view, latest.online_updates.as_deref());
+        let news = gateway.updates().online().news(source).filter(|_| path != update::PAGE);
         Ok(Self {
             here: here(parts).to_owned(),
             path: path.to_owned(),
@@ -144,6 +150,7 @@ impl FromRequestParts<Gateway> for Frame {
             trial: trial(view).filter(|_| path != "/"),
             certificate_trial: certificate_trial(gateway),
             is_development_build: is_development_build(),
+            news: news.map(Into::into),
         })
     }
 }

@@ -1,26 +1,40 @@
-//! Software Update: which versions there are, an archive that is brought and what is in it, installing, going back.
+//! Software Update: which versions there are, here and on a server, an archive that is brought or downloaded and what is in it,
+//! installing, going back.
+
+use std::convert::Infallible;
+use std::time::Duration;
 
 use askama::Template;
 use axum::extract::multipart::Field;
 use axum::extract::{DefaultBodyLimit, Form, Multipart, Query, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use evenkeel_update::hash::Sha;
+use futures_util::stream;
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::words::Badge;
+use super::words::{Badge, bytes, time};
 use super::{message, page_of};
 use crate::update::staging::Upload;
 use crate::web::api::ProblemDocument;
 use crate::web::connection::patiently;
+use crate::web::online::NewestVersion;
 use crate::web::update::{OtherVersion, UpdateDocument, UpdateOrder, VersionStanding};
 use crate::web::{Caller, Gateway};
 
-const PAGE: &str = "/maintenance/update";
+/// Where it is.
+pub(super) const PAGE: &str = "/maintenance/update";
+/// The part of it that changes by itself.
+const LIVE: &str = "/maintenance/update/live";
+/// Says when it has changed.
+const CHANGES: &str = "/maintenance/update/changes";
+/// Each look asks init and reads files: a download is not to be busy with showing how far it is.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
 /// Takes an archive.
 pub(in crate::web) const UPLOAD_PATH: &str = "/maintenance/update/upload";
 /// Takes orders.
@@ -34,6 +48,8 @@ pub(super) fn routes() -> Router<Gateway> {
     let upload = post(bring).layer(DefaultBodyLimit::disable()).layer(from_fn(patiently));
     Router::new()
         .route(PAGE, get(page))
+        .route(LIVE, get(live))
+        .route(CHANGES, get(changes))
         .route(UPLOAD_PATH, upload)
         .route(ORDER_PATH, post(order).layer(from_fn(patiently)))
 }
@@ -52,6 +68,46 @@ struct Page {
     /// One can go back to the other version.
     returns: bool,
     told: UpdateDocument,
+    live: Live,
+}
+
+/// The part that changes by itself.
+#[derive(Template)]
+#[template(path = "update_live.html")]
+struct Live {
+    told: UpdateDocument,
+    is_administrator: bool,
+}
+
+impl Live {
+    fn available(&self) -> Option<&NewestVersion> {
+        self.told.online.newest.as_ref().filter(|newest| newest.available)
+    }
+
+    /// What waits for its installation is not downloaded again.
+    fn downloadable(&self) -> Option<&NewestVersion> {
+        let waits = |newest: &NewestVersion| {
+            self.told.uploaded.as_ref().is_some_and(|uploaded| uploaded.version == newest.version)
+        };
+        self.available().filter(|newest| !waits(newest))
+    }
+
+    /// Notes of what waits stand beside its button.
+    fn is_shown(&self, newest: &NewestVersion) -> bool {
+        self.downloadable().is_some_and(|other| other == newest)
+    }
+
+    fn looked(&self) -> String {
+        self.told.online.looked.map_or_else(|| "not yet".into(), time)
+    }
+
+    fn next_look(&self) -> String {
+        self.told.online.next_look.map_or_else(|| "not yet known".into(), time)
+    }
+
+    fn size(&self, count: &u64) -> String {
+        bytes(*count)
+    }
 }
 
 fn meaning(standing: VersionStanding) -> (Badge, &'static str) {
@@ -87,14 +143,15 @@ async fn show(
         (other, badge, meaning)
     });
     let page = Page {
-        frame,
         notice,
         fault: problem.map(|problem| (problem.title(), problem.sentences())),
         running,
         other,
         starts_other: standing == Some(VersionStanding::Installed),
         returns: matches!(standing, Some(VersionStanding::Good | VersionStanding::Left)),
+        live: Live { told: told.clone(), is_administrator: frame.is_administrator() },
         told,
+        frame,
     };
     page_of(status, &page)
 }
@@ -103,16 +160,39 @@ async fn show(
 #[serde(default)]
 struct Done {
     done: String,
+    saved: Option<u64>,
 }
 
-async fn page(State(gateway): State<Gateway>, frame: Frame, Query(Done { done }): Query<Done>) -> Response {
+async fn page(
+    State(gateway): State<Gateway>,
+    frame: Frame,
+    Query(Done { done, saved }): Query<Done>,
+) -> Response {
     let notice = match done.as_str() {
         "uploaded" => Some("The update is here and verified. Nothing is installed yet."),
         "installed" => Some("The update is installed. It starts when you restart the appliance."),
+        "cancelled" => Some("The download is cancelled. Nothing of it was kept."),
         "discarded" => Some("What was uploaded is thrown away."),
-        _ => None,
+        _ => saved.map(|_| "The settings are saved."),
     };
     show(&gateway, frame, notice, None).await
+}
+
+async fn live(State(gateway): State<Gateway>, frame: Frame) -> Response {
+    let told = gateway.update_status().await;
+    page_of(StatusCode::OK, &Live { told, is_administrator: frame.is_administrator() })
+}
+
+/// Says `changed` after every look, and while something is downloaded (server-sent events).
+async fn changes(State(gateway): State<Gateway>) -> Response {
+    let told = stream::unfold(gateway.updates().online().follow(), async |mut known| {
+        known.changed().await.ok()?;
+        tokio::time::sleep(LEAST_PAUSE).await;
+        // What changed meanwhile is seen in the same look.
+        known.mark_unchanged();
+        Some((Ok::<_, Infallible>(Event::default().data("changed")), known))
+    });
+    Sse::new(told).keep_alive(KeepAlive::default()).into_response()
 }
 
 async fn bring(
@@ -205,6 +285,13 @@ async fn order(
         }
         Ok(_) if order == UpdateOrder::Discard => {
             Redirect::to("/maintenance/update?done=discarded").into_response()
+        }
+        Ok(_) if order == UpdateOrder::Cancel => {
+            Redirect::to("/maintenance/update?done=cancelled").into_response()
+        }
+        // What comes of it stands on the page.
+        Ok(_) if matches!(order, UpdateOrder::Look | UpdateOrder::Download) => {
+            Redirect::to(PAGE).into_response()
         }
         Ok(version) if version.is_empty() => restarting(frame, next),
         Ok(version) => restarting(frame, &format!("Version {version} starts. {next}")),

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::*;
 
 /// Pages that stories come by, and the name under which they judge them there.
-const ON_THE_WAY: [(&str, &str); 27] = [
+const ON_THE_WAY: [(&str, &str); 28] = [
     ("/", "overview"),
     ("/lbadmin/", "overview"),
     ("/login", "log-in"),
@@ -15,6 +15,7 @@ const ON_THE_WAY: [(&str, &str); 27] = [
     ("/licences/text?file=SOURCES.txt", "licence-text"),
     ("/password/users", "users"),
     ("/password/tokens", "tokens"),
+    ("/maintenance/update/settings", "update-settings"),
     ("/configuration/version/1", "configuration-version"),
     ("/configuration/back/1", "configuration-back"),
     ("/cluster/services/_new", "cluster-service-new"),

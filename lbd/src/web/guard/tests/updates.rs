@@ -14,6 +14,10 @@ const ORDERS: [(&str, &str, u16, &str); 6] = [
     ("POST", "/api/v1/restart", 202, "the appliance is restarted"),
 ];
 
+/// What needs a server of updates: `tests/tests/namespaces/online_updates.rs` shows their lines.
+const ONLINE: [&str; 3] =
+    ["/api/v1/update/look", "/api/v1/update/download", "/api/v1/update/download/cancel"];
+
 /// How many lines of the audit log have these words.
 fn lines(appliance: &Appliance, words: &str) -> usize {
     let file = std::fs::read_to_string(appliance.folder.path().join("audit/changes.jsonl"));
@@ -39,7 +43,8 @@ async fn every_order_about_updates_leaves_a_line_in_the_audit_log() {
         let told = tokio::time::timeout(Duration::from_secs(60), told).await;
         assert!(told.is_ok(), "{words} is not in the audit log");
     }
-    let known: BTreeSet<_> = ORDERS.iter().map(|(method, path, ..)| (*method, *path)).collect();
+    let online = ONLINE.iter().map(|path| ("POST", *path));
+    let known: BTreeSet<_> = ORDERS.iter().map(|(method, path, ..)| (*method, *path)).chain(online).collect();
     let of_updates = |one: &api::Operation| {
         one.method != Method::GET && (one.path.starts_with("/api/v1/update") || one.path == "/api/v1/restart")
     };

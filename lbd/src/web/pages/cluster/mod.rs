@@ -21,6 +21,7 @@ mod network;
 mod network_tables;
 mod new_check;
 mod new_service;
+mod online_updates;
 mod persistence;
 mod section;
 mod security;
@@ -71,6 +72,7 @@ pub(super) fn routes() -> Router<Gateway> {
         .merge(snmp_trap::routes())
         .merge(network::routes())
         .merge(security::routes())
+        .merge(online_updates::routes())
         .merge(tools::routes())
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
 }

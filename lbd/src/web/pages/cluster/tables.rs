@@ -296,6 +296,26 @@ pub(super) const TIME: &[Section] = &[Section {
     ],
 }];
 
+/// Where newer versions are looked for.
+pub(super) const ONLINE_UPDATES: &[Section] = &[Section {
+    title: "Update server",
+    advanced: false,
+    fields: &[
+        Field::text("url", "URL")
+            .example("https://updates.example/evenkeel.index.json")
+            .blank("nobody looks for newer versions")
+            .hint("Of the index, beginning with https://. Empty: nobody looks."),
+        Field::number("interval_hours", "Look every", "h").usual("24"),
+        Field::text("proxy", "HTTP proxy")
+            .example("http://proxy.hospital.example:3128")
+            .blank("none: straight")
+            .hint("Where the way out leads through one."),
+        Field::area("certificate_authority", "Trusted certificates")
+            .blank("the usual authorities")
+            .hint("In PEM, instead of the usual authorities: where the server, or a proxy that opens HTTPS, has its own."),
+    ],
+}];
+
 const AUTHENTICATIONS: &[Choice] = &[
     ("sha256", "SHA-256 (default)"),
     ("sha224", "SHA-224"),
@@ -391,25 +411,27 @@ mod tests {
 
     use super::*;
     use crate::config::document::{
-        AlertsDocument, Document, MailDocument, PersistenceDocument, RealServerDocument,
-        ServiceAlertsDocument, SnmpDocument, SnmpTrapDocument, SnmpUserDocument, SyslogServerDocument,
-        TimeDocument, VirtualServiceDocument,
+        AlertsDocument, Document, MailDocument, OnlineUpdateDocument, PersistenceDocument,
+        RealServerDocument, ServiceAlertsDocument, SnmpDocument, SnmpTrapDocument, SnmpUserDocument,
+        SyslogServerDocument, TimeDocument, VirtualServiceDocument,
     };
     use crate::config::{Config, Format, validate};
     use crate::web::pages::cluster::field::Kind;
 
     const EXAMPLE: &str = include_str!("../../../../../examples/datalink.toml");
-    const TABLES: [(&[Section], &str); 4] = [
+    const TABLES: [(&[Section], &str); 5] = [
         (SERVICE, "/virtual_service/0"),
         (SERVER, "/virtual_service/0/real_server/0"),
         (SYSLOG_SERVER, "/syslog_server/0"),
         (SNMP_USER, "/snmp/user/0"),
+        (ONLINE_UPDATES, "/update"),
     ];
 
     /// The example with one setting of its first service or server as it is said; without it where nothing is.
     fn with(place: &str, path: &str, value: Option<Value>) -> Config {
         let mut json = serde_json::to_value(Document::parse(EXAMPLE, Format::Toml).unwrap()).unwrap();
         json["syslog_server"] = serde_json::json!([{"label": "SIEM", "address": "10.1.2.3"}]);
+        json["update"] = serde_json::json!({"url": "https://updates.example/index.json"});
         json["snmp"] = serde_json::json!({"enabled": true, "user": [{"name": "nms"}]});
         let (table, name) = path.rsplit_once('.').unwrap_or(("", path));
         let mut entry = json.pointer_mut(place).unwrap();
@@ -483,6 +505,7 @@ mod tests {
         expect_inputs::<AlertsDocument>(ALERTS, "");
         expect_inputs::<MailDocument>(MAIL, "");
         expect_inputs::<TimeDocument>(TIME, "");
+        expect_inputs::<OnlineUpdateDocument>(ONLINE_UPDATES, "");
         expect_inputs::<SnmpDocument>(SNMP, "");
         expect_inputs::<SnmpUserDocument>(SNMP_USER, "");
         expect_inputs::<SnmpTrapDocument>(SNMP_TRAP, "");
