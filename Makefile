@@ -20,7 +20,7 @@ STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_get
 PACKAGES := build-essential git bsdextrautils curl iproute2 procps util-linux e2fsprogs nftables conntrack iputils-ping openssl \
 	python3-venv dcmtk haproxy nginx-light libnginx-mod-stream iperf3 \
 	qemu-system-x86 qemu-utils ovmf libxml2-utils chromium chromium-driver busybox-static ipvsadm sslscan \
-	locales rsyslog rsyslog-gnutls postfix sasl2-bin dnsmasq-base chrony zsh fish snmp snmptrapd smitools nmap
+	locales rsyslog rsyslog-gnutls postfix sasl2-bin dnsmasq-base chrony zsh fish snmp snmptrapd smitools nmap tinyproxy-bin
 IMAGE := $(TARGET)/release/image --packages $(TARGET)/packages --apt $(TARGET)/apt
 # A key of minisign's, NAME.key with NAME.pub beside it, makes a release: RELEASE_KEY=NAME.key. Without one a key made here
 # signs, and the image, which trusts nobody else, calls itself a development build.

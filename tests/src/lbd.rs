@@ -140,6 +140,12 @@ impl Lbd {
         self.start_again_with(&["--appliance", "--init-socket", &init_socket.to_string_lossy()]);
     }
 
+    /// The same, which takes updates that are signed by this key.
+    pub fn start_again_with_updates(&self, init_socket: &Path, key: &Path) {
+        let (socket, key) = (init_socket.to_string_lossy(), key.to_string_lossy());
+        self.start_again_with(&["--appliance", "--init-socket", &socket, "--update-key", &key]);
+    }
+
     /// Ends it at once, as a crash would.
     pub fn kill(&self) {
         self.process().kill();

@@ -36,6 +36,7 @@ pub mod snmp;
 pub mod tcp;
 pub mod terminal;
 pub mod topology;
+pub mod updates;
 pub mod vm;
 pub mod wait;
 

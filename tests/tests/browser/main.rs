@@ -15,6 +15,7 @@ mod licences;
 mod logs;
 mod mail;
 mod network;
+mod online_updates;
 mod overview;
 mod plain;
 mod plain_appliance;

@@ -29,6 +29,7 @@ mod management;
 mod mending;
 mod model;
 mod network;
+mod online_updates;
 mod persistence;
 mod pools;
 mod proxy;
