@@ -98,7 +98,7 @@ appliance: ## Build the OVA: target/evenkeel-VERSION.ova, .ova.sha256, .sbom.jso
 	$(TARGET)/release/ova verify $(ARTEFACT).ova > $(ARTEFACT).verified || { cat $(ARTEFACT).verified; exit 1; }
 	@tail -n 1 $(ARTEFACT).verified
 
-update: appliance ## Build the update archive: target/evenkeel-VERSION.update, .update.sha256 (RELEASE_KEY=NAME.key: a release)
+update: appliance ## Build the update archive: target/evenkeel-VERSION.update, .update.sha256, .index.json (RELEASE_KEY=NAME.key: a release)
 	$(IMAGE) update --image $(ARTEFACT).raw --version $(VERSION) --minimum-version $(MINIMUM_VERSION) \
 		--key $(UPDATE_KEY) $(DEVELOPMENT)
 

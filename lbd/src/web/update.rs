@@ -113,9 +113,10 @@ impl From<Refusal> for ProblemDocument {
                 "This is not the appliance",
                 "lbd runs on a Linux of your own here: replace its program there, and start it again.",
             ),
-            Refusal::Busy => {
-                conflict("Another upload is under way", "Wait until it has ended, then try again.")
-            }
+            Refusal::Busy => conflict(
+                "Another upload or download is under way",
+                "Wait until it has ended, then try again.",
+            ),
             Refusal::Archive(why) => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The update is refused",

@@ -152,6 +152,16 @@ fn a_newer_version_is_told_once_downloaded_verified_and_installed() {
 }
 
 #[test]
+fn whoever_stores_other_settings_need_not_ask() {
+    let story = Story::start();
+    story.set("");
+    story.shelf.offer("0.2.0", 7);
+    story.set(&story.update(URL, &story.authority, "interval_hours = 1\n"));
+    let available = || story.state()["online"]["newest"]["available"] == true;
+    wait::until(SOON, "a look by itself", available);
+}
+
+#[test]
 fn what_was_found_is_known_after_a_restart_and_not_told_again() {
     let story = Story::start();
     story.shelf.offer("0.2.0", 7);
@@ -257,7 +267,7 @@ fn a_download_shows_how_far_it_is_and_can_be_cancelled() {
     let progress = || story.state()["online"]["download"]["percent"].as_u64().filter(|percent| *percent > 0);
     let (percent, _) = wait::until_some(SOON, "a part of it", progress);
     assert!(percent < 100, "{percent}");
-    assert_eq!(story.order("download", 409)["title"], "Another upload is under way");
+    assert_eq!(story.order("download", 409)["title"], "Another upload or download is under way");
     story.order("download/cancel", 204);
     assert!(story.state()["online"]["download"].is_null());
     assert_eq!(story.kept(), [""; 0]);

@@ -2,12 +2,14 @@
 //! server.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use evenkeel_update::fault::Fault as UpdateFault;
 use hyper::StatusCode;
 
 use crate::health::tls::TlsFault;
+use crate::log::forward::words;
 
 /// Who was spoken to when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,12 +106,20 @@ pub enum Fault {
     Untrusted(String),
 }
 
+/// However the library puts it.
+const TOO_EARLY: &str = "the connection ended too early";
+
 impl Fault {
     /// What the library says of a connection that broke off: the words of its deepest cause.
     pub(super) fn broke_off(party: Party, place: &str, error: &hyper::Error) -> Self {
         let first: &dyn std::error::Error = error;
-        let deepest = std::iter::successors(Some(first), |error| error.source()).last();
-        let why = deepest.map_or_else(String::new, ToString::to_string);
+        let deepest = std::iter::successors(Some(first), |error| error.source()).last().unwrap_or(first);
+        let why = match deepest.downcast_ref::<io::Error>() {
+            Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => TOO_EARLY.to_owned(),
+            Some(error) => words(error),
+            None if error.is_incomplete_message() => TOO_EARLY.to_owned(),
+            None => deepest.to_string(),
+        };
         Self::BrokeOff { party, place: place.to_owned(), why }
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use proptest::prelude::*;
 use rcgen::{CertificateParams, DnType, KeyPair, generate_simple_self_signed};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -112,7 +113,7 @@ async fn files_come_straight_and_from_where_the_server_leads_to() {
         ("/nowhere", "leads nowhere: it does not say where to"),
         ("/large", "has more than the 10 bytes"),
         ("/endless", "has more than the 10 bytes"),
-        ("/cut", "broke off"),
+        ("/cut", "broke off: the connection ended too early; try again"),
         ("/missing", "answered 404 Not Found"),
         ("/odd", "broke off"),
     ] {
@@ -150,6 +151,17 @@ async fn a_proxy_leads_there_or_says_why_not() {
     ] {
         let told = fetched(&through(proxy(Some(answer)).await)).await.unwrap_err();
         assert!(told.contains(words), "{answer}: {told}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_answer_leads_to_where_nobody_proves_who_it_is(location in prop::collection::vec(any::<u8>(), 0..80)) {
+        let here = "https://updates.example/a/index.json".parse().unwrap();
+        let location = HeaderValue::from_bytes(&location).ok();
+        if let Ok(next) = elsewhere(&here, location.as_ref()) {
+            prop_assert!(next.scheme() == "https" && next.username().is_empty() && next.has_host());
+        }
     }
 }
 

@@ -35,6 +35,8 @@ use look::{Offer, news};
 
 /// For a whole look, of two files: whoever asked for it by hand waits for the answer.
 const LONGEST_LOOK: Duration = Duration::from_secs(45);
+/// For a look that is under way already, of which most end within seconds.
+const TURN: Duration = Duration::from_secs(20);
 /// What is known, for the next lbd, below the folder of updates.
 const KEPT: &str = "online.json";
 
@@ -155,8 +157,8 @@ impl Updates {
     /// Looks for a newer version. What came of it is known then, a failure too.
     pub async fn look(&self, source: &OnlineUpdates, alarm: &Alarm) -> Result<(), Refusal> {
         self.places()?;
-        let Ok(_turn) = self.online().0.look.try_lock() else {
-            return Err(Refusal::Failed("a look is under way; load the page again in a minute".into()));
+        let Ok(_turn) = tokio::time::timeout(TURN, self.online().0.look.lock()).await else {
+            return Err(Refusal::Failed("another look is under way; load the page again in a minute".into()));
         };
         let (systems, key) = (self.systems().await?, self.trusted_key().await?);
         let looking = tokio::time::timeout(LONGEST_LOOK, fetch::index(source, &key));

@@ -304,11 +304,11 @@ pub(super) const ONLINE_UPDATES: &[Section] = &[Section {
         Field::text("url", "URL")
             .example("https://updates.example/evenkeel.index.json")
             .blank("nobody looks for newer versions")
-            .hint("Of the index, beginning with https://. Empty: nobody looks."),
+            .hint("Of the index, beginning with https://."),
         Field::number("interval_hours", "Look every", "h").usual("24"),
         Field::text("proxy", "HTTP proxy")
             .example("http://proxy.hospital.example:3128")
-            .blank("none: straight")
+            .blank("no proxy")
             .hint("Where the way out leads through one."),
         Field::area("certificate_authority", "Trusted certificates")
             .blank("the usual authorities")
