@@ -117,7 +117,7 @@ fn root(
     licences::toolchain(&mut tree, toolchain)?;
     licences::embedded(&mut tree)?;
     licences::sources(&mut tree, packages, toolchain)?;
-    let with_texts = |one: &Crate| Ok((one.clone(), crates::licence_texts(&one.folder)?));
+    let with_texts = |one: &Crate| Ok((one.clone(), crates::licence_texts(one)?));
     let with_texts: Vec<_> = all.iter().map(with_texts).collect::<Result<_, CratesError>>()?;
     licences::crates(&mut tree, &with_texts)?;
     licences::list(&mut tree, packages, toolchain, &with_texts)?;

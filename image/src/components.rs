@@ -178,6 +178,7 @@ mod tests {
 
     fn one_crate() -> WithTexts {
         let one = Crate {
+            authors: Vec::new(),
             name: "serde".into(),
             version: "1.0.0".into(),
             licence: Some("MIT/Apache-2.0".into()),

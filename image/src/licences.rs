@@ -208,6 +208,7 @@ mod tests {
 
     fn serde(name: &str, texts: &[&str]) -> WithTexts {
         let one = Crate {
+            authors: Vec::new(),
             name: name.into(),
             version: "1".into(),
             licence: Some("MIT".into()),

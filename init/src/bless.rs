@@ -1,5 +1,6 @@
 //! Ends the trial of a counted boot: by renaming its UKI when it is healthy, by a restart when it stays unhealthy.
 
+use crate::aside;
 use crate::counting::{self, Counted, blessed};
 use crate::esp::{self, Access};
 use crate::failure::{Doing, Failure};
@@ -87,7 +88,7 @@ impl Trial {
 /// work when a phase of the boot hangs.
 fn limit() -> Sender<()> {
     let (passed, wait) = channel();
-    std::thread::spawn(move || {
+    let watch = move || {
         if wait.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
             let seconds = LIMIT.as_secs();
             log::say(
@@ -96,18 +97,25 @@ fn limit() -> Sender<()> {
             );
             shutdown::at_once(How::Restart, None);
         }
-    });
+    };
+    if let Err(failure) = aside::start("limiting the time of a system on trial", watch) {
+        log::say(Level::Error, failure);
+    }
     passed
 }
 
 fn attempt(counted: Counted, esp: Option<PathBuf>) -> Receiver<Result<(), Failure>> {
     let (answer, outcome) = channel();
-    std::thread::spawn(move || {
+    let told = answer.clone();
+    let work = move || {
         let result =
             esp::with(esp.as_deref(), Access::Write, |root| rename(&root.join(&counted.folder), &counted));
         // The loop may have moved on to a shutdown.
         let _ = answer.send(result);
-    });
+    };
+    if let Err(failure) = aside::start("marking this system as good", work) {
+        let _ = told.send(Err(failure));
+    }
     outcome
 }
 

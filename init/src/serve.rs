@@ -9,6 +9,7 @@
 mod companions;
 
 use crate::adapters;
+use crate::aside;
 use crate::bless::Progress;
 use crate::button::Button;
 use crate::control::{self, Client, Command, Control, Said};
@@ -394,8 +395,8 @@ fn look_for_kernels_last_words() {
         logged(crash::take_kernels(place));
     };
     // The loop must go on, whatever there is no room for.
-    if let Err(error) = std::thread::Builder::new().spawn(look) {
-        log::say(Level::Error, format!("looking for the last words of a kernel: {error}"));
+    if let Err(failure) = aside::start("looking for the last words of a kernel", look) {
+        log::say(Level::Error, failure);
     }
 }
 

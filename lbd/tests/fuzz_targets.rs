@@ -45,6 +45,8 @@ mod rescue_slot;
 mod send_expect_reply;
 #[path = "../fuzz/fuzz_targets/snmp_envelope.rs"]
 mod snmp_envelope;
+#[path = "../fuzz/fuzz_targets/tls_reply.rs"]
+mod tls_reply;
 #[path = "../fuzz/fuzz_targets/update_archive.rs"]
 mod update_archive;
 #[path = "../fuzz/fuzz_targets/update_manifest.rs"]
@@ -58,7 +60,7 @@ use proptest::prelude::*;
 /// Its name, and what it does with some bytes.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 21] = [
+const TARGETS: [Target; 22] = [
     ("arp_packet", arp_packet::run),
     ("association_request", association_request::run),
     ("backup", backup::run),
@@ -78,6 +80,7 @@ const TARGETS: [Target; 21] = [
     ("rescue_slot", rescue_slot::run),
     ("send_expect_reply", send_expect_reply::run),
     ("snmp_envelope", snmp_envelope::run),
+    ("tls_reply", tls_reply::run),
     ("update_archive", update_archive::run),
     ("update_manifest", update_manifest::run),
 ];

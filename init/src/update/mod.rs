@@ -4,6 +4,7 @@
 pub mod install;
 pub mod slots;
 
+use crate::aside;
 use crate::esp::{self, Access};
 use crate::failure::{Doing, Failure};
 use crate::log::{self, Level};
@@ -78,14 +79,18 @@ pub fn carry_out(order: Order, esp: Option<PathBuf>, answer: impl FnOnce(String)
     let Some(turn) = Turn::take() else {
         return answer("error another order about updates is under way; try again in a minute\n".into());
     };
-    std::thread::spawn(move || {
+    let work = move || {
         let line = line_of(order, esp.as_deref()).unwrap_or_else(|failure| {
             log::say(Level::Warning, &failure);
             format!("error {}\n", failure.to_string().replace('\n', " "))
         });
         drop(turn);
         answer(line);
-    });
+    };
+    // The turn ends, and lbd's connection.
+    if let Err(failure) = aside::start("an order about updates", work) {
+        log::say(Level::Error, failure);
+    }
 }
 
 fn line_of(order: Order, esp: Option<&Path>) -> Result<String, Failure> {
@@ -100,7 +105,7 @@ fn line_of(order: Order, esp: Option<&Path>) -> Result<String, Failure> {
 
 /// Leaves word of a system that was given up. To be called once, when lbd has come up.
 pub fn look_for_failed(esp: Option<PathBuf>) {
-    std::thread::spawn(move || {
+    let look = move || {
         // An lbd that has just come up asks which systems there are, too.
         let Some(_turn) = Turn::wait() else { return };
         // Where it cannot be known, the page of updates says why.
@@ -115,7 +120,10 @@ pub fn look_for_failed(esp: Option<PathBuf>) {
                 ),
             );
         }
-    });
+    };
+    if let Err(failure) = aside::start("looking for a version that was given up", look) {
+        log::say(Level::Error, failure);
+    }
 }
 
 fn changed(what: &str, version: Version) -> String {

@@ -73,6 +73,7 @@ mod tests {
     fn each_step_has_its_time() {
         let step = |at_milliseconds, what: &str| Milestone { at_milliseconds, what: what.into() };
         let trace = Trace {
+            association_rejected: false,
             passed: true,
             outcome: "passed in 2.1 ms".into(),
             steps: vec![step(0.25, "connected to 192.168.10.110:2001"), step(12.0, "released and closed")],

@@ -117,6 +117,7 @@ fn status(told: &UpdateDocument) -> String {
         };
         text += &format!("Other     {}, {words}\n", other.version);
         text += &other.why.as_ref().map_or_else(String::new, |why| format!("          {why}\n"));
+        text += &other.left.as_ref().map_or_else(String::new, |left| format!("          {}\n", left.words()));
     }
     if let Some(uploaded) = &told.uploaded {
         text += &format!("Uploaded  {}. {}\n\n{}\n\n", uploaded.version, uploaded.effect, uploaded.notes);

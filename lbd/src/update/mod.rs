@@ -11,6 +11,7 @@
 pub mod fake;
 pub mod init;
 pub mod proof;
+pub mod runs;
 pub mod staging;
 pub mod task;
 
@@ -28,6 +29,7 @@ use tokio::sync::Mutex;
 use crate::durable;
 use crate::view::View;
 use proof::{Before, Shortfall};
+use runs::{Run, Runs};
 use staging::Upload;
 
 /// init's control socket (`init/src/places.rs`).
@@ -41,6 +43,8 @@ const INSTALL: Duration = Duration::from_secs(300);
 const BEFORE: &str = "before.json";
 /// Why a system on trial has not proven itself, for the one that runs after it.
 const SHORTFALL: &str = "shortfall.json";
+/// Which version ran since when.
+const RUNS: &str = "runs.json";
 
 /// True for what a developer has built: it takes that developer's updates only, and must not balance a hospital.
 pub fn is_development_build() -> bool {
@@ -198,6 +202,26 @@ impl Updates {
             durable::replace(&folder.join(name), text.as_bytes())
         });
         written.await.map_err(std::io::Error::other).flatten()
+    }
+
+    async fn runs(&self) -> Runs {
+        let path = self.0.folder.join(RUNS);
+        let read = tokio::task::spawn_blocking(move || fs::read(path)).await.ok().and_then(Result::ok);
+        // What is damaged begins anew: it is for people, and decides nothing.
+        read.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()
+    }
+
+    /// Writes down that this version runs, where another one did before.
+    async fn note_run(&self, run: Run) -> std::io::Result<()> {
+        match self.runs().await.with(run) {
+            Some(runs) => self.write(RUNS, serde_json::to_string(&runs)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What took over from `version` when it ran for the last time; `None` where that is not known.
+    pub async fn after(&self, version: &Version) -> Option<Run> {
+        self.runs().await.after(version).cloned()
     }
 
     /// Why the other system failed, as it said itself.

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use evenkeel_update::status::{Standing, Systems};
 use evenkeel_update::version::Version;
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::proof::{Before, Shortfall, shortfall};
+use super::runs::Run;
 use super::{BEFORE, LOOK, SHORTFALL, Updates, staging};
 use crate::alert::Alarm;
 use crate::alert::topic::{Severity, Topic, Trouble};
@@ -27,7 +29,8 @@ const LOOKS: u32 = 30;
 /// Never returns: there may be nothing to do.
 pub async fn serve(updates: Updates, pictures: watch::Receiver<Arc<Published>>, alarm: Alarm) -> String {
     if updates.is_available() {
-        let on_trial = updates.prove(pictures).await;
+        let on_trial = updates.prove(pictures.clone()).await;
+        updates.note_what_runs(pictures).await;
         if updates.was_on_trial(on_trial).await {
             updates.tell_kept(&alarm, PAUSE_BEFORE_LOOK).await;
         }
@@ -85,6 +88,17 @@ impl Updates {
         }
         tracing::info!("everything works that worked before the restart");
         on_trial
+    }
+
+    /// It works, so it counts, also where init marks it as good later.
+    async fn note_what_runs(&self, pictures: watch::Receiver<Arc<Published>>) {
+        let picture = pictures.borrow().clone();
+        let Ok(version) = picture.view.version.parse() else { return };
+        let configuration_version = picture.view.configuration_version;
+        let run = Run { version, since: Timestamp::now(), configuration_version };
+        if let Err(error) = self.note_run(run).await {
+            tracing::warn!(%error, "cannot write down since when this version runs");
+        }
     }
 
     /// Asks again where init has not said: it looks for versions that failed when lbd comes up, and does one thing at a time.

@@ -4,11 +4,13 @@ use axum::http::StatusCode;
 use evenkeel_update::hash::Sha;
 use evenkeel_update::manifest::Manifest;
 use evenkeel_update::status::Standing;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::api::{ProblemDocument, capitalised};
 use super::{Caller, Gateway};
+use crate::update::runs::Run;
 use crate::update::staging::Upload;
 use crate::update::{Refusal, is_development_build};
 
@@ -47,6 +49,38 @@ pub struct OtherVersion {
     pub standing: VersionStanding,
     /// Why it failed, where it did.
     pub why: Option<String>,
+    /// When it ran for the last time, and what was changed since; `null` where that is not known.
+    pub left: Option<LeftVersion>,
+}
+
+/// The end of a version's last run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftVersion {
+    /// When another version took over.
+    pub at: Timestamp,
+    /// The version of the configuration that was in force then.
+    pub configuration_version: u64,
+    /// The one that is in force now, and stays so whichever version of Evenkeel runs.
+    pub configuration_version_now: u64,
+}
+
+impl LeftVersion {
+    /// Whether the configuration is another one now.
+    pub fn is_changed(&self) -> bool {
+        self.configuration_version_now != self.configuration_version
+    }
+
+    /// In sentences.
+    pub fn words(&self) -> String {
+        let Self { at, configuration_version: then, configuration_version_now: now } = self;
+        let changed = match self.is_changed() {
+            true => {
+                format!("; version {now} is in force now, and stays so whichever version of Evenkeel runs")
+            }
+            false => ", as now".to_owned(),
+        };
+        format!("It ran until {at:.0}, with version {then} of the configuration{changed}.")
+    }
 }
 
 /// What a version is good for that does not run.
@@ -155,10 +189,21 @@ impl Gateway {
             Ok(systems) => {
                 let why = updates.why_failed(&systems).await;
                 let uploaded = updates.staged(systems.running.clone()).await;
+                let left = match &systems.other {
+                    Some(other) => updates.after(&other.version).await,
+                    None => None,
+                };
+                let now = self.latest().view.configuration_version;
+                let left = left.map(|Run { since, configuration_version, .. }| LeftVersion {
+                    at: since,
+                    configuration_version,
+                    configuration_version_now: now,
+                });
                 let other = systems.other.map(|other| OtherVersion {
                     version: other.version.to_string(),
                     standing: other.standing.into(),
                     why,
+                    left,
                 });
                 let uploaded = uploaded.as_ref().map(UploadedUpdate::from);
                 let (running, on_trial) = (systems.running.to_string(), systems.on_trial);

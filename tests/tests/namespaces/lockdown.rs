@@ -93,8 +93,10 @@ fn a_port_scan_finds_what_the_page_says_and_from_a_locked_out_network_nothing() 
     assert!(!is_asked(lab.client()) && is_asked(node1));
     https(node2, "GET", &api("status"), Some(PASSWORD), None).expect(200);
     // Clients are served as before.
+    lab.lbd().wait_service("POOL", "up");
     let served = scan(lab.client(), &addresses[2..], A_SECOND);
-    assert_eq!(of_tcp(&served), of_tcp(&told_open).into_iter().filter(|port| port.2 == 2001).collect());
+    let expected = of_tcp(&told_open).into_iter().filter(|port| port.2 == 2001).collect();
+    assert_eq!(of_tcp(&served), expected, "{:#}", lab.lbd().service("POOL"));
 }
 
 #[test]
