@@ -440,7 +440,12 @@ fn versions(standing: VersionStanding) -> UpdateDocument {
         running: "1.1".into(),
         development_build: false,
         on_trial: false,
-        other: Some(OtherVersion { version: "1.0".into(), standing, why: None }),
+        other: Some(OtherVersion {
+            version: "1.0".into(),
+            standing,
+            starts_without_restart: false,
+            why: None,
+        }),
         uploaded: None,
         problem: None,
     }

@@ -1,4 +1,4 @@
-//! After a restart into a new system: looks until everything works that worked before, and then tells init, which marks
+//! After a restart into a new system, or a start of its lbd alone: looks until everything works that worked before, and then tells init, which marks
 //! the system as good: that is told. What is missing meanwhile is written down for the system that follows if this one is
 //! given up, of which init leaves word.
 
@@ -43,7 +43,7 @@ fn kept(systems: &Systems) -> Trouble {
         name: format!("The update to version {}", systems.running.as_str()),
         state: "works and stays".into(),
         over: String::new(),
-        why: "everything works that worked before the restart".into(),
+        why: "everything works that worked before".into(),
         effect: other
             .map(|other| format!("Version {} is kept to go back to.", other.version))
             .unwrap_or_default(),
@@ -83,7 +83,7 @@ impl Updates {
             }
             tokio::time::sleep(PAUSE).await;
         }
-        tracing::info!("everything works that worked before the restart");
+        tracing::info!("everything works that worked before");
         on_trial
     }
 
@@ -135,7 +135,8 @@ mod tests {
     /// An init that answers each question of what there is by the next of these, and then by the last.
     fn told_by(answers: &'static [&'static str]) -> (tempfile::TempDir, Updates) {
         let folder = tempfile::tempdir().unwrap();
-        let places = Places { key: folder.path().join("key"), init_socket: folder.path().join("init.sock") };
+        let path = |name| folder.path().join(name);
+        let places = Places { key: path("key"), base: path("base.json"), init_socket: path("init.sock") };
         let listener = UnixListener::bind(&places.init_socket).unwrap();
         tokio::spawn(async move {
             let last = answers.last().copied();

@@ -5,11 +5,12 @@ use super::*;
 use crate::update::fake::{KEYS, archive, places};
 
 /// In an order in which each succeeds, with the status and the words of its line.
-const ORDERS: [(&str, &str, u16, &str); 6] = [
+const ORDERS: [(&str, &str, u16, &str); 7] = [
     ("PUT", "/api/v1/update/archive", 200, "update: version 1.1 uploaded"),
     ("DELETE", "/api/v1/update/archive", 204, "update: what was uploaded is thrown away"),
     ("PUT", "/api/v1/update/archive", 200, "update: version 1.1 uploaded"),
     ("POST", "/api/v1/update/install", 200, "update: version 1.1 installed"),
+    ("POST", "/api/v1/update/activate", 202, "update: version 1.1 started without a restart"),
     ("POST", "/api/v1/update/rollback", 202, "update: back to version 0.9, with a restart"),
     ("POST", "/api/v1/restart", 202, "the appliance is restarted"),
 ];
