@@ -50,7 +50,6 @@ pub fn compress(data: &[u8]) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
     use cpio::newc::Reader;
-    use evenkeel_update::uki::WINDOW_LOG;
     use proptest::prelude::*;
     use std::io::Read;
 

@@ -49,6 +49,8 @@ mod snmp_envelope;
 mod update_archive;
 #[path = "../fuzz/fuzz_targets/update_manifest.rs"]
 mod update_manifest;
+#[path = "../fuzz/fuzz_targets/update_system.rs"]
+mod update_system;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,7 +60,7 @@ use proptest::prelude::*;
 /// Its name, and what it does with some bytes.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 21] = [
+const TARGETS: [Target; 22] = [
     ("arp_packet", arp_packet::run),
     ("association_request", association_request::run),
     ("backup", backup::run),
@@ -80,6 +82,7 @@ const TARGETS: [Target; 21] = [
     ("snmp_envelope", snmp_envelope::run),
     ("update_archive", update_archive::run),
     ("update_manifest", update_manifest::run),
+    ("update_system", update_system::run),
 ];
 
 fn folder() -> PathBuf {

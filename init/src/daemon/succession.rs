@@ -2,14 +2,14 @@
 //! init's start.
 //!
 //! ```text
-//! Announced --a second--> Leaving --ended--> Trying --proven, and healthy--> Keep
+//! Announced --2 s--> Leaving --ended--> Trying --proven, and healthy--> Keep
 //!     '-------ended---------^ '--hangs: Kill   |------third end, or too late--> TakeBack
 //! ```
 
 use std::time::Duration;
 
-/// The answer to whoever ordered it goes through the lbd that is to end.
-const ANSWER: Duration = Duration::from_secs(1);
+/// The answer to whoever ordered it goes through the lbd that is to end, and so does its line in the audit log.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// lbd stores nothing at its end; it only closes connections.
 const END: Duration = Duration::from_secs(5);

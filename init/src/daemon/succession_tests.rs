@@ -56,8 +56,8 @@ fn the_whole_transition_table() {
 #[test]
 fn a_good_one_is_kept() {
     let mut succession = Succession::begin(TERMS, s(50));
-    assert_eq!((succession.next_deadline(), succession.due(s(50), s(900))), (Some(s(51)), None));
-    assert_eq!(succession.due(s(51), s(0)), Some(Order::End));
+    assert_eq!((succession.next_deadline(), succession.due(s(50), s(900))), (Some(s(52)), None));
+    assert_eq!(succession.due(s(52), s(0)), Some(Order::End));
     succession.ended(s(52));
     assert_eq!((succession.next_deadline(), succession.due(s(52), s(0))), (Some(s(232)), None));
     assert_eq!(succession.due(s(70), s(10)), Some(Order::Keep));

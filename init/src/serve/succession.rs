@@ -9,7 +9,7 @@ use crate::log::{self, Level};
 use crate::notices;
 use crate::places::OTHER;
 use crate::update::quick::{self, Successor};
-use crate::update::{self, swap};
+use crate::update::{self, Prepared, swap};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(super) enum Replacement {
     #[default]
     None,
     /// The new lbd is being unpacked, in a thread.
-    Preparing(Receiver<(Successor, Later)>),
+    Preparing(Receiver<Prepared>),
     /// It is in the other one's place.
     Tried(Successor, Succession),
 }
@@ -55,7 +55,7 @@ impl Server {
         match &mut self.replacement {
             Replacement::None => {}
             Replacement::Preparing(prepared) => match prepared.try_recv() {
-                Ok((successor, answer)) => self.put_in_place(successor, answer),
+                Ok(prepared) => self.put_in_place(prepared),
                 Err(TryRecvError::Empty) => {}
                 // Refused, and answered.
                 Err(TryRecvError::Disconnected) => self.replacement = Replacement::None,
@@ -78,7 +78,7 @@ impl Server {
         }
     }
 
-    fn put_in_place(&mut self, successor: Successor, answer: Later) {
+    fn put_in_place(&mut self, Prepared { successor, answer, turn }: Prepared) {
         if let Err(failure) = swap::exchange(Path::new("/"), Path::new(OTHER)) {
             self.replacement = Replacement::None;
             logged(swap::forget(Path::new(OTHER)));
@@ -88,6 +88,7 @@ impl Server {
         log::say(Level::Notice, format!("lbd is replaced by that of version {version}"));
         answer.say(&format!("ok {version}\n"));
         quick::forget_installed();
+        drop(turn);
         self.keeper.start_anew(now);
         self.replacement = Replacement::Tried(successor, Succession::begin(TERMS, now));
     }

@@ -49,7 +49,8 @@ const BUSY_LINE: &str = "error another order about updates is under way; try aga
 const LONGEST_ORDER: Duration = Duration::from_secs(600);
 
 /// Until it is dropped.
-struct Turn;
+#[derive(Debug)]
+pub struct Turn;
 
 impl Turn {
     fn take() -> Option<Self> {
@@ -103,17 +104,26 @@ fn line_of(order: Order, esp: Option<&Path>) -> Result<String, Failure> {
     Ok(format!("ok {told}\n"))
 }
 
-/// Lays a new lbd beside the one that runs, in a thread of its own, and hands it on with the answer that is still to be
-/// given; a refusal is answered here.
-pub fn prepare(esp: Option<PathBuf>, answer: Later, ready: Sender<(Successor, Later)>) {
+/// A new lbd that lies beside the one in use.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Which one.
+    pub successor: Successor,
+    /// The answer that is still to be given.
+    pub answer: Later,
+    /// Nothing is installed in its stead before it is in its place.
+    pub turn: Turn,
+}
+
+/// Lays a new lbd beside the one that runs, in a thread of its own, and hands it on; a refusal is answered here.
+pub fn prepare(esp: Option<PathBuf>, answer: Later, ready: Sender<Prepared>) {
     let Some(turn) = Turn::take() else { return answer.say(BUSY_LINE) };
-    std::thread::spawn(move || {
-        let prepared = quick::prepare(esp.as_deref());
-        drop(turn);
-        match prepared {
-            // Where the loop is gone, the machine ends.
-            Ok(successor) => _ = ready.send((successor, answer)),
-            Err(failure) => answer.say(&refusal(&failure)),
+    std::thread::spawn(move || match quick::prepare(esp.as_deref()) {
+        // Where the loop is gone, the machine ends.
+        Ok(successor) => _ = ready.send(Prepared { successor, answer, turn }),
+        Err(failure) => {
+            drop(turn);
+            answer.say(&refusal(&failure));
         }
     });
 }

@@ -103,8 +103,10 @@ fn read(path: &Path, content: Content) -> Result<Vec<u8>, Failure> {
     let doing = || format!("reading {}", path.display());
     let mut bytes = Vec::new();
     let size = usize::try_from(content.size).doing(doing)?;
-    bytes.try_reserve_exact(size).doing(doing)?;
-    File::open(path).doing(doing)?.take(content.size).read_to_end(&mut bytes).doing(doing)?;
+    // One more than there may be: a longer file is another one.
+    let most = size.saturating_add(1);
+    bytes.try_reserve_exact(most).doing(doing)?;
+    File::open(path).doing(doing)?.take(most as u64).read_to_end(&mut bytes).doing(doing)?;
     match bytes.len() == size && Sha::of(&bytes) == content.sha256 {
         true => Ok(bytes),
         false => Err(Failure::new(doing(), "it is not what was installed; install the update again")),

@@ -185,7 +185,7 @@ impl Updates {
         told.parse().map_err(|_| Refusal::Failed(format!("init's answer {told:?} is not understood")))
     }
 
-    /// Has init replace this lbd by that of the system that waits, at once. Gives its version; this lbd ends within a second.
+    /// Has init replace this lbd by that of the system that waits, at once. Gives its version; this lbd ends two seconds later.
     pub async fn start_quick(&self, view: &View) -> Result<String, Refusal> {
         self.remember(Before::of(view)).await?;
         self.ask("quick", START).await

@@ -4,7 +4,7 @@ use lab::vm::guest::{BOOT, PATIENCE};
 use lab::vm::partition::ukis;
 use lab::vm::{Guest, Hardware, LossyDisk, Release};
 use lab::{Lab, wait};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The version under test.
 pub(crate) const OLD: &str = env!("CARGO_PKG_VERSION");
@@ -61,8 +61,10 @@ impl<'lab> Appliance<'lab> {
         let answer = self.upload(release, release).expect(303);
         assert_eq!(self.update()["uploaded"]["version"], NEW, "{}", answer.text);
         assert_eq!(self.order("/api/v1/update/install", 200)["version"], NEW);
-        assert_eq!(self.update()["other"], json!({ "version": NEW, "standing": "installed", "why": null }));
-        assert_eq!(self.update()["uploaded"], Value::Null);
+        let told = self.update();
+        assert_eq!(told["other"]["version"], NEW, "{told}");
+        assert_eq!(told["other"]["standing"], "installed", "{told}");
+        assert_eq!(told["uploaded"], Value::Null);
     }
 
     /// Waits until this version runs and has proven itself, and takes traffic.
