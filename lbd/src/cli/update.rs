@@ -10,7 +10,7 @@ use super::client::Call;
 use super::failure::CommandError;
 use super::print::Common;
 use crate::web::api::Ordered;
-use crate::web::update::{START, UpdateDocument, UploadedUpdate, VersionStanding};
+use crate::web::update::{START, UpdateDocument, UpdateKind, UploadedUpdate, VersionStanding};
 
 const PATH: &str = "/api/v1/update";
 
@@ -76,8 +76,15 @@ pub(super) fn carry_out(Update { verb, common }: &Update) -> Result<(), CommandE
             let archive = read(file)?;
             let answer = Call::new(Method::PUT, path).bytes(archive).patiently().send(&common.way)?;
             if !common.json {
-                print!("{}", status(&answer.read()?));
-                print!("Installed (lbd update activate or restart starts it): ");
+                let told: UpdateDocument = answer.read()?;
+                let is_quick =
+                    told.uploaded.as_ref().is_some_and(|uploaded| uploaded.kind == UpdateKind::Quick);
+                let start = if is_quick {
+                    "lbd update activate starts it without a restart"
+                } else {
+                    "starts at the next restart (lbd update restart)"
+                };
+                print!("{}Installed, {start}: ", status(&told));
             }
             ordered(&format!("{PATH}/install"))
         }
