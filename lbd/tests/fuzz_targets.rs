@@ -51,6 +51,8 @@ mod tls_reply;
 mod update_archive;
 #[path = "../fuzz/fuzz_targets/update_manifest.rs"]
 mod update_manifest;
+#[path = "../fuzz/fuzz_targets/update_system.rs"]
+mod update_system;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,7 +62,7 @@ use proptest::prelude::*;
 /// Its name, and what it does with some bytes.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 22] = [
+const TARGETS: [Target; 23] = [
     ("arp_packet", arp_packet::run),
     ("association_request", association_request::run),
     ("backup", backup::run),
@@ -83,6 +85,7 @@ const TARGETS: [Target; 22] = [
     ("tls_reply", tls_reply::run),
     ("update_archive", update_archive::run),
     ("update_manifest", update_manifest::run),
+    ("update_system", update_system::run),
 ];
 
 fn folder() -> PathBuf {

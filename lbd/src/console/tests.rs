@@ -441,7 +441,13 @@ fn versions(standing: VersionStanding) -> UpdateDocument {
         running: "1.1".into(),
         development_build: false,
         on_trial: false,
-        other: Some(OtherVersion { version: "1.0".into(), standing, why: None, left: None }),
+        other: Some(OtherVersion {
+            version: "1.0".into(),
+            standing,
+            starts_without_restart: false,
+            why: None,
+            left: None,
+        }),
         uploaded: None,
         problem: None,
     }

@@ -38,7 +38,7 @@ fn standing(standing: VersionStanding) -> &'static str {
     match standing {
         VersionStanding::Good => "good: it ran before",
         VersionStanding::Installed => "installed: it starts at the next restart, on trial",
-        VersionStanding::Failed => "failed: it was started three times and never proved itself",
+        VersionStanding::Failed => "failed: it was tried and never proved itself",
         VersionStanding::Left => "left: somebody went back from it to what runs now",
     }
 }
@@ -56,6 +56,11 @@ fn way_back(told: &UpdateDocument) -> String {
             } else {
                 ""
             }
+        ),
+        VersionStanding::Installed if other.starts_without_restart => format!(
+            "To start {}: restart the appliance (5 in the menu), or without a restart in the WebUI under Maintenance, Software \
+             Update.",
+            other.version
         ),
         VersionStanding::Installed => {
             format!("To start {}: restart the appliance (5 in the menu).", other.version)

@@ -3,9 +3,10 @@
 //! it verifies itself: nothing here can make it trust anybody.
 //!
 //! ```text
-//! upload --> staged.update --install--> beside what runs --restart--> on trial --proven--> good
-//!                                            \--- go back ---<------------/ three tries
+//! upload --> staged.update --install--> beside what runs --restart, or a quick start--> on trial --proven--> good
+//!                                            \--- go back ---<----------------------------/ three tries
 //! ```
+//! A quick update differs from what runs in lbd alone: init can replace that while the kernel goes on forwarding.
 
 #[cfg(test)]
 pub mod fake;
@@ -20,10 +21,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use evenkeel_update::manifest::Manifest;
+use evenkeel_update::manifest::{Base, Manifest};
 use evenkeel_update::status::{Standing, Systems};
 use evenkeel_update::version::Version;
-use evenkeel_update::{DEVELOPMENT_MARK, TRUSTED_KEY};
+use evenkeel_update::{BASE, DEVELOPMENT_MARK, TRUSTED_KEY};
 use tokio::sync::Mutex;
 
 use crate::durable;
@@ -38,6 +39,8 @@ pub const INIT_SOCKET: &str = "/run/evenkeel/init.sock";
 const LOOK: Duration = Duration::from_secs(10);
 /// Forty megabytes are read twice and written once, by a disk that has other things to do.
 const INSTALL: Duration = Duration::from_secs(300);
+/// Thirty megabytes are read once, and unpacked by one processor.
+const START: Duration = Duration::from_secs(120);
 
 /// What stood before the restart, below [`Updates`]' folder.
 const BEFORE: &str = "before.json";
@@ -57,6 +60,8 @@ pub fn is_development_build() -> bool {
 pub struct Places {
     /// The public key of updates.
     pub key: PathBuf,
+    /// What the running image says of its base.
+    pub base: PathBuf,
     /// init's control socket.
     pub init_socket: PathBuf,
 }
@@ -64,8 +69,17 @@ pub struct Places {
 impl Places {
     /// As the image has them, with init at this socket.
     pub fn of_the_appliance(init_socket: PathBuf) -> Self {
-        Self { key: TRUSTED_KEY.into(), init_socket }
+        Self { key: TRUSTED_KEY.into(), base: BASE.into(), init_socket }
     }
+}
+
+/// What an update replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// lbd alone: it can start without a restart of the appliance.
+    Quick,
+    /// More than that.
+    Full,
 }
 
 /// Why an order is not carried out.
@@ -149,6 +163,14 @@ impl Updates {
         tokio::task::spawn_blocking(move || staging::staged(&folder, &key, running)).await.ok()?
     }
 
+    /// What an update replaces of the system that runs. Where that cannot be known, a restart is always right.
+    pub async fn kind_of(&self, manifest: &Manifest) -> Kind {
+        let Ok(Places { base, .. }) = self.places() else { return Kind::Full };
+        let own =
+            tokio::fs::read(base).await.ok().and_then(|json| serde_json::from_slice::<Base>(&json).ok());
+        if own == Some(manifest.base) { Kind::Quick } else { Kind::Full }
+    }
+
     /// Throws the archive away that waits to be installed.
     pub async fn discard(&self) -> Result<(), Refusal> {
         self.places()?;
@@ -165,6 +187,12 @@ impl Updates {
         // What is installed needs no archive any more; one that stays is replaced by the next upload.
         let _ = self.discard().await;
         told.parse().map_err(|_| Refusal::Failed(format!("init's answer {told:?} is not understood")))
+    }
+
+    /// Has init replace this lbd by that of the system that waits, at once. Gives its version; this lbd ends two seconds later.
+    pub async fn start_quick(&self, view: &View) -> Result<String, Refusal> {
+        self.remember(Before::of(view)).await?;
+        self.ask("quick", START).await
     }
 
     /// Lets the other system start next, and restarts. Gives its version.

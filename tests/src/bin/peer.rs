@@ -33,7 +33,9 @@ fn main() -> io::Result<()> {
         ["ask-and-close", to, words] => ask_and_close(parsed(to)?, words),
         ["hold", to] => hold_and_obey(parsed(to)?),
         ["scan", address, ports] => scan(parsed(address)?, ports),
-        ["load", to, fresh, held] => load(parsed(to)?, parsed(fresh)?, parsed(held)?),
+        ["load", to, fresh, held, pauses @ ..] => {
+            load(parsed(to)?, parsed(fresh)?, parsed(held)?, &pauses_of(pauses)?)
+        }
         ["snmp-get", to, community, name] => snmp_get(parsed(to)?, community, name),
         ["snmp-record", port, to, file] => lab::snmp::record(parsed(port)?, parsed(to)?, Path::new(file)),
         ["snmp-mutations", to, file, count, seed] => {
@@ -201,15 +203,36 @@ impl Counts {
     }
 }
 
+/// After each new connection of a thread, and after each round trip of a held one.
+struct Pauses {
+    fresh: Duration,
+    held: Duration,
+}
+
+/// In milliseconds; short ones where none are given.
+fn pauses_of(words: &[&str]) -> io::Result<Pauses> {
+    let [fresh, held] = match words {
+        [fresh, held] => [parsed(fresh)?, parsed(held)?],
+        _ => [2, 5],
+    };
+    Ok(Pauses { fresh: Duration::from_millis(fresh), held: Duration::from_millis(held) })
+}
+
 /// Runs until standard input is closed; prints the counts ten times a second and at the end.
-fn load(to: SocketAddr, fresh: usize, held: usize) -> io::Result<()> {
+fn load(to: SocketAddr, fresh: u32, held: u32, pauses: &Pauses) -> io::Result<()> {
     let counts = Counts::default();
     thread::scope(|scope| {
         for _ in 0..fresh {
-            scope.spawn(|| open_and_close(to, &counts));
+            scope.spawn(|| open_and_close(to, pauses.fresh, &counts));
         }
-        for _ in 0..held {
-            scope.spawn(|| hold(to, &counts));
+        let counts = &counts;
+        for number in 0..held {
+            // Not all at once: what is spread over a pause stays spread.
+            let first = pauses.held.mul_f64(f64::from(number) / f64::from(held));
+            scope.spawn(move || {
+                thread::sleep(first);
+                hold(to, pauses.held, counts);
+            });
         }
         scope.spawn(|| {
             // Any end of standard input, an error too, is the request to finish.
@@ -225,17 +248,17 @@ fn load(to: SocketAddr, fresh: usize, held: usize) -> io::Result<()> {
     counts.print()
 }
 
-fn open_and_close(to: SocketAddr, counts: &Counts) {
+fn open_and_close(to: SocketAddr, pause: Duration, counts: &Counts) {
     while counts.running() {
         match greeting(anybody(to), to).and_then(|(_, connection)| round_trip(connection.get_ref())) {
             Ok(()) => _ = counts.opened.fetch_add(1, Ordering::Relaxed),
             Err(error) => counts.fail("new connection", &error),
         }
-        thread::sleep(Duration::from_millis(2));
+        thread::sleep(pause);
     }
 }
 
-fn hold(to: SocketAddr, counts: &Counts) {
+fn hold(to: SocketAddr, pause: Duration, counts: &Counts) {
     let connection = match greeting(anybody(to), to) {
         Ok((_, connection)) => connection,
         Err(error) => return counts.fail("opening a connection to hold", &error),
@@ -245,7 +268,7 @@ fn hold(to: SocketAddr, counts: &Counts) {
             return counts.fail("held connection", &error);
         }
         counts.round_trips.fetch_add(1, Ordering::Relaxed);
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(pause);
     }
 }
 

@@ -185,7 +185,7 @@ fn one_that_is_no_good_is_given_up_and_its_counter_does_not_harm_the_next() {
         assert_eq!(appliance.guest.config(), configuration);
     }
     appliance.guest.wait_status("a word about the version that failed", |guest| {
-        guest.status()["problems"].to_string().contains("was started three times and never proved itself")
+        guest.status()["problems"].to_string().contains("was tried and never proved itself")
     });
     let refused = appliance.guest.request("POST", "/api/v1/update/rollback", None).expect(409);
     assert!(refused.text.contains("has failed to start"), "{}", refused.text);

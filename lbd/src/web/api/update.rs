@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::resource::Asked;
 use super::{Operation, ProblemDocument};
 use crate::web::connection::patiently;
-use crate::web::update::{ARCHIVE, INSTALL, UpdateDocument, UpdateOrder};
+use crate::web::update::{ARCHIVE, INSTALL, START, UpdateDocument, UpdateOrder};
 use crate::web::{Caller, Gateway};
 
 const UPDATE: &str = "/api/v1/update";
@@ -50,6 +50,13 @@ pub(super) fn operations() -> Vec<Operation> {
             "Install what was uploaded, beside the version that runs",
             post(install).layer(from_fn(patiently)),
         )
+        .gives::<Ordered>(),
+        order(
+            START,
+            "Start a quick update that was installed, without a restart: lbd alone is replaced",
+            post(activate).layer(from_fn(patiently)),
+        )
+        .status(202)
         .gives::<Ordered>(),
         order("/api/v1/update/rollback", "Restart into the other version, on trial", post(go_back))
             .status(202)
@@ -133,6 +140,14 @@ async fn install(
 ) -> Result<Json<Ordered>, ProblemDocument> {
     let version = gateway.order_update(&caller, UpdateOrder::Install).await?;
     Ok(Json(Ordered { version }))
+}
+
+async fn activate(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+) -> Result<(StatusCode, Json<Ordered>), ProblemDocument> {
+    let version = gateway.order_update(&caller, UpdateOrder::Activate).await?;
+    Ok((StatusCode::ACCEPTED, Json(Ordered { version })))
 }
 
 async fn go_back(

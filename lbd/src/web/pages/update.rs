@@ -17,7 +17,7 @@ use super::{message, page_of};
 use crate::update::staging::Upload;
 use crate::web::api::ProblemDocument;
 use crate::web::connection::patiently;
-use crate::web::update::{OtherVersion, UpdateDocument, UpdateOrder, VersionStanding};
+use crate::web::update::{OtherVersion, QUICK_ENDS, UpdateDocument, UpdateOrder, VersionStanding};
 use crate::web::{Caller, Gateway};
 
 const PAGE: &str = "/maintenance/update";
@@ -49,6 +49,8 @@ struct Page {
     other: Option<(OtherVersion, Badge, &'static str)>,
     /// The next restart starts the other version.
     starts_other: bool,
+    /// That can start at once, without a restart.
+    is_quick: bool,
     /// One can go back to the other version.
     returns: bool,
     told: UpdateDocument,
@@ -61,10 +63,9 @@ fn meaning(standing: VersionStanding) -> (Badge, &'static str) {
         VersionStanding::Installed => {
             (badge("checking", "installed"), "It starts at the next restart, and must prove itself then.")
         }
-        VersionStanding::Failed => (
-            badge("down", "failed"),
-            "It was started three times and never proved itself; it does not start again.",
-        ),
+        VersionStanding::Failed => {
+            (badge("down", "failed"), "It was tried and never proved itself; it does not start again.")
+        }
         VersionStanding::Left => (badge("off", "left"), "Somebody went back from it to what runs now."),
     }
 }
@@ -82,6 +83,7 @@ async fn show(
         false => Badge { class: "up", word: "good" },
     };
     let standing = told.other.as_ref().map(|other| other.standing);
+    let is_quick = told.other.as_ref().is_some_and(|other| other.starts_without_restart);
     let other = told.other.clone().map(|other| {
         let (badge, meaning) = meaning(other.standing);
         (other, badge, meaning)
@@ -93,6 +95,7 @@ async fn show(
         running,
         other,
         starts_other: standing == Some(VersionStanding::Installed),
+        is_quick,
         returns: matches!(standing, Some(VersionStanding::Good | VersionStanding::Left)),
         told,
     };
@@ -197,11 +200,17 @@ async fn order(
 ) -> Response {
     let restarting =
         |frame: Frame, text: &str| message::said(frame, StatusCode::ACCEPTED, "The appliance restarts", text);
+    let later = "Load the page Software Update after half a minute: it says what runs, and whether it has proven itself. If it \
+                 does not within three minutes, the version before it runs again, without a restart too.";
     let next = "New connections are taken again after about half a minute; then load the page Software Update, which \
                 says what runs.";
     match gateway.order_update(&caller, order).await {
         Ok(_) if order == UpdateOrder::Install => {
             Redirect::to("/maintenance/update?done=installed").into_response()
+        }
+        Ok(version) if order == UpdateOrder::Activate => {
+            let text = format!("lbd is replaced by that of version {version}; {QUICK_ENDS}. {later}");
+            message::said(frame, StatusCode::ACCEPTED, "The update starts without a restart", &text)
         }
         Ok(_) if order == UpdateOrder::Discard => {
             Redirect::to("/maintenance/update?done=discarded").into_response()
