@@ -4,7 +4,7 @@ use lab::vm::guest::{BOOT, PATIENCE};
 use lab::vm::partition::ukis;
 use lab::vm::{Guest, Hardware, LossyDisk, Release};
 use lab::{Lab, wait};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The version under test.
 pub(crate) const OLD: &str = env!("CARGO_PKG_VERSION");
