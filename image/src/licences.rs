@@ -208,10 +208,10 @@ mod tests {
 
     fn serde(name: &str, texts: &[&str]) -> WithTexts {
         let one = Crate {
-            authors: Vec::new(),
             name: name.into(),
             version: "1".into(),
             licence: Some("MIT".into()),
+            authors: Vec::new(),
             repository: None,
             sha256: None,
             folder: "/".into(),

@@ -102,10 +102,10 @@ mod tests {
     fn sample() -> String {
         let locked = Locked { name: "libstdc++6".into(), version: "1:2+b1".into(), sha256: Sha::of(b"deb") };
         let one = Crate {
-            authors: Vec::new(),
             name: "serde".into(),
             version: "1.0.0".into(),
             licence: Some("MIT/Apache-2.0".into()),
+            authors: Vec::new(),
             repository: None,
             sha256: Some(Sha::of(b"crate")),
             folder: "/anywhere".into(),

@@ -132,10 +132,11 @@ impl Server {
 
     fn take_back(&mut self, fault: Fault) {
         let Replacement::Tried(successor, _) = std::mem::take(&mut self.replacement) else { return };
-        logged(swap::exchange(Path::new("/"), Path::new(OTHER)));
+        let exchanged = logged(swap::exchange(Path::new("/"), Path::new(OTHER)));
         self.kill_lbd();
         self.keeper.start_anew(self.machine.now());
-        logged(swap::forget(Path::new(OTHER)));
+        // Where they have not changed places, what lies there is the one that works.
+        exchanged.and_then(|()| logged(swap::forget(Path::new(OTHER))));
         let (version, why) = (&successor.version, words(fault));
         let running = update::running().map_or_else(|_| "the version before it".into(), String::from);
         notices::write(

@@ -10,7 +10,7 @@ use super::client::Call;
 use super::failure::CommandError;
 use super::print::Common;
 use crate::web::api::Ordered;
-use crate::web::update::{START, UpdateDocument, UpdateKind, UploadedUpdate, VersionStanding};
+use crate::web::update::{ACTIVATE, UpdateDocument, UpdateKind, UploadedUpdate, VersionStanding};
 
 const PATH: &str = "/api/v1/update";
 
@@ -92,7 +92,7 @@ pub(super) fn carry_out(Update { verb, common }: &Update) -> Result<(), CommandE
             if !common.json {
                 print!("lbd is replaced, without a restart (lbd update status), by that of version ");
             }
-            ordered(START)
+            ordered(ACTIVATE)
         }
         Verb::Restart => ordered("/api/v1/restart"),
         Verb::Rollback => {
@@ -136,7 +136,9 @@ fn status(told: &UpdateDocument) -> String {
         };
         text += &format!("Other     {}, {words}\n", other.version);
         text += &other.why.as_ref().map_or_else(String::new, |why| format!("          {why}\n"));
-        text += &other.left.as_ref().map_or_else(String::new, |left| format!("          {}\n", left.words()));
+        text += &other.left.as_ref().map_or_else(String::new, |left| {
+            format!("          {}\n", left.words(format_args!("{:.0}", left.at)))
+        });
     }
     if let Some(uploaded) = &told.uploaded {
         let UploadedUpdate { version, kind, effect, notes, .. } = uploaded;

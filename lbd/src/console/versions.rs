@@ -9,7 +9,10 @@ pub(super) fn page(told: &UpdateDocument) -> String {
     match &told.other {
         Some(other) => {
             text += &paragraph(&format!("Other: {}, {}", other.version, standing(other.standing)), 0);
-            text += &other.left.as_ref().map_or_else(String::new, |left| paragraph(&left.words(), 0));
+            text += &other
+                .left
+                .as_ref()
+                .map_or_else(String::new, |left| paragraph(&left.words(format_args!("{:.0}", left.at)), 0));
         }
         None if told.problem.is_none() => text += "Other: none\n",
         None => {}

@@ -16,14 +16,14 @@ use crate::update::{Kind, Refusal, is_development_build};
 
 /// Where archives are sent, and what waits for a disk that writes them: they may take longer than other requests.
 pub(in crate::web) const SLOW_PATHS: [&str; 5] =
-    [ARCHIVE, INSTALL, START, super::pages::UPDATE_UPLOAD_PATH, super::pages::UPDATE_ORDER_PATH];
+    [ARCHIVE, INSTALL, ACTIVATE, super::pages::UPDATE_UPLOAD_PATH, super::pages::UPDATE_ORDER_PATH];
 
 /// Of the API.
 pub(in crate::web) const ARCHIVE: &str = "/api/v1/update/archive";
 /// Of the API.
 pub(in crate::web) const INSTALL: &str = "/api/v1/update/install";
 /// Of the API.
-pub(crate) const START: &str = "/api/v1/update/activate";
+pub(crate) const ACTIVATE: &str = "/api/v1/update/activate";
 
 /// The systems of this appliance, and the update that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -74,16 +74,16 @@ impl LeftVersion {
         self.configuration_version_now != self.configuration_version
     }
 
-    /// In sentences.
-    pub fn words(&self) -> String {
-        let Self { at, configuration_version: then, configuration_version_now: now } = self;
+    /// In sentences; `at` is its time as the reader is told times.
+    pub fn words(&self, at: impl std::fmt::Display) -> String {
+        let Self { configuration_version: then, configuration_version_now: now, .. } = self;
         let changed = match self.is_changed() {
             true => {
                 format!("; version {now} is in force now, and stays so whichever version of Evenkeel runs")
             }
             false => ", as now".to_owned(),
         };
-        format!("It ran until {at:.0}, with version {then} of the configuration{changed}.")
+        format!("It ran until {at}, with version {then} of the configuration{changed}.")
     }
 }
 

@@ -84,6 +84,7 @@ fn an_update_is_verified_installed_and_proven_and_one_can_go_back() {
     kept_before(&appliance, &browser);
     browser.open(PAGE);
     assert_eq!(appliance.update()["running"], OLD, "nothing starts by itself");
+    assert_eq!(appliance.update()["other"]["left"], Value::Null, "it never ran");
     browser.click("button[value=restart]");
     browser.accept_question();
     browser.wait_text("h1", "The appliance restarts");

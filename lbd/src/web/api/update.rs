@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::resource::Asked;
 use super::{Operation, ProblemDocument};
 use crate::web::connection::patiently;
-use crate::web::update::{ARCHIVE, INSTALL, START, UpdateDocument, UpdateOrder};
+use crate::web::update::{ACTIVATE, ARCHIVE, INSTALL, UpdateDocument, UpdateOrder};
 use crate::web::{Caller, Gateway};
 
 const UPDATE: &str = "/api/v1/update";
@@ -52,7 +52,7 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .gives::<Ordered>(),
         order(
-            START,
+            ACTIVATE,
             "Start a quick update that was installed, without a restart: lbd alone is replaced",
             post(activate).layer(from_fn(patiently)),
         )

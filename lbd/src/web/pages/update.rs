@@ -12,7 +12,7 @@ use evenkeel_update::hash::Sha;
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::words::Badge;
+use super::words::{Badge, time};
 use super::{message, page_of};
 use crate::update::staging::Upload;
 use crate::web::api::ProblemDocument;
@@ -47,6 +47,8 @@ struct Page {
     fault: Option<(&'static str, String)>,
     running: Badge,
     other: Option<(OtherVersion, Badge, &'static str)>,
+    /// When the other one ran for the last time.
+    ran: String,
     /// The next restart starts the other version.
     starts_other: bool,
     /// That can start at once, without a restart.
@@ -56,10 +58,14 @@ struct Page {
     told: UpdateDocument,
 }
 
-fn meaning(standing: VersionStanding) -> (Badge, &'static str) {
+fn meaning(other: &OtherVersion) -> (Badge, &'static str) {
     let badge = |class, word| Badge { class, word };
-    match standing {
+    match other.standing {
         VersionStanding::Good => (badge("up", "good"), "It ran before, and you can go back to it."),
+        VersionStanding::Installed if other.starts_without_restart => (
+            badge("checking", "installed"),
+            "It starts at once without a restart, when you say so, or at the next restart, and must prove itself then.",
+        ),
         VersionStanding::Installed => {
             (badge("checking", "installed"), "It starts at the next restart, and must prove itself then.")
         }
@@ -85,10 +91,12 @@ async fn show(
     let standing = told.other.as_ref().map(|other| other.standing);
     let is_quick = told.other.as_ref().is_some_and(|other| other.starts_without_restart);
     let other = told.other.clone().map(|other| {
-        let (badge, meaning) = meaning(other.standing);
+        let (badge, meaning) = meaning(&other);
         (other, badge, meaning)
     });
+    let left = told.other.as_ref().and_then(|other| other.left.as_ref());
     let page = Page {
+        ran: left.map(|left| left.words(time(left.at))).unwrap_or_default(),
         frame,
         notice,
         fault: problem.map(|problem| (problem.title(), problem.sentences())),
