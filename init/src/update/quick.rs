@@ -92,10 +92,11 @@ pub fn prepare(esp: Option<&Path>) -> Result<Successor, Failure> {
     let other = Path::new(OTHER);
     swap::lay_out(&uki, other)?;
     let named = fs::read_to_string(other.join("etc/os-release")).doing(doing)?;
-    match version(&named) == Some(known.version.clone()) {
-        true => Ok(Successor { version: known.version, counted }),
-        false => Err(Failure::new(doing(), "it is another version than its manifest says")),
+    if version(&named).as_ref() != Some(&known.version) {
+        swap::forget(other)?;
+        return Err(Failure::new(doing(), "it is another version than its manifest says"));
     }
+    Ok(Successor { version: known.version, counted })
 }
 
 /// The file, if it is what the manifest says to the last bit.

@@ -6,7 +6,7 @@ use lab::browser::Browser;
 use lab::tcp::Load;
 use lab::topology::MANAGEMENT;
 use lab::vm::Release;
-use lab::vm::guest::PASSWORD;
+use lab::vm::guest::{PASSWORD, PATIENCE};
 use lab::{Lab, random, wait};
 use serde_json::{Value, json};
 
@@ -28,6 +28,13 @@ fn expect_undisturbed(load: Load) {
     load.wait_more(50);
     let done = load.expect_no_failures();
     println!("{} new connections, {} round trips, none failed", done.opened, done.round_trips);
+}
+
+/// Lines of the log that init wrote, with these words.
+fn said(appliance: &Appliance, words: &str) -> Vec<Value> {
+    let path = format!("/api/v1/log?source=init&text={}", words.replace(' ', "%20"));
+    let lines = appliance.guest.request("GET", &path, None).json["lines"].clone();
+    lines.as_array().cloned().unwrap_or_default()
 }
 
 /// Brings an update, and installs it; both are told what kind it is.
@@ -67,6 +74,12 @@ fn under_load_it_breaks_no_connection_and_stays() {
     let audit = appliance.guest.request("GET", "/api/v1/audit", None).expect(200).text;
     assert!(audit.contains(&format!("version {NEW} started without a restart")), "{audit}");
     assert_eq!(appliance.restarts(), 0);
+    wait::until(PATIENCE, "a console of the new lbd", || {
+        !said(&appliance, "the console of ttyS0 has ended (exit code 0)").is_empty()
+    });
+    for words in ["lbd is replaced", "lbd has ended", "lbd answers", "this system is good"] {
+        println!("{words}: {:?}", said(&appliance, words));
+    }
     let good = json!({ "version": OLD, "standing": "good", "starts_without_restart": false, "why": null });
     assert_eq!(appliance.update()["other"], good);
     assert_eq!(appliance.guest.config(), configuration);
