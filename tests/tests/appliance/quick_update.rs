@@ -1,5 +1,6 @@
 //! An update in which only lbd is new starts without a restart: no connection notices it, whether the new lbd is good or not.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lab::browser::Browser;
@@ -21,6 +22,13 @@ const DECIDED: Duration = Duration::from_secs(600);
 fn load(lab: &Lab) -> Load {
     let [fresh, held] = [random::rounds(20, 200), random::rounds(200, 2000)].map(|number| number as u32);
     lab.client().steady_load(lab.vip(0), 2001, fresh, held)
+}
+
+/// Two loads of this size at once would measure this machine.
+fn alone() -> Option<MutexGuard<'static, ()>> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    // A story that failed has told so itself.
+    random::is_long().then(|| ALONE.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// What it told at last: no connection has failed.
@@ -52,6 +60,7 @@ fn install(appliance: &Appliance, release: &Release) {
 
 #[test]
 fn under_load_it_breaks_no_connection_and_stays() {
+    let _alone = alone();
     let lab = Lab::single_arm_with_guest();
     let release = Release::shared(NEW);
     let appliance = Appliance::boot(&lab);
@@ -138,6 +147,7 @@ impl Way {
 
 #[test]
 fn one_that_is_no_good_is_taken_back_and_does_not_start_next() {
+    let _alone = alone();
     let lab = Lab::single_arm_with_guest();
     let ends = Release::with_lbd_that_ends(&lab.appliance().new_folder("no-good"), NEW);
     let good = Release::shared(NEW);
