@@ -1,12 +1,13 @@
 //! An update in which only lbd is new starts without a restart: no connection notices it, whether the new lbd is good or not.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lab::browser::Browser;
 use lab::tcp::Load;
 use lab::topology::MANAGEMENT;
 use lab::vm::Release;
-use lab::vm::guest::PASSWORD;
+use lab::vm::guest::{PASSWORD, PATIENCE};
 use lab::{Lab, random, wait};
 use serde_json::{Value, json};
 
@@ -23,11 +24,26 @@ fn load(lab: &Lab) -> Load {
     lab.client().steady_load(lab.vip(0), 2001, fresh, held)
 }
 
+/// Two loads of this size at once would measure this machine.
+fn alone() -> Option<MutexGuard<'static, ()>> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    // A story that failed has told so itself.
+    random::is_long().then(|| ALONE.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// What it told at last: no connection has failed.
 fn expect_undisturbed(load: Load) {
     load.wait_more(50);
     let done = load.expect_no_failures();
     println!("{} new connections, {} round trips, none failed", done.opened, done.round_trips);
+}
+
+/// Lines of the log that init wrote, with these words: time and text.
+fn said(appliance: &Appliance, words: &str) -> Vec<String> {
+    let path = format!("/api/v1/log?source=init&text={}", words.replace(' ', "%20"));
+    let lines = appliance.guest.request("GET", &path, None).json["lines"].clone();
+    let line = |line: &Value| format!("{} {}", line["time"], line["text"]);
+    lines.as_array().into_iter().flatten().map(line).collect()
 }
 
 /// Brings an update, and installs it; both are told what kind it is.
@@ -45,6 +61,7 @@ fn install(appliance: &Appliance, release: &Release) {
 
 #[test]
 fn under_load_it_breaks_no_connection_and_stays() {
+    let _alone = alone();
     let lab = Lab::single_arm_with_guest();
     let release = Release::shared(NEW);
     let appliance = Appliance::boot(&lab);
@@ -67,6 +84,12 @@ fn under_load_it_breaks_no_connection_and_stays() {
     let audit = appliance.guest.request("GET", "/api/v1/audit", None).expect(200).text;
     assert!(audit.contains(&format!("version {NEW} started without a restart")), "{audit}");
     assert_eq!(appliance.restarts(), 0);
+    wait::until(PATIENCE, "a console of the new lbd", || {
+        !said(&appliance, "the console of ttyS0 has ended (exit code 0)").is_empty()
+    });
+    for words in ["lbd is replaced", "lbd has ended", "lbd answers", "this system is good"] {
+        println!("{}", said(&appliance, words).join("\n"));
+    }
     let good = json!({ "version": OLD, "standing": "good", "starts_without_restart": false, "why": null });
     assert_eq!(appliance.other(), good);
     assert_eq!(appliance.guest.config(), configuration);
@@ -125,6 +148,7 @@ impl Way {
 
 #[test]
 fn one_that_is_no_good_is_taken_back_and_does_not_start_next() {
+    let _alone = alone();
     let lab = Lab::single_arm_with_guest();
     let ends = Release::with_lbd_that_ends(&lab.appliance().new_folder("no-good"), NEW);
     let good = Release::shared(NEW);
