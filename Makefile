@@ -117,7 +117,7 @@ lint: ## Format, clippy and dependency rules; any finding fails
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
 
-test: setup lint stories guest-stories ## All checks and tests, some 45 minutes on two processors (needs root for namespaces)
+test: setup lint stories guest-stories ## All checks and tests, some 50 minutes on two processors (needs root for namespaces)
 	@echo "$$(date +%T) test: everything passed"
 
 test-long: export EVENKEEL_LONG := 1

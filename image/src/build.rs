@@ -13,11 +13,12 @@ use crate::packages::{BOOT_LOADER, STUB};
 use crate::rootfs::{self, RootfsError};
 use crate::sbom;
 use crate::toolchain::{self, Toolchain, ToolchainError};
-use crate::tree::{Clash, Tree};
+use crate::tree::{Clash, OWN, Tree};
 use crate::uki::{self, UkiError};
 use crate::unpacked::{Missing, Packages, kernel};
 use crate::update;
 use crate::version::Version;
+use evenkeel_update::BASE;
 use evenkeel_update::fault::Fault;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
@@ -60,7 +61,10 @@ pub fn run(inputs: &Inputs, say: &mut dyn FnMut(String)) -> Result<(), BuildErro
     say(format!("packages  {} of packages.lock, checked and unpacked", packages.0.len()));
     let crates = crates::read(&inputs.cargo_lock)?;
     let toolchain = toolchain::read()?;
-    let tree = root(inputs, &packages, &crates, &toolchain)?;
+    let mut tree = root(inputs, &packages, &crates, &toolchain)?;
+    let base =
+        update::base(&tree, &[kernel(&packages)?.1, inputs.cmdline.as_bytes(), packages.find(STUB)?.content]);
+    tree.file(update::within(BASE), 0o644, OWN, base.as_slice())?;
     let archive = initramfs::archive(&tree).map_err(BuildError::Pack)?;
     let initrd = initramfs::compress(&archive).map_err(BuildError::Pack)?;
     say(format!(
@@ -72,7 +76,6 @@ pub fn run(inputs: &Inputs, say: &mut dyn FnMut(String)) -> Result<(), BuildErro
     drop(archive);
     let uki = unified(inputs, &packages, &initrd)?;
     write(&inputs.output.with_extension("efi"), &uki, say)?;
-    let base = update::base(&tree, kernel(&packages)?.1);
     write(&inputs.output.with_extension("base.json"), &base, say)?;
     write(
         &inputs.output.with_extension("sbom.json"),
@@ -117,7 +120,7 @@ fn root(
     licences::toolchain(&mut tree, toolchain)?;
     licences::embedded(&mut tree)?;
     licences::sources(&mut tree, packages, toolchain)?;
-    let with_texts = |one: &Crate| Ok((one.clone(), crates::licence_texts(&one.folder)?));
+    let with_texts = |one: &Crate| Ok((one.clone(), crates::licence_texts(one)?));
     let with_texts: Vec<_> = all.iter().map(with_texts).collect::<Result<_, CratesError>>()?;
     licences::crates(&mut tree, &with_texts)?;
     licences::list(&mut tree, packages, toolchain, &with_texts)?;

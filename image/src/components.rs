@@ -181,6 +181,7 @@ mod tests {
             name: "serde".into(),
             version: "1.0.0".into(),
             licence: Some("MIT/Apache-2.0".into()),
+            authors: Vec::new(),
             repository: Some("https://github.com/serde-rs/serde".into()),
             sha256: None,
             folder: "/anywhere".into(),

@@ -21,6 +21,8 @@ pub struct Crate {
     pub version: String,
     /// Its licence as an SPDX expression, if it names one.
     pub licence: Option<String>,
+    /// Who wrote it, if it says so.
+    pub authors: Vec<String>,
     /// Where its source lives, if it says so.
     pub repository: Option<String>,
     /// SHA-256 of the packed crate; none for the project's own.
@@ -101,6 +103,7 @@ fn describe(package: &Value, checksums: &BTreeMap<(String, String), Sha>) -> Cra
     Crate {
         sha256: checksums.get(&(name.clone(), version.clone())).copied(),
         licence: optional("license"),
+        authors: items(&package["authors"]).filter_map(Value::as_str).map(str::to_owned).collect(),
         repository: optional("repository"),
         folder: manifest.parent().unwrap_or(Path::new("")).to_owned(),
         name,
@@ -125,15 +128,55 @@ fn str_of<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
 }
 
-/// The licence texts in a crate's folder, with their names: files whose name says so, in order.
-pub fn licence_texts(folder: &Path) -> Result<Vec<(String, String)>, CratesError> {
+/// The texts of a crate's licence, with their names: those that it carries, else those that SPDX has of what it names.
+/// The project's own crates have none. Fails where there is no text at all.
+pub fn licence_texts(one: &Crate) -> Result<Vec<(String, String)>, CratesError> {
+    let carried = carried_texts(&one.folder)?;
+    if !carried.is_empty() || one.sha256.is_none() {
+        return Ok(carried);
+    }
+    let none = || CratesError::Licence { name: one.name.clone() };
+    let texts = standard_texts(one).ok_or_else(none)?;
+    if texts.is_empty() { Err(none()) } else { Ok(texts) }
+}
+
+fn standard_texts(one: &Crate) -> Option<Vec<(String, String)>> {
+    let expression = spdx::Expression::parse(&one.expression()?).ok()?;
+    let authors = if one.authors.is_empty() { "its authors".to_owned() } else { one.authors.join(", ") };
+    let text = |named: &spdx::expression::ExpressionReq| {
+        let licence = named.req.license.id()?;
+        let text = licence.text().replace("<year> <copyright holders>", &authors);
+        let says = format!(
+            "{} {}, by {authors}, is published without the text of its licence. This is the text that SPDX has of {}.",
+            one.name, one.version, licence.name
+        );
+        Some((format!("{}.txt", licence.name), format!("{says}\n\n{text}")))
+    };
+    expression.requirements().map(text).collect()
+}
+
+/// What lies in a crate's folder, or in its folder `LICENSES` (as REUSE has it): files whose name says so, in order.
+fn carried_texts(folder: &Path) -> Result<Vec<(String, String)>, CratesError> {
+    let mut texts = texts_in(folder, is_licence)?;
+    let reuse = folder.join("LICENSES");
+    if reuse.is_dir() {
+        texts.extend(texts_in(&reuse, |_| true)?);
+    }
+    Ok(texts)
+}
+
+fn is_licence(name: &str) -> bool {
     const STARTS: &[&str] = &["licen", "copying", "copyright", "notice", "unlicense"];
+    STARTS.iter().any(|start| name.starts_with(start)) && !name.ends_with(".rs")
+}
+
+fn texts_in(folder: &Path, is_one: impl Fn(&str) -> bool) -> Result<Vec<(String, String)>, CratesError> {
     let fail = |error| CratesError::File { path: folder.to_owned(), error };
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        if path.is_file() && STARTS.iter().any(|start| name.starts_with(start)) && !name.ends_with(".rs") {
+        if path.is_file() && is_one(&name) {
             paths.push(path);
         }
     }
@@ -165,6 +208,11 @@ pub enum CratesError {
         /// Its name.
         root: &'static str,
     },
+    /// There is no text of its licence.
+    Licence {
+        /// Whose.
+        name: String,
+    },
     /// `Cargo.lock` is no TOML.
     Lock {
         /// Why not.
@@ -185,6 +233,10 @@ impl fmt::Display for CratesError {
             Self::Root { root } => {
                 write!(f, "the workspace has no crate {root}; correct ROOTS in image/src/crates.rs")
             }
+            Self::Licence { name } => write!(
+                f,
+                "{name} carries no text of its licence, and names none that SPDX knows; do not ship it, or keep its text here"
+            ),
             Self::Lock { why } => {
                 write!(f, "Cargo.lock cannot be read: {why}; restore it from version control")
             }
@@ -241,7 +293,36 @@ mod tests {
         for name in ["LICENSE-MIT", "COPYING", "license.rs", "README.md"] {
             fs::write(folder.path().join(name), name).unwrap();
         }
-        let both = ["COPYING", "LICENSE-MIT"].map(|name| (name.to_owned(), name.to_owned()));
-        assert_eq!(licence_texts(folder.path()).unwrap(), both);
+        fs::create_dir(folder.path().join("LICENSES")).unwrap();
+        fs::write(folder.path().join("LICENSES/MIT.txt"), "MIT.txt").unwrap();
+        let three = ["COPYING", "LICENSE-MIT", "MIT.txt"].map(|name| (name.to_owned(), name.to_owned()));
+        assert_eq!(carried_texts(folder.path()).unwrap(), three);
+    }
+
+    #[test]
+    fn a_crate_without_a_text_gets_that_of_the_licence_that_it_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let published = |licence: Option<&str>| Crate {
+            name: "io_tee".into(),
+            version: "0.1.1".into(),
+            licence: licence.map(str::to_owned),
+            authors: vec!["Ann".into()],
+            repository: None,
+            sha256: Some(Sha::of(b"x")),
+            folder: folder.path().to_owned(),
+        };
+        let texts = licence_texts(&published(Some("MIT/Apache-2.0"))).unwrap();
+        let names: Vec<_> = texts.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["MIT.txt", "Apache-2.0.txt"]);
+        assert!(
+            texts[0].1.contains("Copyright (c) Ann") && texts[0].1.contains("io_tee 0.1.1"),
+            "{}",
+            texts[0].1
+        );
+        for licence in [None, Some("LicenseRef-Other"), Some("no licence")] {
+            assert!(licence_texts(&published(licence)).is_err(), "{licence:?}");
+        }
+        let own = Crate { sha256: None, ..published(Some("LicenseRef-Evenkeel")) };
+        assert_eq!(licence_texts(&own).unwrap(), []);
     }
 }

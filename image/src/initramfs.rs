@@ -3,14 +3,11 @@
 
 use crate::tree::{Entry, Kind, Tree};
 use cpio::newc::{Builder, ModeFileType, trailer};
+use evenkeel_update::uki::WINDOW_LOG;
 use std::io::{self, Write};
 
 /// zstd's level. Measured on the image without lbd (35 MiB): level 12 gives 7.66 MB, 15 7.62, 19 6.87, 22 6.84.
 const LEVEL: i32 = 19;
-
-/// 2^26 bytes, so that equal texts far apart are found (6.96 MB become 6.87). The kernel takes windows up to 2^27
-/// (`ZSTD_WINDOWSIZE_MAX` in `lib/decompress_unzstd.c`).
-const WINDOW_LOG: u32 = 26;
 
 /// The archive, uncompressed. Inode numbers count up, times are 0, owners are root.
 pub fn archive(tree: &Tree) -> io::Result<Vec<u8>> {

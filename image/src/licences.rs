@@ -211,6 +211,7 @@ mod tests {
             name: name.into(),
             version: "1".into(),
             licence: Some("MIT".into()),
+            authors: Vec::new(),
             repository: None,
             sha256: None,
             folder: "/".into(),

@@ -7,6 +7,7 @@ use crate::modules::{ModuleError, Modules, builtin_names, name_of};
 use crate::packages::{FILES, LIBRARY_FOLDER, LOADER, PROGRAMS};
 use crate::tree::{Clash, OWN, Tree};
 use crate::unpacked::{Missing, Packages, kernel};
+use crate::update::within;
 use crate::version::Version;
 use evenkeel_update::{DEVELOPMENT_MARK, TRUSTED_KEY};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,10 +39,9 @@ pub fn own_program(tree: &mut Tree, path: &str, owner: &str, content: &[u8]) -> 
 
 /// Whose updates the image takes: this key's (minisign) and nobody else's. A development build says what it is.
 pub fn trust(tree: &mut Tree, key: &[u8], is_development: bool) -> Result<(), Clash> {
-    let place = |path: &'static str| path.trim_start_matches('/');
-    tree.file(place(TRUSTED_KEY), 0o644, OWN, key)?;
+    tree.file(within(TRUSTED_KEY), 0o644, OWN, key)?;
     if is_development {
-        tree.file(place(DEVELOPMENT_MARK), 0o644, OWN, "It trusts the updates of one developer.\n")?;
+        tree.file(within(DEVELOPMENT_MARK), 0o644, OWN, "It trusts the updates of one developer.\n")?;
     }
     Ok(())
 }

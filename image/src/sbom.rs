@@ -105,6 +105,7 @@ mod tests {
             name: "serde".into(),
             version: "1.0.0".into(),
             licence: Some("MIT/Apache-2.0".into()),
+            authors: Vec::new(),
             repository: None,
             sha256: Some(Sha::of(b"crate")),
             folder: "/anywhere".into(),

@@ -3,10 +3,11 @@
 
 use crate::tree::{Kind, Tree};
 use crate::version::Version;
+use evenkeel_update::BASE;
 use evenkeel_update::fault::Fault;
 use evenkeel_update::hash::{Hasher, Sha};
 use evenkeel_update::index::{self, Archive, Index, SIGNATURE_SUFFIX};
-use evenkeel_update::manifest::{Base, Content, FORMAT, Manifest, PRODUCT};
+use evenkeel_update::manifest::{Base, Content, FORMAT, Manifest, PRODUCT, of_lbd};
 use evenkeel_update::signature::Key;
 use evenkeel_update::write::write;
 use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox};
@@ -18,8 +19,8 @@ use std::path::{Path, PathBuf};
 /// Notes are for reading on one page.
 const MOST_NOTES: usize = 16 << 10;
 
-/// What changes with every version, or belongs to lbd: an lbd of its own needs no other base.
-const NOT_BASE: &[&str] = &["bin/lbd", "init", "etc/os-release", "usr/share/licenses/"];
+/// Has a digest of its own.
+const INIT: &str = "init";
 
 /// What an archive is packed from.
 #[derive(Clone, Debug)]
@@ -40,18 +41,15 @@ pub struct Inputs {
     pub is_development: bool,
 }
 
-/// The digests of everything that only a restart replaces, as JSON.
-pub fn base(tree: &Tree, kernel: &[u8]) -> Vec<u8> {
-    let init = match tree.get("init").map(|entry| &entry.kind) {
+/// The digests of everything that only a restart replaces, as JSON. `boot`: kernel, command line, stub. The image itself
+/// holds the same ([`evenkeel_update::BASE`]), by which it knows an update that differs in lbd alone.
+pub fn base(tree: &Tree, boot: &[&[u8]]) -> Vec<u8> {
+    let init = match tree.get(INIT).map(|entry| &entry.kind) {
         Some(Kind::File(content)) => content.as_slice(),
         _ => &[],
     };
     let mut files = Hasher::default();
-    let is_base = |path: &str| {
-        !NOT_BASE
-            .iter()
-            .any(|left_out| path == *left_out || (left_out.ends_with('/') && path.starts_with(left_out)))
-    };
+    let is_base = |path: &str| path != INIT && path != within(BASE) && !of_lbd(path);
     for (path, entry) in tree.iter().filter(|(path, _)| is_base(path)) {
         let (kind, content) = match &entry.kind {
             Kind::Folder => ('d', Sha::of(b"")),
@@ -61,9 +59,16 @@ pub fn base(tree: &Tree, kernel: &[u8]) -> Vec<u8> {
         };
         files.update(format!("{path}\t{kind}{:o}\t{content}\n", entry.mode).as_bytes());
     }
-    let base = Base { kernel: Sha::of(kernel), init: Sha::of(init), files: files.finish() };
+    let boot: Vec<_> = boot.iter().map(|part| Sha::of(part).to_string()).collect();
+    let base =
+        Base { kernel: Sha::of(boot.join("\n").as_bytes()), init: Sha::of(init), files: files.finish() };
     // Plain texts: there is always JSON of them.
     serde_json::to_vec_pretty(&base).unwrap_or_default()
+}
+
+/// Where a path of the running system is in a [`Tree`].
+pub fn within(path: &'static str) -> &'static str {
+    path.trim_start_matches('/')
 }
 
 /// Whether this is a public key of minisign's.
@@ -181,7 +186,7 @@ mod tests {
         let image = folder.join("evenkeel-1.1.raw");
         fs::write(image.with_extension("efi"), [7; 2000]).unwrap();
         fs::write(image.with_extension("sbom.json"), "{}").unwrap();
-        fs::write(image.with_extension("base.json"), base(&Tree::default(), b"kernel")).unwrap();
+        fs::write(image.with_extension("base.json"), base(&Tree::default(), &[b"kernel"])).unwrap();
         fs::write(folder.join("CHANGELOG.md"), "# Changelog\n\n## 1.1\n\n- New.\n\n## 1.0\n\n- Old.\n")
             .unwrap();
         let key = folder.join(key);
@@ -254,13 +259,17 @@ mod tests {
                 }
             }
             changed.file(path, 0o755, "x", content).unwrap();
-            base(&changed, b"kernel")
+            base(&changed, &[b"kernel", b"quiet"])
         };
         assert_eq!(of("bin/lbd", "one"), of("bin/lbd", "two"));
-        assert_eq!(of("etc/os-release", "one"), of("etc/os-release", "two"));
+        for path in ["etc/os-release", "usr/share/licenses/COMPONENTS.json", "etc/evenkeel/base.json"] {
+            assert_eq!(of(path, "one"), of(path, "two"), "{path}");
+        }
         for path in ["init", "etc/passwd", "bin/nft"] {
             assert_ne!(of(path, "one"), of(path, "two"), "{path}");
         }
+        let booted = |line: &[u8]| base(&Tree::default(), &[b"kernel", line]);
+        assert_ne!(booted(b"quiet"), booted(b"quiet panic=10"));
     }
 
     #[test]

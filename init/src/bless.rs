@@ -1,5 +1,6 @@
 //! Ends the trial of a counted boot: by renaming its UKI when it is healthy, by a restart when it stays unhealthy.
 
+use crate::aside;
 use crate::counting::{self, Counted, blessed};
 use crate::esp::{self, Access};
 use crate::failure::{Doing, Failure};
@@ -13,10 +14,10 @@ use std::time::Duration;
 
 /// A counted boot that is not healthy by then restarts, so that the boot loader's counter falls. Under an emulated
 /// processor a boot takes 20 s; a disk check may take a minute or two.
-const LIMIT: Duration = Duration::from_secs(180);
+pub const LIMIT: Duration = Duration::from_secs(180);
 
 /// lbd answers for so long, and has proven itself, before its system is called good.
-const HEALTHY: Duration = Duration::from_secs(10);
+pub const HEALTHY: Duration = Duration::from_secs(10);
 
 /// After a bless that failed.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -54,6 +55,11 @@ impl Trial {
         Self { counted, limit: Some(limit()), attempt: None, next_attempt: Duration::ZERO }
     }
 
+    /// Of a system that has proven itself already, in an lbd of its own: nothing restarts the machine.
+    pub fn passed(counted: Counted) -> Self {
+        Self { counted, limit: None, attempt: None, next_attempt: Duration::ZERO }
+    }
+
     /// What is tried.
     pub fn counted(&self) -> &Counted {
         &self.counted
@@ -87,7 +93,7 @@ impl Trial {
 /// work when a phase of the boot hangs.
 fn limit() -> Sender<()> {
     let (passed, wait) = channel();
-    std::thread::spawn(move || {
+    let watch = move || {
         if wait.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
             let seconds = LIMIT.as_secs();
             log::say(
@@ -96,18 +102,25 @@ fn limit() -> Sender<()> {
             );
             shutdown::at_once(How::Restart, None);
         }
-    });
+    };
+    if let Err(failure) = aside::start("limiting the time of a system on trial", watch) {
+        log::say(Level::Error, failure);
+    }
     passed
 }
 
 fn attempt(counted: Counted, esp: Option<PathBuf>) -> Receiver<Result<(), Failure>> {
     let (answer, outcome) = channel();
-    std::thread::spawn(move || {
+    let told = answer.clone();
+    let work = move || {
         let result =
             esp::with(esp.as_deref(), Access::Write, |root| rename(&root.join(&counted.folder), &counted));
         // The loop may have moved on to a shutdown.
         let _ = answer.send(result);
-    });
+    };
+    if let Err(failure) = aside::start("marking this system as good", work) {
+        let _ = told.send(Err(failure));
+    }
     outcome
 }
 

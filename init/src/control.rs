@@ -33,7 +33,7 @@ pub enum Command {
     Update(Order),
 }
 
-const COMMANDS: [(&str, Command); 8] = [
+const COMMANDS: [(&str, Command); 9] = [
     ("reboot", Command::End(How::Restart)),
     ("poweroff", Command::End(How::PowerOff)),
     ("factory-reset", Command::End(How::FactoryReset)),
@@ -42,6 +42,7 @@ const COMMANDS: [(&str, Command); 8] = [
     ("systems", Command::Update(Order::Tell)),
     ("install", Command::Update(Order::Install)),
     ("back", Command::Update(Order::GoBack)),
+    ("quick", Command::Update(Order::Quick)),
 ];
 
 /// Reads a command; the error is for whoever sent it.
@@ -133,13 +134,21 @@ impl Client {
         command.map_or(Said::Done, Said::Command)
     }
 
-    /// Answers later, from any thread. Whoever asked may have gone.
-    pub fn later(&self) -> impl FnOnce(String) + Send + use<> {
-        let stream = self.stream.try_clone();
-        move |line| {
-            // A line fits into the socket's buffer.
-            let _ = stream.and_then(|mut stream| stream.write_all(line.as_bytes()));
-        }
+    /// Answers later, from any thread.
+    pub fn later(&self) -> Later {
+        Later(self.stream.try_clone().ok())
+    }
+}
+
+/// An answer that is still to be given.
+#[derive(Debug)]
+pub struct Later(Option<UnixStream>);
+
+impl Later {
+    /// Answers. Whoever asked may have gone.
+    pub fn say(self, line: &str) {
+        // A line fits into the socket's buffer.
+        let _ = self.0.map(|mut stream| stream.write_all(line.as_bytes()));
     }
 }
 
@@ -188,7 +197,7 @@ mod tests {
         assert_eq!(client.listen(Duration::ZERO), Said::Command(Command::Update(Order::Install)));
         let later = client.later();
         drop(client);
-        std::thread::spawn(|| later("ok 1.1\n".into()));
+        std::thread::spawn(|| later.say("ok 1.1\n"));
         assert_eq!(answer(peer), "ok 1.1\n");
     }
 
@@ -200,7 +209,7 @@ mod tests {
             while client.listen(Duration::ZERO) == Said::Nothing {}
             assert_eq!(
                 answer(peer),
-                "error the commands are: reboot, poweroff, factory-reset, restart-lbd, proven, systems, install, back\n"
+                "error the commands are: reboot, poweroff, factory-reset, restart-lbd, proven, systems, install, back, quick\n"
             );
         }
     }
@@ -214,7 +223,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_whole_words_are_commands(line in "(reboot|factory-reset|restart-lbd|back)?[a-z \n-]{0,3}") {
+        fn only_whole_words_are_commands(line in "(reboot|factory-reset|restart-lbd|back|quick)?[a-z \n-]{0,3}") {
             let word = line.trim_end_matches('\n');
             prop_assert_eq!(parse(&line).is_ok(), COMMANDS.iter().any(|(known, _)| *known == word));
         }

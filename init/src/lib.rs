@@ -16,6 +16,7 @@
 
 pub mod account;
 pub mod adapters;
+pub mod aside;
 pub mod bless;
 pub mod boot;
 pub mod button;

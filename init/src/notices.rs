@@ -12,6 +12,12 @@ pub fn write(name: &str, sentence: &str) {
     }
 }
 
+/// What the notice `name` says is true no more.
+pub fn withdraw(name: &str) {
+    // There may be none.
+    let _ = std::fs::remove_file(Path::new(NOTICES).join(format!("{name}.txt")));
+}
+
 /// Written under another name first: lbd never sees half a sentence.
 fn put(folder: &Path, name: &str, sentence: &str) -> std::io::Result<()> {
     let new = folder.join(format!(".{name}.new"));

@@ -33,6 +33,10 @@ pub const SYSTEMS: &str = "EFI/Linux";
 /// Which system this is (`image/src/rootfs.rs`).
 pub const OS_RELEASE: &str = "/etc/os-release";
 
+/// The other lbd, with what belongs to it, while a quick update is tried: in the root file system, so that each changes
+/// places with what is in use by a rename.
+pub const OTHER: &str = "/other";
+
 /// lbd's state directory.
 pub const LBD_STATE: &str = "/data/lbd";
 

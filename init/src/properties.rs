@@ -3,6 +3,7 @@
 //! hypervisor.
 
 use crate::account::Account;
+use crate::aside;
 use crate::failure::{Doing, Failure};
 use crate::log::{self, Level};
 use crate::machine::Machine;
@@ -143,7 +144,8 @@ fn within<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     let (answer, wait) = channel();
-    std::thread::spawn(move || answer.send(ask()));
+    // Who asked may have given up.
+    aside::start(ASKING, move || drop(answer.send(ask())))?;
     let silence =
         |_| Err(Failure::new(ASKING, format!("it has not answered within {} s", limit.as_secs_f32())));
     wait.recv_timeout(limit).unwrap_or_else(silence)

@@ -2,13 +2,15 @@
 //!
 //! Each round, in this order: wait for something to read or the next deadline; take signals first, so that an end
 //! of lbd is known before anybody asks about it; then device events, lbd's output and answer, commands, the power
-//! button; then let the keeper and the trial decide, and start consoles and VMware's
+//! button; then let a quick update, the keeper and the trial decide, and start consoles and VMware's
 //! guest services; then look at the disk; last, feed the
 //! watchdog: a round that hangs anywhere starves it.
 
 mod companions;
+mod succession;
 
 use crate::adapters;
+use crate::aside;
 use crate::bless::Progress;
 use crate::button::Button;
 use crate::control::{self, Client, Command, Control, Said};
@@ -36,6 +38,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use succession::Replacement;
 
 /// How often the mounted disk is looked at.
 const LOOK: Duration = Duration::from_secs(10);
@@ -62,6 +65,7 @@ pub struct Server {
     announced: bool,
     /// This lbd has proven that the system does its work.
     proven: bool,
+    replacement: Replacement,
     /// Whether a system was given up, and whether a kernel died, has been looked for.
     looked_for_failed: bool,
 }
@@ -89,6 +93,7 @@ impl Server {
             next_look: LOOK,
             announced: false,
             proven: false,
+            replacement: Replacement::None,
             looked_for_failed: false,
         }
     }
@@ -104,6 +109,7 @@ impl Server {
             self.take_devices();
             self.take_outputs();
             self.take_answer();
+            self.go_on_with_replacement();
             self.keep_lbd();
             self.keep_consoles();
             self.keep_guest_services();
@@ -146,6 +152,7 @@ impl Server {
             .map(Question::deadline)
             .into_iter()
             .chain(self.clients.iter().map(Client::deadline))
+            .chain(self.next_of_replacement())
             .chain(self.next_console())
             .chain(self.guest_services.next_deadline())
             .chain(self.last_words.next_deadline());
@@ -176,8 +183,8 @@ impl Server {
                     lbd.kill();
                 }
                 self.question = None;
-                let wait = self.keeper.ended(self.machine.now());
-                let wait = wait.as_millis();
+                let wait = self.keeper.ended(self.machine.now()).as_millis();
+                self.successor_ended();
                 // Until it answers again.
                 log::show_notices();
                 log::say(Level::Error, format!("lbd has ended ({}); it starts again in {wait} ms", ended.1));
@@ -231,6 +238,7 @@ impl Server {
                     }
                 }
                 Command::Proven => self.proven = true,
+                Command::Update(update::Order::Quick) => self.replace_lbd(answer),
                 Command::Update(order) => update::carry_out(order, self.esp(), answer),
             }
         }
@@ -327,6 +335,7 @@ impl Server {
             }
             Err(failure) => {
                 let wait = self.keeper.not_started(now).as_millis();
+                self.successor_ended();
                 log::say(Level::Error, format!("{failure}; the next attempt is in {wait} ms"));
             }
         }
@@ -394,8 +403,8 @@ fn look_for_kernels_last_words() {
         logged(crash::take_kernels(place));
     };
     // The loop must go on, whatever there is no room for.
-    if let Err(error) = std::thread::Builder::new().spawn(look) {
-        log::say(Level::Error, format!("looking for the last words of a kernel: {error}"));
+    if let Err(failure) = aside::start("looking for the last words of a kernel", look) {
+        log::say(Level::Error, failure);
     }
 }
 

@@ -4,6 +4,7 @@
 //! lbd --SIGTERM, 5 s--> everybody else --SIGKILL--> data partition unmounted, erased for a factory reset --> reboot(2)
 //! ```
 
+use crate::aside;
 use crate::daemon::process::Process;
 use crate::disk::reset;
 use crate::disk::table::Disk;
@@ -83,7 +84,7 @@ fn has_ended(pid: Pid, signals: &Signals) -> bool {
 pub fn at_once(how: How, disk: Option<&Disk>) {
     let (done, wait) = channel();
     let reset = (how == How::FactoryReset).then(|| disk.cloned());
-    std::thread::spawn(move || {
+    let work = move || {
         nix::unistd::sync();
         if let Err(error) = unmount_data() {
             log::say(Level::Error, format!("unmounting {DATA}: {error}"));
@@ -92,7 +93,12 @@ pub fn at_once(how: How, disk: Option<&Disk>) {
             log::say(Level::Error, format!("{failure}; the appliance starts again with what it had"));
         }
         let _ = done.send(());
-    });
+    };
+    if let Err(failure) = aside::start("writing everything to the disk", work) {
+        log::say(Level::Error, failure);
+        // Rather here, where a disk that hangs is the watchdog's concern, than not at all.
+        nix::unistd::sync();
+    }
     if wait.recv_timeout(DISK).is_err() {
         log::say(Level::Error, "the disk did not take everything in time");
     }

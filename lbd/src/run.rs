@@ -96,8 +96,10 @@ pub async fn run(paths: Paths, journal: Journal) -> Result<(), String> {
     let (timekeeper, time_office) = clock::task::open();
     let (snmp, snmp_office) = snmp::open(&paths.state_directory);
     let history = History::below(&paths.state_directory);
-    let (key, init_socket) = (paths.update_key.clone(), paths.init_socket.clone());
-    let places = is_appliance.then_some(Places { key, init_socket });
+    let places = is_appliance.then(|| Places {
+        key: paths.update_key.clone(),
+        ..Places::of_the_appliance(paths.init_socket.clone())
+    });
     let updates = Updates::below(&paths.state_directory, places);
     let crashes = Shelf::new(paths.crashes.as_deref(), &paths.state_directory);
     let licences = Licences::at(paths.licences.clone());

@@ -5,6 +5,7 @@
 //! `.trial`: it is in force until lbd ends or takes it back, and never after a start, unless it was confirmed,
 //! which is another rename. A checksum tells a damaged file, and the version before it is used instead.
 
+mod newer;
 mod version;
 
 use std::fmt;
@@ -15,13 +16,15 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::config::document::SCHEMA;
 use crate::config::{Config, Document};
 use crate::durable::{self, sync_folder};
 pub use version::{Author, LONGEST_COMMENT, Stamp, check_comment, parse};
 
 /// So many versions are kept to go back to.
 const KEPT_VERSIONS: usize = 50;
-const FOLDER: &str = "configuration-1";
+/// The schema follows.
+const FOLDER_PREFIX: &str = "configuration-";
 const SUFFIX: &str = "toml";
 const TRIAL_SUFFIX: &str = "trial";
 
@@ -96,7 +99,7 @@ pub struct Loaded {
 impl Store {
     /// Opens the store below the state directory, which must exist.
     pub fn open(state_directory: &Path) -> Result<Self, StoreError> {
-        let folder = state_directory.join(FOLDER);
+        let folder = state_directory.join(format!("{FOLDER_PREFIX}{SCHEMA}"));
         let failed = |error| StoreError::new("create the folder", &folder, error);
         fs::create_dir_all(&folder).map_err(failed)?;
         sync_folder(state_directory).map_err(failed)?;
@@ -116,9 +119,15 @@ impl Store {
                 continue;
             }
             let path = self.path(version, standing);
-            let read = read(&path).and_then(|text| version::config(parse(&text)?.1));
+            let read = read(&path).and_then(|text| {
+                let (stamp, body) = parse(&text)?;
+                Ok((stamp.time, version::config(body)?))
+            });
             match read {
-                Ok(config) => return Ok(Loaded { newest: Some((version, config)), problems }),
+                Ok((time, config)) => {
+                    problems.extend(self.folder.parent().and_then(|state| newer::changes_after(state, time)));
+                    return Ok(Loaded { newest: Some((version, config)), problems });
+                }
                 Err(why) => problems.push(format!(
                     "Configuration version {version} cannot be used ({why}); an older one is in force. \
                      Compare it with {} and save the configuration again.",
@@ -240,11 +249,11 @@ mod tests {
     use super::*;
     use crate::config::Format;
 
-    fn document() -> Document {
+    pub(super) fn document() -> Document {
         Document::parse(include_str!("../../examples/datalink.toml"), Format::Toml).unwrap()
     }
 
-    fn stamp(comment: &str) -> Stamp {
+    pub(super) fn stamp(comment: &str) -> Stamp {
         Stamp { time: Timestamp::UNIX_EPOCH, by: Author::lbd(), comment: comment.into() }
     }
 

@@ -45,12 +45,16 @@ mod rescue_slot;
 mod send_expect_reply;
 #[path = "../fuzz/fuzz_targets/snmp_envelope.rs"]
 mod snmp_envelope;
+#[path = "../fuzz/fuzz_targets/tls_reply.rs"]
+mod tls_reply;
 #[path = "../fuzz/fuzz_targets/update_archive.rs"]
 mod update_archive;
 #[path = "../fuzz/fuzz_targets/update_index.rs"]
 mod update_index;
 #[path = "../fuzz/fuzz_targets/update_manifest.rs"]
 mod update_manifest;
+#[path = "../fuzz/fuzz_targets/update_system.rs"]
+mod update_system;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,7 +64,7 @@ use proptest::prelude::*;
 /// Its name, and what it does with some bytes.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 22] = [
+const TARGETS: [Target; 24] = [
     ("arp_packet", arp_packet::run),
     ("association_request", association_request::run),
     ("backup", backup::run),
@@ -80,9 +84,11 @@ const TARGETS: [Target; 22] = [
     ("rescue_slot", rescue_slot::run),
     ("send_expect_reply", send_expect_reply::run),
     ("snmp_envelope", snmp_envelope::run),
+    ("tls_reply", tls_reply::run),
     ("update_archive", update_archive::run),
     ("update_index", update_index::run),
     ("update_manifest", update_manifest::run),
+    ("update_system", update_system::run),
 ];
 
 fn folder() -> PathBuf {

@@ -17,6 +17,9 @@ const RESET_WITHIN: Duration = Duration::from_secs(1);
 /// For scheduling on a busy test machine; not part of the product's promise.
 const ALLOWANCE: Duration = Duration::from_millis(1500);
 
+/// To open all connections of a steady load, through an emulated machine too.
+const ALL_HELD: Duration = Duration::from_secs(180);
+
 /// What a client learnt from the server that answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -116,9 +119,13 @@ impl Load {
     /// # Panics
     /// At once when a connection has failed.
     pub fn wait_more(&self, count: u64) {
+        self.wait_more_within(count, Duration::from_secs(60));
+    }
+
+    fn wait_more_within(&self, count: u64, deadline: Duration) {
         let before = self.progress();
         let what = format!("{count} more connections and round trips than {before:?}");
-        wait::until(Duration::from_secs(60), what, || {
+        wait::until(deadline, what, || {
             let now = self.progress();
             assert!(now.failures.is_empty(), "load: {now:?}");
             now.opened >= before.opened + count && now.round_trips >= before.round_trips + count
@@ -210,12 +217,25 @@ impl Host {
     /// Starts a load: `fresh` threads that open connection after connection, and `held` connections that
     /// exchange bytes all the time. Returns when it is under way.
     pub fn load(&self, address: impl Into<IpAddr>, port: u16, fresh: u32, held: u32) -> Load {
-        let mut command = self.command(&helper().to_string_lossy());
-        let to = SocketAddr::new(address.into(), port).to_string();
-        command.args(["load", &to, &fresh.to_string(), &held.to_string()]);
-        let load = Load(self.start(command, "load"));
+        let load = self.start_load(address.into(), port, &[fresh, held]);
         load.wait_more(1);
         load
+    }
+
+    /// The same with pauses: so many new connections a second, and so many held ones that exchange a byte every ten
+    /// seconds. Returns when all of them are there.
+    pub fn steady_load(&self, address: impl Into<IpAddr>, port: u16, fresh: u32, held: u32) -> Load {
+        // Each thread opens ten a second.
+        let load = self.start_load(address.into(), port, &[fresh.div_ceil(10), held, 100, 10_000]);
+        load.wait_more_within(u64::from(held), ALL_HELD);
+        load
+    }
+
+    fn start_load(&self, address: IpAddr, port: u16, numbers: &[u32]) -> Load {
+        let mut command = self.command(&helper().to_string_lossy());
+        command.args(["load", &SocketAddr::new(address, port).to_string()]);
+        command.args(numbers.iter().map(ToString::to_string));
+        Load(self.start(command, "load"))
     }
 
     fn replies(&self, arguments: &str) -> Vec<Reply> {

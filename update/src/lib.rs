@@ -19,11 +19,15 @@ pub mod index;
 pub mod manifest;
 pub mod signature;
 pub mod status;
+pub mod uki;
 pub mod version;
 pub mod write;
 
 /// The one file of every release that `init` trusts (`image/src/rootfs.rs`): minisign's public key.
 pub const TRUSTED_KEY: &str = "/etc/evenkeel/update.pub";
+
+/// What every image says of its own base (`image/src/update.rs`): [`manifest::Base`] as JSON.
+pub const BASE: &str = "/etc/evenkeel/base.json";
 
 /// Only a development build has this file (`image/src/rootfs.rs`).
 pub const DEVELOPMENT_MARK: &str = "/etc/evenkeel/development-build";

@@ -74,7 +74,8 @@ pub struct Manifest {
     pub sbom: Content,
     /// The system.
     pub uki: Content,
-    /// What the system is made of; where it is the same as what runs, only lbd differs.
+    /// What the system is made of; where it is the same as what runs, only lbd differs, and can be replaced without a
+    /// restart.
     pub base: Base,
 }
 
@@ -97,12 +98,21 @@ impl Content {
 /// Digests of what cannot be replaced while the system runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
-    /// The kernel.
+    /// The kernel, its command line and the stub that starts it.
     pub kernel: Sha,
     /// init.
     pub init: Sha,
-    /// Everything else in the initramfs but lbd, its modules among it: paths, modes and contents.
+    /// Everything else in the initramfs but what is lbd's ([`of_lbd`]), its modules among it: paths, modes and contents.
     pub files: Sha,
+}
+
+/// What belongs to lbd in an image, and changes with every version: what a quick update replaces together.
+pub const OF_LBD: [&str; 3] = ["bin/lbd", "etc/os-release", "usr/share/licenses"];
+
+/// Whether the path is one of [`OF_LBD`], or below one.
+pub fn of_lbd(path: &str) -> bool {
+    let rest = |whole: &str| path.strip_prefix(whole);
+    OF_LBD.iter().filter_map(|whole| rest(whole)).any(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Read first: of another form nothing else is understood.
@@ -200,6 +210,16 @@ mod tests {
         for (field, value, words) in table {
             let told = parsed(field, value).unwrap_err();
             assert!(told.contains(words), "{field}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_is_of_lbd() {
+        for path in ["bin/lbd", "etc/os-release", "usr/share/licenses", "usr/share/licenses/crates/x"] {
+            assert!(of_lbd(path), "{path}");
+        }
+        for path in ["bin", "bin/lbd2", "init", "etc/os-release.d", "usr/share", "usr/share/licenses2/x"] {
+            assert!(!of_lbd(path), "{path}");
         }
     }
 

@@ -21,6 +21,9 @@ pub struct Other {
     pub version: Version,
     /// What it is good for.
     pub standing: Standing,
+    /// Only its lbd differs from what runs, by which it can be replaced at once.
+    #[serde(default)]
+    pub is_quick: bool,
 }
 
 /// What a system is good for.

@@ -125,6 +125,14 @@ impl Keeper {
         wait
     }
 
+    /// Another program is in lbd's place: what became of the one before it does not count.
+    pub fn start_anew(&mut self, now: Duration) {
+        self.back_off = BackOff::default();
+        if let State::Waiting { until } = &mut self.state {
+            *until = now.min(*until);
+        }
+    }
+
     /// The outcome of a question.
     pub fn answered(&mut self, now: Duration, well: bool) {
         let State::Running(life) = &mut self.state else { return };

@@ -79,6 +79,21 @@ fn an_lbd_that_never_answers_is_killed_even_while_it_is_asked() {
 }
 
 #[test]
+fn another_program_does_not_wait_for_what_the_one_before_it_did() {
+    let mut keeper = running();
+    (2..6).for_each(|at| {
+        keeper.ended(s(at));
+        keeper.started(s(at));
+    });
+    keeper.start_anew(s(6));
+    assert_eq!(keeper.ended(s(6)), s(0), "it runs until it is told to end");
+    keeper.started(s(6));
+    assert_ne!(keeper.ended(s(6)), s(0));
+    keeper.start_anew(s(6));
+    assert_eq!(keeper.due(s(6)), Some(Order::Start), "it was waiting");
+}
+
+#[test]
 fn an_answer_to_a_dead_lbd_means_nothing() {
     let mut keeper = running();
     assert_eq!(keeper.due(s(1)), Some(Order::Ask));

@@ -6,3 +6,4 @@ pub mod keeper;
 pub mod last_words;
 pub mod output;
 pub mod process;
+pub mod succession;

@@ -38,7 +38,7 @@ pub fn install<T: Read + Seek>(
     key: &Key,
     running: &Version,
     folder: &Path,
-) -> Result<Version, Failure> {
+) -> Result<Manifest, Failure> {
     let doing = || "installing the update";
     let slots = list(folder)?;
     slots::require_good(&slots, running).doing(doing)?;
@@ -55,7 +55,14 @@ pub fn install<T: Read + Seek>(
         return Err(failure);
     }
     rename(folder, NEW, &slots::on_trial(&manifest.version))?;
-    Ok(manifest.version)
+    Ok(manifest)
+}
+
+/// Gives up what waits: it does not start next.
+pub fn give_up(version: &Version, folder: &Path) -> Result<(), Failure> {
+    let slots = list(folder)?;
+    let waiting = slots::waiting(&slots, version).doing(|| format!("giving {version} up"))?;
+    rename(folder, &waiting.name, &slots::given_up(version))
 }
 
 /// Makes the other system the one that starts next.

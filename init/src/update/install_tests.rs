@@ -57,7 +57,7 @@ fn names(folder: &tempfile::TempDir) -> Vec<String> {
 
 fn try_install(bytes: Vec<u8>, folder: &tempfile::TempDir) -> Result<String, String> {
     let installed = install(&mut Cursor::new(bytes), &key(), &version("1.0"), folder.path());
-    installed.map(String::from).map_err(|failure| failure.to_string())
+    installed.map(|manifest| manifest.version.into()).map_err(|failure| failure.to_string())
 }
 
 #[test]
@@ -124,4 +124,12 @@ fn back_and_forth() {
     fs::rename(folder.path().join("evenkeel_1.0+3.efi"), folder.path().join("evenkeel_1.0.efi")).unwrap();
     assert_eq!(go_back(&version("1.0"), folder.path()).map(String::from), Ok("1.1".into()));
     assert_eq!(names(&folder), ["evenkeel_1.0.efi", "evenkeel_1.1+3.efi"]);
+}
+
+#[test]
+fn what_is_given_up_does_not_start_next() {
+    let folder = folder(&["evenkeel_1.0.efi", "evenkeel_1.1+3.efi"]);
+    assert_eq!(give_up(&version("1.1"), folder.path()), Ok(()));
+    assert_eq!(names(&folder), ["evenkeel_1.0.efi", "evenkeel_1.1+0-3.efi"]);
+    assert!(give_up(&version("1.1"), folder.path()).unwrap_err().to_string().contains("does not wait"));
 }

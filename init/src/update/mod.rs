@@ -1,9 +1,13 @@
-//! Orders that concern updates: which systems there are, install the archive that lbd has left, go back to the other
-//! system. Whatever lbd says, only what the image's own key has signed is installed.
+//! Orders that concern updates: which systems there are, install the archive that lbd has left, start its lbd at once, go
+//! back to the other system. Whatever lbd says, only what the image's own key has signed is installed.
 
 pub mod install;
+pub mod quick;
 pub mod slots;
+pub mod swap;
 
+use crate::aside;
+use crate::control::Later;
 use crate::esp::{self, Access};
 use crate::failure::{Doing, Failure};
 use crate::log::{self, Level};
@@ -14,9 +18,11 @@ use evenkeel_update::status::{Standing, Systems};
 use evenkeel_update::version::Version;
 use evenkeel_update::{STAGED, TRUSTED_KEY};
 use nix::fcntl::OFlag;
+use quick::Successor;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +35,8 @@ pub enum Order {
     Install,
     /// Let the other system start next.
     GoBack,
+    /// Replace lbd by that of the system that waits; answered by the loop ([`prepare`]).
+    Quick,
 }
 
 /// One order at a time: a disk that hangs must not gather threads.
@@ -36,11 +44,14 @@ static BUSY: Mutex<bool> = Mutex::new(false);
 /// Tells who waits that nobody is at work.
 static FREE: Condvar = Condvar::new();
 
+const BUSY_LINE: &str = "error another order about updates is under way; try again in a minute\n";
+
 /// An order takes longer on a disk only that hangs.
 const LONGEST_ORDER: Duration = Duration::from_secs(600);
 
 /// Until it is dropped.
-struct Turn;
+#[derive(Debug)]
+pub struct Turn;
 
 impl Turn {
     fn take() -> Option<Self> {
@@ -74,18 +85,17 @@ impl Drop for Turn {
 }
 
 /// Carries an order out in a thread of its own, and hands the line of the answer on.
-pub fn carry_out(order: Order, esp: Option<PathBuf>, answer: impl FnOnce(String) + Send + 'static) {
-    let Some(turn) = Turn::take() else {
-        return answer("error another order about updates is under way; try again in a minute\n".into());
-    };
-    std::thread::spawn(move || {
-        let line = line_of(order, esp.as_deref()).unwrap_or_else(|failure| {
-            log::say(Level::Warning, &failure);
-            format!("error {}\n", failure.to_string().replace('\n', " "))
-        });
+pub fn carry_out(order: Order, esp: Option<PathBuf>, answer: Later) {
+    let Some(turn) = Turn::take() else { return answer.say(BUSY_LINE) };
+    let work = move || {
+        let line = line_of(order, esp.as_deref()).unwrap_or_else(|failure| refusal(&failure));
         drop(turn);
-        answer(line);
-    });
+        answer.say(&line);
+    };
+    // The turn ends, and lbd's connection.
+    if let Err(failure) = aside::start("an order about updates", work) {
+        log::say(Level::Error, failure);
+    }
 }
 
 fn line_of(order: Order, esp: Option<&Path>) -> Result<String, Failure> {
@@ -94,13 +104,47 @@ fn line_of(order: Order, esp: Option<&Path>) -> Result<String, Failure> {
         Order::Tell => serde_json::to_string(&systems(esp)?).doing(doing)?,
         Order::Install => changed("installed", install(esp)?),
         Order::GoBack => changed("starts next", go_back(esp)?),
+        Order::Quick => return Err(Failure::new("replacing lbd", "that is the loop's to do")),
     };
     Ok(format!("ok {told}\n"))
 }
 
+/// A new lbd that lies beside the one in use.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Which one.
+    pub successor: Successor,
+    /// The answer that is still to be given.
+    pub answer: Later,
+    /// Nothing is installed in its stead before it is in its place.
+    pub turn: Turn,
+}
+
+/// Lays a new lbd beside the one that runs, in a thread of its own, and hands it on; a refusal is answered here.
+pub fn prepare(esp: Option<PathBuf>, answer: Later, ready: Sender<Prepared>) {
+    let Some(turn) = Turn::take() else { return answer.say(BUSY_LINE) };
+    let work = move || match quick::prepare(esp.as_deref()) {
+        // Where the loop is gone, the machine ends.
+        Ok(successor) => _ = ready.send(Prepared { successor, answer, turn }),
+        Err(failure) => {
+            drop(turn);
+            answer.say(&refusal(&failure));
+        }
+    };
+    if let Err(failure) = aside::start("laying out a new lbd", work) {
+        log::say(Level::Error, failure);
+    }
+}
+
+/// The line of an answer to what was not done.
+pub fn refusal(failure: &Failure) -> String {
+    log::say(Level::Warning, failure);
+    format!("error {}\n", failure.to_string().replace('\n', " "))
+}
+
 /// Leaves word of a system that was given up. To be called once, when lbd has come up.
 pub fn look_for_failed(esp: Option<PathBuf>) {
-    std::thread::spawn(move || {
+    let look = move || {
         // An lbd that has just come up asks which systems there are, too.
         let Some(_turn) = Turn::wait() else { return };
         // Where it cannot be known, the page of updates says why.
@@ -109,13 +153,16 @@ pub fn look_for_failed(esp: Option<PathBuf>) {
             notices::write(
                 "update",
                 &format!(
-                    "Version {} was started three times and never proved itself: the appliance has gone back to {running}. \
+                    "Version {} was tried and never proved itself: the appliance has gone back to {running}. \
                      Maintenance, Software Update says why.",
                     other.version
                 ),
             );
         }
-    });
+    };
+    if let Err(failure) = aside::start("looking for a version that was given up", look) {
+        log::say(Level::Error, failure);
+    }
 }
 
 fn changed(what: &str, version: Version) -> String {
@@ -125,14 +172,23 @@ fn changed(what: &str, version: Version) -> String {
 
 fn systems(esp: Option<&Path>) -> Result<Systems, Failure> {
     let running = running()?;
-    esp::with(esp, Access::Read, |root| Ok(slots::systems(&install::list(&root.join(SYSTEMS))?, &running)))
+    let list = |root: &Path| install::list(&root.join(SYSTEMS));
+    let mut systems = slots::systems(&esp::with(esp, Access::Read, list)?, &running);
+    if let Some(other) = &mut systems.other {
+        other.is_quick = other.standing == Standing::Waiting && quick::is_quick(&other.version);
+    }
+    Ok(systems)
 }
 
 fn install(esp: Option<&Path>) -> Result<Version, Failure> {
     let doing = || format!("reading {TRUSTED_KEY}");
     let key = Key::parse(&fs::read_to_string(TRUSTED_KEY).doing(doing)?).doing(doing)?;
     let (mut archive, running) = (open(Path::new(STAGED))?, running()?);
-    esp::with(esp, Access::Write, |root| install::install(&mut archive, &key, &running, &root.join(SYSTEMS)))
+    let manifest = esp::with(esp, Access::Write, |root| {
+        install::install(&mut archive, &key, &running, &root.join(SYSTEMS))
+    })?;
+    quick::remember(&manifest);
+    Ok(manifest.version)
 }
 
 fn go_back(esp: Option<&Path>) -> Result<Version, Failure> {

@@ -58,6 +58,11 @@ pub fn on_trial(version: &Version) -> String {
     format!("evenkeel_{version}+{TRIES}.efi")
 }
 
+/// The name of one that was given up while another one ran.
+pub fn given_up(version: &Version) -> String {
+    format!("evenkeel_{version}+0-{TRIES}.efi")
+}
+
 fn left(version: &Version) -> String {
     format!("evenkeel_{version}+0.efi")
 }
@@ -82,7 +87,11 @@ pub fn systems(slots: &[Slot], running: &Version) -> Systems {
     Systems {
         running: running.clone(),
         on_trial: file(slots, running).is_some_and(|own| own.tries.is_some()),
-        other: other.map(|slot| Other { version: slot.version.clone(), standing: slot.standing() }),
+        other: other.map(|slot| Other {
+            version: slot.version.clone(),
+            standing: slot.standing(),
+            is_quick: false,
+        }),
     }
 }
 
@@ -97,6 +106,12 @@ pub fn require_good(slots: &[Slot], running: &Version) -> Result<(), String> {
         }
         Some(_) => Ok(()),
     }
+}
+
+/// The system that starts next, on trial, and is this version.
+pub fn waiting<'a>(slots: &'a [Slot], version: &Version) -> Result<&'a Slot, String> {
+    let own = file(slots, version).filter(|slot| slot.standing() == Standing::Waiting);
+    own.ok_or_else(|| format!("{version} does not wait on the boot partition; install it again"))
 }
 
 /// What makes room for a system that is installed: all files but that of the system that runs. Stale counters are among
@@ -201,6 +216,17 @@ mod tests {
         assert!(told(&["evenkeel_1.0.efi"]).is_ok());
         assert!(told(&["evenkeel_1.0+2-1.efi"]).unwrap_err().contains("still proving itself"));
         assert!(told(&["evenkeel_1.1.efi"]).unwrap_err().contains("not on the boot partition"));
+    }
+
+    #[test]
+    fn only_what_waits_can_be_started() {
+        let told = |name: &str| waiting(&slots(&["evenkeel_1.0.efi", name]), &version("1.1")).map(|_| ());
+        assert_eq!([told("evenkeel_1.1+3.efi"), told("evenkeel_1.1+2-1.efi")], [Ok(()), Ok(())]);
+        for name in ["evenkeel_1.1.efi", "evenkeel_1.1+0-3.efi", "evenkeel_1.1+0.efi", "evenkeel_1.2+3.efi"] {
+            assert!(told(name).unwrap_err().contains("does not wait"), "{name}");
+        }
+        let given_up = Slot::parse(&given_up(&version("1.1"))).unwrap();
+        assert_eq!(given_up.standing(), Standing::Failed);
     }
 
     #[test]

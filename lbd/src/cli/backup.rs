@@ -48,6 +48,7 @@ pub(super) struct Backup {
 #[command(after_help = KEPT_EXAMPLES)]
 pub(super) struct Backups {
     /// Print this one; without a name they are listed, newest first
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     name: Option<String>,
     #[command(flatten)]
     common: Common,

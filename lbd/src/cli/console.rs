@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::failure::CommandError;
+use super::outlived::is_outlived;
 use crate::console::recovery::OFFER;
 use crate::console::terminal::{Terminal, Typed};
 use crate::console::{Console as Dialogue, Effect, IDLE, Input, Outcome, Turn};
@@ -34,7 +35,7 @@ pub(super) struct Console {
     offers_recovery: bool,
 }
 
-/// Returns when the terminal has gone.
+/// Returns when the terminal has gone, or another version of lbd takes over.
 pub(super) fn carry_out(
     Console { control_socket, init_socket, offers_recovery }: Console,
 ) -> Result<(), CommandError> {
@@ -44,8 +45,8 @@ pub(super) fn carry_out(
     let asker = Asker::new(control_socket, init_socket);
     let dialogue = Dialogue::new(asker.host_name(), Terminal::has_keyboard(), offers_recovery);
     let offer_ends = offers_recovery.then(|| Instant::now() + OFFER);
-    let ended = Session { terminal, asker, dialogue, offer_ends }.live();
-    Err(format!("the terminal cannot be read or written any more: {ended}").into())
+    let lived = Session { terminal, asker, dialogue, offer_ends }.live();
+    lived.map_err(|ended| format!("the terminal cannot be read or written any more: {ended}").into())
 }
 
 struct Session {
@@ -57,15 +58,13 @@ struct Session {
 }
 
 impl Session {
-    fn live(mut self) -> std::io::Error {
+    fn live(mut self) -> std::io::Result<()> {
         let first = Input::Outcome(Outcome::Looked(self.asker.look()));
-        let mut result = self.go_on(first);
-        loop {
-            result = match result {
-                Ok(()) => self.next().and_then(|input| self.go_on(input)),
-                Err(error) => return error,
-            };
+        self.go_on(first)?;
+        while let Some(input) = self.next()? {
+            self.go_on(input)?;
         }
+        Ok(())
     }
 
     /// One step, and the effects that follow from it.
@@ -84,23 +83,28 @@ impl Session {
         }
     }
 
-    /// Asks at the prompt, until something happens.
-    fn next(&mut self) -> std::io::Result<Input> {
+    /// Asks at the prompt, until something happens; none where another version of lbd takes over and nobody is logged in.
+    fn next(&mut self) -> std::io::Result<Option<Input>> {
         let since = Instant::now();
         self.ask()?;
         loop {
             let typed = self.terminal.read(NEWS)?;
             self.end_offer()?;
             match typed {
-                Typed::Line(line) => return Ok(Input::Line(line)),
+                Typed::Line(line) => return Ok(Some(Input::Line(line))),
                 Typed::End => {
                     self.terminal.print("\n")?;
-                    return Ok(Input::End);
+                    return Ok(Some(Input::End));
                 }
                 Typed::Nothing if self.dialogue.can_idle() => {
                     if since.elapsed() >= IDLE {
-                        return Ok(Input::Idle);
+                        return Ok(Some(Input::Idle));
                     }
+                }
+                Typed::Nothing if is_outlived() => {
+                    // The banner of the next one comes on a line of its own.
+                    self.terminal.print("\n")?;
+                    return Ok(None);
                 }
                 Typed::Nothing => {
                     let news = Input::News(self.asker.news());

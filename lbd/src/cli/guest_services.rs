@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::client::Call;
 use super::failure::CommandError;
 use super::first_process;
+use super::outlived::is_outlived;
 use super::way::Way;
 use crate::appliance::word_of_guest_services;
 use crate::guest_services::channel::Port;
@@ -40,7 +41,7 @@ pub(super) struct GuestServices {
     init_socket: PathBuf,
 }
 
-/// Runs for ever on VMware, and not at all elsewhere.
+/// Runs on VMware until another version of lbd takes over, and not at all elsewhere.
 pub(super) fn carry_out(
     GuestServices { control_socket, init_socket }: GuestServices,
 ) -> Result<(), CommandError> {
@@ -64,9 +65,11 @@ pub(super) fn carry_out(
     });
     let session = Session::new(port, Services::new(first));
     let mut agent = Agent { session, start: Instant::now(), init_socket, word, state: None };
-    loop {
+    while !is_outlived() {
         agent.go_on(&news);
     }
+    println!("guest services: another version of lbd takes over");
+    Ok(())
 }
 
 /// Until lbd says another one.

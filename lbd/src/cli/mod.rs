@@ -15,6 +15,7 @@ mod licences;
 mod log;
 mod mail;
 mod network;
+mod outlived;
 mod people;
 mod persistence;
 mod print;

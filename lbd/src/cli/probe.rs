@@ -76,6 +76,7 @@ mod tests {
             passed: true,
             outcome: "passed in 2.1 ms".into(),
             steps: vec![step(0.25, "connected to 192.168.10.110:2001"), step(12.0, "released and closed")],
+            association_rejected: false,
         };
         let address = "192.168.10.110:2001".parse().unwrap();
         let answer = ProbeAnswer { address, check: "DICOM C-ECHO to DW_SCP, port 2001".into(), trace };

@@ -107,7 +107,7 @@ fn status(snmp: &SnmpView) -> String {
     text += &snmp.problems.iter().map(|problem| format!("! {problem}\n")).collect::<String>();
     text += if snmp.community_set { "The community is set.\n" } else { "There is no community.\n" };
     if !snmp.engine_id.is_empty() {
-        text += &format!("Engine {}, started {} times.\n", snmp.engine_id, snmp.engine_boots);
+        text += &format!("Engine {}, its start number {}.\n", snmp.engine_id, snmp.engine_boots);
     }
     if !snmp.users.is_empty() {
         let rows: Vec<_> = snmp.users.iter().map(user).collect();

@@ -12,7 +12,7 @@ use super::failure::CommandError;
 use super::print::Common;
 use crate::web::api::Ordered;
 use crate::web::online::{DownloadStatus, OnlineStatus};
-use crate::web::update::{UpdateDocument, VersionStanding};
+use crate::web::update::{ACTIVATE, UpdateDocument, UpdateKind, UploadedUpdate, VersionStanding};
 
 const PATH: &str = "/api/v1/update";
 /// While a download goes on.
@@ -23,6 +23,7 @@ const EXAMPLES: &str = "Examples:
   lbd update install evenkeel-1.1.update     # compared with evenkeel-1.1.update.sha256, where that is beside it
   lbd update look                            # is there a newer version on the server of the settings?
   lbd update download                        # and then: lbd update install
+  lbd update activate                        # starts what was installed, if it is a quick update: without a restart
   lbd update restart                         # into what was installed
   lbd update rollback                        # into the other version again";
 
@@ -50,6 +51,8 @@ enum Verb {
         /// The archive, NAME.update
         file: Option<PathBuf>,
     },
+    /// Start a quick update that was installed, without a restart: lbd is replaced in seconds, connections go on
+    Activate,
     /// Restart the appliance: into what was installed, if something was
     Restart,
     /// Restart the appliance into the other version
@@ -102,10 +105,23 @@ pub(super) fn carry_out(Update { verb, common }: &Update) -> Result<(), CommandE
             let archive = read(file)?;
             let answer = Call::new(Method::PUT, path).bytes(archive).patiently().send(&common.way)?;
             if !common.json {
-                print!("{}", status(&answer.read()?));
-                print!("Installed, starts at the next restart (lbd update restart): ");
+                let told: UpdateDocument = answer.read()?;
+                let is_quick =
+                    told.uploaded.as_ref().is_some_and(|uploaded| uploaded.kind == UpdateKind::Quick);
+                let start = if is_quick {
+                    "lbd update activate starts it without a restart"
+                } else {
+                    "starts at the next restart (lbd update restart)"
+                };
+                print!("{}Installed, {start}: ", status(&told));
             }
             ordered(&format!("{PATH}/install"))
+        }
+        Verb::Activate => {
+            if !common.json {
+                print!("lbd is replaced, without a restart (lbd update status), by that of version ");
+            }
+            ordered(ACTIVATE)
         }
         Verb::Restart => ordered("/api/v1/restart"),
         Verb::Rollback => {
@@ -170,15 +186,22 @@ fn status(told: &UpdateDocument) -> String {
     if let Some(other) = &told.other {
         let words = match other.standing {
             VersionStanding::Good => "good: lbd update rollback",
+            VersionStanding::Installed if other.starts_without_restart => {
+                "installed: lbd update activate starts it without a restart, lbd update restart with one"
+            }
             VersionStanding::Installed => "installed, starts at the next restart: lbd update restart",
-            VersionStanding::Failed => "FAILED: it was started three times and never proved itself",
+            VersionStanding::Failed => "FAILED: it was tried and never proved itself",
             VersionStanding::Left => "left for what runs now: lbd update rollback",
         };
         text += &format!("Other     {}, {words}\n", other.version);
         text += &other.why.as_ref().map_or_else(String::new, |why| format!("          {why}\n"));
+        text += &other.left.as_ref().map_or_else(String::new, |left| {
+            format!("          {}\n", left.words(format_args!("{:.0}", left.at)))
+        });
     }
     if let Some(uploaded) = &told.uploaded {
-        text += &format!("Uploaded  {}. {}\n\n{}\n\n", uploaded.version, uploaded.effect, uploaded.notes);
+        let UploadedUpdate { version, kind, effect, notes, .. } = uploaded;
+        text += &format!("Uploaded  {version}, {}. {effect}\n\n{notes}\n\n", kind.takes());
     }
     text += &online(&told.online);
     text += &told.problem.as_ref().map_or_else(String::new, |problem| format!("{problem}\n"));

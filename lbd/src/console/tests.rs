@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 
 use insta::assert_snapshot;
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::facts::{Adapter, Link};
 use super::menu::Order;
 use super::*;
 use crate::tools::Finding;
-use crate::web::update::{OtherVersion, UpdateDocument, VersionStanding};
+use crate::web::update::{LeftVersion, OtherVersion, UpdateDocument, VersionStanding};
 use crate::zero_touch::{Settings, initial_document};
 
 fn adapter(number: u8, link: Link, addresses: &[&str]) -> Adapter {
@@ -440,7 +441,13 @@ fn versions(standing: VersionStanding) -> UpdateDocument {
         running: "1.1".into(),
         development_build: false,
         on_trial: false,
-        other: Some(OtherVersion { version: "1.0".into(), standing, why: None }),
+        other: Some(OtherVersion {
+            version: "1.0".into(),
+            standing,
+            starts_without_restart: false,
+            why: None,
+            left: None,
+        }),
         uploaded: None,
         problem: None,
         online: Default::default(),
@@ -457,7 +464,10 @@ fn the_installed_versions_and_the_way_back() {
     let elsewhere = UpdateDocument { problem: Some("This is not the appliance.".into()), ..alone.clone() };
     let mut stage = Stage::new(configured()).expecting(admitted());
     let on_trial = UpdateDocument { on_trial: true, ..good };
-    let others = [VersionStanding::Installed, VersionStanding::Left].map(versions);
+    let mut others = [VersionStanding::Installed, VersionStanding::Left].map(versions);
+    let left =
+        LeftVersion { at: Timestamp::UNIX_EPOCH, configuration_version: 12, configuration_version_now: 15 };
+    others[1].other = others[1].other.take().map(|other| OtherVersion { left: Some(left), ..other });
     for told in [on_trial, failed, alone, elsewhere].into_iter().chain(others) {
         stage = stage.expecting(Outcome::Versions(Ok(Box::new(told))));
     }

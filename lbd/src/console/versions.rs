@@ -9,6 +9,10 @@ pub(super) fn page(told: &UpdateDocument) -> String {
     match &told.other {
         Some(other) => {
             text += &paragraph(&format!("Other: {}, {}", other.version, standing(other.standing)), 0);
+            text += &other
+                .left
+                .as_ref()
+                .map_or_else(String::new, |left| paragraph(&left.words(format_args!("{:.0}", left.at)), 0));
         }
         None if told.problem.is_none() => text += "Other: none\n",
         None => {}
@@ -37,7 +41,7 @@ fn standing(standing: VersionStanding) -> &'static str {
     match standing {
         VersionStanding::Good => "good: it ran before",
         VersionStanding::Installed => "installed: it starts at the next restart, on trial",
-        VersionStanding::Failed => "failed: it was started three times and never proved itself",
+        VersionStanding::Failed => "failed: it was tried and never proved itself",
         VersionStanding::Left => "left: somebody went back from it to what runs now",
     }
 }
@@ -55,6 +59,11 @@ fn way_back(told: &UpdateDocument) -> String {
             } else {
                 ""
             }
+        ),
+        VersionStanding::Installed if other.starts_without_restart => format!(
+            "To start {}: restart the appliance (5 in the menu), or without a restart in the WebUI under Maintenance, Software \
+             Update.",
+            other.version
         ),
         VersionStanding::Installed => {
             format!("To start {}: restart the appliance (5 in the menu).", other.version)

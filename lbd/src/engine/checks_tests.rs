@@ -105,6 +105,9 @@ fn checks_of_many_servers_spread_evenly_over_the_interval() {
     starts.values().flatten().filter(|at| (10_000..15_000).contains(*at)).for_each(|at| {
         slots[(*at as usize - 10_000) / 100] += 1;
     });
+    let moments: BTreeSet<_> =
+        starts.values().flatten().filter(|at| (10_000..15_000).contains(*at)).collect();
+    assert_eq!(moments.len(), 100, "twenty start together, every 50 ms: {moments:?}");
     assert!(slots.iter().all(|count| (36..=44).contains(count)), "40 in each tenth of a second: {slots:?}");
 }
 

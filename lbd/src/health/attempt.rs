@@ -48,6 +48,9 @@ pub struct Trace {
     pub outcome: String,
     /// In the order in which they were reached; the last one is the failure, if there is one.
     pub steps: Vec<Milestone>,
+    /// The server speaks DICOM and refused the association: perhaps for a wrong AE title.
+    #[serde(skip)]
+    pub association_rejected: bool,
 }
 
 /// A check takes about seven steps; one that answers in countless pieces must not fill the memory.
@@ -76,6 +79,7 @@ impl Attempt {
     /// All that was noted, and how it ended.
     pub(super) fn into_trace(mut self, outcome: Result<Passed, Failure>) -> Trace {
         let passed = outcome.is_ok();
+        let association_rejected = matches!(outcome, Err(Failure::Rejected { .. }));
         let outcome = match outcome {
             Ok(passed) => format!("passed in {:.1} ms", passed.took.as_secs_f64() * 1e3),
             Err(failure) => {
@@ -84,7 +88,7 @@ impl Attempt {
                 words
             }
         };
-        Trace { passed, outcome, steps: self.milestones.unwrap_or_default() }
+        Trace { passed, outcome, steps: self.milestones.unwrap_or_default(), association_rejected }
     }
 
     /// Where the server is.

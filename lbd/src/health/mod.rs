@@ -95,6 +95,7 @@ pub async fn replay(kind: &CheckKind, bytes: &[u8]) -> Result<(), Failure> {
         CheckKind::SendExpect { send, expect, .. } => {
             send_expect::converse(&mut { connection }, (send, expect), &mut attempt).await
         }
+        CheckKind::Tls(tls) => tls::handshake(connection, tls, &mut attempt).await.map(drop),
         _ => Ok(()),
     }
 }

@@ -14,16 +14,17 @@ pub(super) async fn echo(address: SocketAddr, calling: &AeTitle, called: &AeTitl
     let kind = CheckKind::DicomEcho { calling: calling.clone(), called: called.clone(), tls: None };
     let question = Question { kind, interval: PATIENCE, fast_interval: PATIENCE, timeout: PATIENCE };
     let trace = health::trace(&question, address).await;
-    let others = match trace.passed {
-        true => Vec::new(),
-        false => titles::search(address, calling, &titles::candidates([], Some(called)), None).await,
+    // Whoever is not there, or is no DICOM server, answers to no other title either.
+    let others = match trace.association_rejected {
+        true => titles::search(address, calling, &titles::candidates([], Some(called)), None).await,
+        false => Vec::new(),
     };
     told(address, called, trace, &others)
 }
 
 /// The finding in words. Pure.
 fn told(address: SocketAddr, called: &AeTitle, trace: Trace, others: &[AeTitle]) -> Finding {
-    let Trace { passed, outcome, steps } = trace;
+    let Trace { passed, outcome, steps, .. } = trace;
     let outcome = match (passed, others) {
         (true, _) => format!("{called} at {address} answers the C-ECHO: {outcome}."),
         (false, []) => format!("{address}: {outcome}."),
@@ -51,7 +52,8 @@ mod tests {
         let (address, called) = ("192.0.2.1:104".parse().unwrap(), AeTitle::try_from("DW_SCP").unwrap());
         let steps = ["connected", "failed: association rejected"];
         let steps = steps.map(|what| Milestone { at_milliseconds: 1.0, what: what.into() }).to_vec();
-        let trace = Trace { passed: false, outcome: "association rejected; compare".into(), steps };
+        let outcome = "association rejected; compare".into();
+        let trace = Trace { passed: false, outcome, steps, association_rejected: true };
         let others = [AeTitle::try_from("DW_MPPS_SCP").unwrap()];
         let finding = told(address, &called, trace.clone(), &others);
         assert_eq!(

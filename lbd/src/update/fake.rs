@@ -18,9 +18,14 @@ use super::Places;
 pub static KEYS: LazyLock<[KeyPair; 2]> =
     LazyLock::new(|| std::array::from_fn(|_| KeyPair::generate_unencrypted_keypair().unwrap()));
 
+/// What all updates are made of.
+pub fn base() -> Base {
+    let digest = Sha::of(b"x");
+    Base { kernel: digest, init: digest, files: digest }
+}
+
 /// An update archive of this version, signed.
 pub fn archive(version: &str, keys: &KeyPair) -> Vec<u8> {
-    let digest = Sha::of(b"x");
     let uki = vec![0xe5; 700_000];
     let manifest = Manifest {
         format: FORMAT,
@@ -31,7 +36,7 @@ pub fn archive(version: &str, keys: &KeyPair) -> Vec<u8> {
         development: false,
         sbom: Content::of(b"{}"),
         uki: Content::of(&uki),
-        base: Base { kernel: digest, init: digest, files: digest },
+        base: base(),
     };
     let text = serde_json::to_vec(&manifest).unwrap();
     let signature = minisign::sign(Some(&keys.pk), &keys.sk, text.as_slice(), None, None).unwrap();
@@ -53,9 +58,11 @@ pub fn index(version: &str, archive: &[u8]) -> Index {
     }
 }
 
-/// The trusted key, and an init on whose machine version 1.0 runs, in `folder`.
+/// The trusted key, and an init on whose machine version 1.0 runs with the base of all updates, in `folder`.
 pub fn places(folder: &Path) -> Places {
-    let places = Places { key: folder.join("key.pub"), init_socket: folder.join("init.sock") };
+    let path = |name| folder.join(name);
+    let places = Places { key: path("key.pub"), base: path("base.json"), init_socket: path("init.sock") };
+    fs::write(&places.base, serde_json::to_vec(&base()).unwrap()).unwrap();
     fs::write(&places.key, KEYS[0].pk.to_box().unwrap().to_string()).unwrap();
     let listener = UnixListener::bind(&places.init_socket).unwrap();
     tokio::spawn(async move {
@@ -64,7 +71,7 @@ pub fn places(folder: &Path) -> Places {
             let length = stream.read(&mut word).await.unwrap();
             let answer = match &word[..length] {
                 b"systems\n" => "ok {\"running\":\"1.0\",\"on_trial\":false,\"other\":null}\n",
-                b"install\n" => "ok 1.1\n",
+                b"install\n" | b"quick\n" => "ok 1.1\n",
                 b"back\n" => "ok 0.9\n",
                 b"reboot\n" => "ok\n",
                 _ => "error what?\n",

@@ -5,15 +5,17 @@
 //! ```text
 //! upload, or download ([`online`])
 //!    |
-//! staged.update --install--> beside what runs --restart--> on trial --proven--> good
-//!                                 \--- go back ---<------------/ three tries
+//! staged.update --install--> beside what runs --restart, or a quick start--> on trial --proven--> good
+//!                                 \--- go back ---<----------------------------/ three tries
 //! ```
+//! A quick update differs from what runs in lbd alone: init can replace that while the kernel goes on forwarding.
 
 #[cfg(test)]
 pub mod fake;
 pub mod init;
 pub mod online;
 pub mod proof;
+pub mod runs;
 pub mod staging;
 pub mod task;
 
@@ -22,16 +24,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use evenkeel_update::DEVELOPMENT_MARK;
-use evenkeel_update::manifest::Manifest;
+use evenkeel_update::manifest::{Base, Manifest};
 use evenkeel_update::status::{Standing, Systems};
 use evenkeel_update::version::Version;
+use evenkeel_update::{BASE, DEVELOPMENT_MARK, TRUSTED_KEY};
 use tokio::sync::Mutex;
 
 use crate::durable;
 use crate::view::View;
 use online::Online;
 use proof::{Before, Shortfall};
+use runs::{Run, Runs};
 use staging::Upload;
 
 /// init's control socket (`init/src/places.rs`).
@@ -40,11 +43,15 @@ pub const INIT_SOCKET: &str = "/run/evenkeel/init.sock";
 const LOOK: Duration = Duration::from_secs(10);
 /// Forty megabytes are read twice and written once, by a disk that has other things to do.
 const INSTALL: Duration = Duration::from_secs(300);
+/// Thirty megabytes are read once, and unpacked by one processor.
+const START: Duration = Duration::from_secs(120);
 
 /// What stood before the restart, below [`Updates`]' folder.
 const BEFORE: &str = "before.json";
 /// Why a system on trial has not proven itself, for the one that runs after it.
 const SHORTFALL: &str = "shortfall.json";
+/// Which version ran since when.
+const RUNS: &str = "runs.json";
 
 /// True for what a developer has built: it takes that developer's updates only, and must not balance a hospital.
 pub fn is_development_build() -> bool {
@@ -57,8 +64,26 @@ pub fn is_development_build() -> bool {
 pub struct Places {
     /// The public key of updates.
     pub key: PathBuf,
+    /// What the running image says of its base.
+    pub base: PathBuf,
     /// init's control socket.
     pub init_socket: PathBuf,
+}
+
+impl Places {
+    /// As the image has them, with init at this socket.
+    pub fn of_the_appliance(init_socket: PathBuf) -> Self {
+        Self { key: TRUSTED_KEY.into(), base: BASE.into(), init_socket }
+    }
+}
+
+/// What an update replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// lbd alone: it can start without a restart of the appliance.
+    Quick,
+    /// More than that.
+    Full,
 }
 
 /// Why an order is not carried out.
@@ -147,6 +172,14 @@ impl Updates {
         tokio::task::spawn_blocking(move || staging::staged(&folder, &key, running)).await.ok()?
     }
 
+    /// What an update replaces of the system that runs. Where that cannot be known, a restart is always right.
+    pub async fn kind_of(&self, manifest: &Manifest) -> Kind {
+        let Ok(Places { base, .. }) = self.places() else { return Kind::Full };
+        let own =
+            tokio::fs::read(base).await.ok().and_then(|json| serde_json::from_slice::<Base>(&json).ok());
+        if own == Some(manifest.base) { Kind::Quick } else { Kind::Full }
+    }
+
     /// Throws the archive away that waits to be installed.
     pub async fn discard(&self) -> Result<(), Refusal> {
         self.places()?;
@@ -163,6 +196,12 @@ impl Updates {
         // What is installed needs no archive any more; one that stays is replaced by the next upload.
         let _ = self.discard().await;
         told.parse().map_err(|_| Refusal::Failed(format!("init's answer {told:?} is not understood")))
+    }
+
+    /// Has init replace this lbd by that of the system that waits, at once. Gives its version; this lbd ends two seconds later.
+    pub async fn start_quick(&self, view: &View) -> Result<String, Refusal> {
+        self.remember(Before::of(view)).await?;
+        self.ask("quick", START).await
     }
 
     /// Lets the other system start next, and restarts. Gives its version.
@@ -200,6 +239,26 @@ impl Updates {
             durable::replace(&folder.join(name), text.as_bytes())
         });
         written.await.map_err(std::io::Error::other).flatten()
+    }
+
+    async fn runs(&self) -> Runs {
+        let path = self.0.folder.join(RUNS);
+        let read = tokio::task::spawn_blocking(move || fs::read(path)).await.ok().and_then(Result::ok);
+        // What is damaged begins anew: it is for people, and decides nothing.
+        read.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()
+    }
+
+    /// Writes down that this version runs, where another one did before.
+    async fn note_run(&self, run: Run) -> std::io::Result<()> {
+        match self.runs().await.with(run) {
+            Some(runs) => self.write(RUNS, serde_json::to_string(&runs)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What took over from `version` when it ran for the last time; `None` where that is not known.
+    pub async fn after(&self, version: &Version) -> Option<Run> {
+        self.runs().await.after(version).cloned()
     }
 
     /// Why the other system failed, as it said itself.

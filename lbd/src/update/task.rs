@@ -1,15 +1,17 @@
-//! After a restart into a new system: looks until everything works that worked before, and then tells init, which marks
-//! the system as good: that is told. What is missing meanwhile is written down for the system that follows if this one is
-//! given up, of which init leaves word.
+//! After a restart into a new system, or a start of its lbd alone: looks until everything works that worked before, and then
+//! tells init, which marks the system as good: that is told. What is missing meanwhile is written down for the system that
+//! follows if this one is given up, of which init leaves word.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_update::status::{Standing, Systems};
 use evenkeel_update::version::Version;
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::proof::{Before, Shortfall, shortfall};
+use super::runs::Run;
 use super::{BEFORE, LOOK, SHORTFALL, Updates, staging};
 use crate::alert::Alarm;
 use crate::alert::topic::{Severity, Topic, Trouble};
@@ -27,7 +29,8 @@ const LOOKS: u32 = 30;
 /// Never returns: there may be nothing to do.
 pub async fn serve(updates: Updates, pictures: watch::Receiver<Arc<Published>>, alarm: Alarm) -> String {
     if updates.is_available() {
-        let on_trial = updates.prove(pictures).await;
+        let on_trial = updates.prove(pictures.clone()).await;
+        updates.note_what_runs(pictures).await;
         if updates.was_on_trial(on_trial).await {
             updates.tell_kept(&alarm, PAUSE_BEFORE_LOOK).await;
         }
@@ -43,7 +46,7 @@ fn kept(systems: &Systems) -> Trouble {
         name: format!("The update to version {}", systems.running.as_str()),
         state: "works and stays".into(),
         over: String::new(),
-        why: "everything works that worked before the restart".into(),
+        why: "everything works that worked before".into(),
         effect: other
             .map(|other| format!("Version {} is kept to go back to.", other.version))
             .unwrap_or_default(),
@@ -83,8 +86,23 @@ impl Updates {
             }
             tokio::time::sleep(PAUSE).await;
         }
-        tracing::info!("everything works that worked before the restart");
+        tracing::info!("everything works that worked before");
         on_trial
+    }
+
+    /// It works, so it counts, also where init marks it as good later.
+    async fn note_what_runs(&self, pictures: watch::Receiver<Arc<Published>>) {
+        for _ in 0..QUESTIONS {
+            if let Ok(Systems { running: version, .. }) = self.systems().await {
+                let configuration_version = pictures.borrow().view.configuration_version;
+                let run = Run { version, since: Timestamp::now(), configuration_version };
+                if let Err(error) = self.note_run(run).await {
+                    tracing::warn!(%error, "cannot write down since when this version runs");
+                }
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Asks again where init has not said: it looks for versions that failed when lbd comes up, and does one thing at a time.
@@ -135,7 +153,8 @@ mod tests {
     /// An init that answers each question of what there is by the next of these, and then by the last.
     fn told_by(answers: &'static [&'static str]) -> (tempfile::TempDir, Updates) {
         let folder = tempfile::tempdir().unwrap();
-        let places = Places { key: folder.path().join("key"), init_socket: folder.path().join("init.sock") };
+        let path = |name| folder.path().join(name);
+        let places = Places { key: path("key"), base: path("base.json"), init_socket: path("init.sock") };
         let listener = UnixListener::bind(&places.init_socket).unwrap();
         tokio::spawn(async move {
             let last = answers.last().copied();

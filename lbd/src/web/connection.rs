@@ -61,8 +61,10 @@ impl Course {
         if !self.retired.load(Ordering::Relaxed) {
             return None;
         }
-        let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let answer = (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, here), (CONNECTION, "close")]);
+        let here = request.uri().path_and_query().map_or("", |path| path.as_str());
+        // Two of them would be the beginning of another host's name (RFC 3986 section 4.2), one of them backwards too.
+        let here = format!("/{}", here.trim_start_matches(['/', '\\']));
+        let answer = (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, here.as_str()), (CONNECTION, "close")]);
         Some(answer.into_response())
     }
 
@@ -142,7 +144,7 @@ mod tests {
     use super::*;
 
     /// What a peer gets that asks once before the connection is retired, or only then.
-    async fn asked(before: usize, after: usize) -> String {
+    async fn asked(before: usize, after: &[&str]) -> String {
         const BOTH_WAYS: usize = 1 << 16;
         let (mut peer, stream) = duplex(BOTH_WAYS);
         let router = Router::new().route("/page", get(|| async { "the page" }));
@@ -160,8 +162,8 @@ mod tests {
         }
         retire.send(()).unwrap();
         tokio::task::yield_now().await;
-        for _ in 0..after {
-            peer.write_all(b"GET /page?a=1 HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
+        for path in after {
+            peer.write_all(format!("GET {path} HTTP/1.1\r\nHost: here\r\n\r\n").as_bytes()).await.unwrap();
         }
         peer.read_to_end(&mut answers).await.unwrap();
         serving.await.unwrap();
@@ -170,16 +172,18 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_request_after_retirement_is_told_to_come_over_another_connection() {
-        let answers = asked(0, 1).await;
-        assert!(answers.starts_with("http/1.1 307 "), "{answers}");
-        for header in ["location: /page?a=1\r\n", "connection: close\r\n"] {
-            assert!(answers.contains(header), "{answers}");
+        for path in ["/page?a=1", "//page?a=1", "/\\/page?a=1"] {
+            let answers = asked(0, &[path]).await;
+            assert!(answers.starts_with("http/1.1 307 "), "{path}: {answers}");
+            for header in ["location: /page?a=1\r\n", "connection: close\r\n"] {
+                assert!(answers.contains(header), "{path}: {answers}");
+            }
         }
     }
 
     #[tokio::test]
     async fn a_retired_connection_ends_after_what_it_has_served() {
-        let answers = asked(1, 0).await;
+        let answers = asked(1, &[]).await;
         assert!(answers.starts_with("http/1.1 200 ") && answers.ends_with("the page"), "{answers}");
     }
 }

@@ -4,23 +4,27 @@ use axum::http::StatusCode;
 use evenkeel_update::hash::Sha;
 use evenkeel_update::manifest::Manifest;
 use evenkeel_update::status::Standing;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::api::{ProblemDocument, capitalised};
 use super::online::OnlineStatus;
 use super::{Caller, Gateway};
+use crate::update::runs::Run;
 use crate::update::staging::Upload;
-use crate::update::{Refusal, is_development_build};
+use crate::update::{Kind, Refusal, is_development_build};
 
 /// Where archives are sent, and what waits for a disk that writes them: they may take longer than other requests.
-pub(in crate::web) const SLOW_PATHS: [&str; 4] =
-    [ARCHIVE, INSTALL, super::pages::UPDATE_UPLOAD_PATH, super::pages::UPDATE_ORDER_PATH];
+pub(in crate::web) const SLOW_PATHS: [&str; 5] =
+    [ARCHIVE, INSTALL, ACTIVATE, super::pages::UPDATE_UPLOAD_PATH, super::pages::UPDATE_ORDER_PATH];
 
 /// Of the API.
 pub(in crate::web) const ARCHIVE: &str = "/api/v1/update/archive";
 /// Of the API.
 pub(in crate::web) const INSTALL: &str = "/api/v1/update/install";
+/// Of the API.
+pub(crate) const ACTIVATE: &str = "/api/v1/update/activate";
 
 /// The systems of this appliance, and the update that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -48,8 +52,42 @@ pub struct OtherVersion {
     pub version: String,
     /// What it is good for.
     pub standing: VersionStanding,
+    /// It can start without a restart of the appliance: only its lbd differs from what runs.
+    pub starts_without_restart: bool,
     /// Why it failed, where it did.
     pub why: Option<String>,
+    /// When it ran for the last time, and what was changed since; `null` where that is not known.
+    pub left: Option<LeftVersion>,
+}
+
+/// The end of a version's last run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftVersion {
+    /// When another version took over.
+    pub at: Timestamp,
+    /// The version of the configuration that was in force then.
+    pub configuration_version: u64,
+    /// The one that is in force now, and stays so whichever version of Evenkeel runs.
+    pub configuration_version_now: u64,
+}
+
+impl LeftVersion {
+    /// Whether the configuration is another one now.
+    pub fn is_changed(&self) -> bool {
+        self.configuration_version_now != self.configuration_version
+    }
+
+    /// In sentences; `at` is its time as the reader is told times.
+    pub fn words(&self, at: impl std::fmt::Display) -> String {
+        let Self { configuration_version: then, configuration_version_now: now, .. } = self;
+        let changed = match self.is_changed() {
+            true => {
+                format!("; version {now} is in force now, and stays so whichever version of Evenkeel runs")
+            }
+            false => ", as now".to_owned(),
+        };
+        format!("It ran until {at}, with version {then} of the configuration{changed}.")
+    }
 }
 
 /// What a version is good for that does not run.
@@ -60,7 +98,7 @@ pub enum VersionStanding {
     Good,
     /// It starts at the next restart, on trial.
     Installed,
-    /// It was started three times and never proved itself.
+    /// It was tried and never proved itself.
     Failed,
     /// Somebody went back from it to what runs now.
     Left,
@@ -75,21 +113,68 @@ pub struct UploadedUpdate {
     pub development_build: bool,
     /// What is new.
     pub notes: String,
+    /// What it replaces.
+    pub kind: UpdateKind,
     /// What its installation takes, in a sentence.
     pub effect: String,
 }
 
-/// What installing takes: every update replaces the kernel too.
-const EFFECT: &str = "It is installed beside the version that runs, which goes on meanwhile. It starts when you restart the \
-                      appliance: connections break off then, and new ones are taken after about half a minute.";
+/// What an update replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UpdateKind {
+    /// lbd alone: it can start without a restart of the appliance.
+    Quick,
+    /// More than that: it starts at a restart.
+    Full,
+}
 
-impl From<&Manifest> for UploadedUpdate {
-    fn from(manifest: &Manifest) -> Self {
+/// What a start without a restart ends.
+pub(in crate::web) const QUICK_ENDS: &str = "connections go on, but those of services with forwarding_method = \"proxy\" \
+                                             and those that the fallback answers, which end";
+
+impl UpdateKind {
+    /// What it takes, in a few words.
+    pub fn takes(self) -> &'static str {
+        match self {
+            Self::Quick => "quick: lbd is replaced in seconds, connections go on",
+            Self::Full => "full: needs a restart, connections break off",
+        }
+    }
+
+    /// What it takes, in whole sentences.
+    fn effect(self) -> String {
+        let beside = "It is installed beside the version that runs, which goes on meanwhile.";
+        match self {
+            Self::Quick => format!(
+                "This is a quick update: only lbd differs from what runs. {beside} Then you can start it without a restart: \
+                 lbd is replaced in seconds, and {QUICK_ENDS}."
+            ),
+            Self::Full => format!(
+                "This is a full update: it needs a restart. {beside} It starts when you restart the appliance: connections \
+                 break off then, and new ones are taken after about half a minute."
+            ),
+        }
+    }
+}
+
+impl From<Kind> for UpdateKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Quick => Self::Quick,
+            Kind::Full => Self::Full,
+        }
+    }
+}
+
+impl UploadedUpdate {
+    fn new(manifest: &Manifest, kind: UpdateKind) -> Self {
         Self {
             version: manifest.version.to_string(),
             development_build: manifest.development,
             notes: manifest.notes.clone(),
-            effect: EFFECT.into(),
+            kind,
+            effect: kind.effect(),
         }
     }
 }
@@ -135,6 +220,8 @@ impl From<Refusal> for ProblemDocument {
 pub(in crate::web) enum UpdateOrder {
     /// What was uploaded is installed.
     Install,
+    /// The lbd of what was installed takes the place of the one that runs, without a restart.
+    Activate,
     /// What was uploaded is thrown away.
     Discard,
     /// The appliance restarts.
@@ -166,12 +253,29 @@ impl Gateway {
             Ok(systems) => {
                 let why = updates.why_failed(&systems).await;
                 let uploaded = updates.staged(systems.running.clone()).await;
+                let left = match &systems.other {
+                    Some(other) => updates.after(&other.version).await,
+                    None => None,
+                };
+                let now = self.latest().view.configuration_version;
+                let left = left.map(|Run { since, configuration_version, .. }| LeftVersion {
+                    at: since,
+                    configuration_version,
+                    configuration_version_now: now,
+                });
                 let other = systems.other.map(|other| OtherVersion {
                     version: other.version.to_string(),
                     standing: other.standing.into(),
+                    starts_without_restart: other.is_quick,
                     why,
+                    left,
                 });
-                let uploaded = uploaded.as_ref().map(UploadedUpdate::from);
+                let uploaded = match &uploaded {
+                    Some(manifest) => {
+                        Some(UploadedUpdate::new(manifest, updates.kind_of(manifest).await.into()))
+                    }
+                    None => None,
+                };
                 let (running, on_trial) = (systems.running.to_string(), systems.on_trial);
                 let online = self.online_status();
                 UpdateDocument { running, on_trial, other, uploaded, online, ..nothing }
@@ -217,6 +321,11 @@ impl Gateway {
                 // What is installed is no news any more, on any page.
                 let _ = updates.systems().await;
                 tell(format!("update: version {version} installed"));
+                version
+            }
+            UpdateOrder::Activate => {
+                let version = updates.start_quick(view).await?;
+                tell(format!("update: version {version} started without a restart"));
                 version
             }
             UpdateOrder::Discard => {

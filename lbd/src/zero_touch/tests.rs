@@ -72,6 +72,19 @@ fn the_ovf_asks_for_what_is_read_and_the_readme_explains_it() {
 }
 
 #[test]
+fn the_environment_in_the_readme_is_read() {
+    let readme = include_str!("../../../README.md");
+    let (_, example) = readme.split_once("    <Environment").unwrap();
+    let (example, _) = example.split_once("</Environment>").unwrap();
+    let settings = parse(format!("<Environment{example}</Environment>").as_bytes()).unwrap();
+    assert!(settings.problems.is_empty() && settings.notes.is_empty(), "{settings:?}");
+    assert!(matches!(&settings.password, Some(GivenPassword::OneTime(_))), "{settings:?}");
+    let document = initial_document(&settings);
+    assert_eq!(document.network.as_ref().unwrap().interface[0].addresses, ["192.168.10.10/24"]);
+    validate(document).unwrap();
+}
+
+#[test]
 fn everything_given_is_used() {
     let settings = parse(corpus!("vmware-all-given.xml")).unwrap();
     assert!(settings.problems.is_empty() && settings.notes.is_empty(), "{settings:?}");

@@ -1,9 +1,12 @@
 //! A farm of DICOM servers on thousands of addresses, played by one process: good ones, and ones that hang.
 
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
 
 use socket2::{Domain, Socket, Type};
 
@@ -29,8 +32,40 @@ const BACKLOG: i32 = 4096;
 pub fn serve() -> io::Result<()> {
     let _never_accepted = listen(SILENT)?;
     let (good, midway) = (listen(GOOD)?, listen(MIDWAY)?);
-    thread::spawn(move || accept(&midway, hang_midway));
-    accept(&good, answer)
+    thread::spawn(move || accept(&midway, &mut |_| (), hang_midway));
+    let mut punctuality = Punctuality::new(Instant::now());
+    accept(&good, &mut |address| punctuality.arrived(address, Instant::now()), answer)
+}
+
+/// What the servers see of the rhythm in which they are checked, told every [`TOLD`] in a line.
+struct Punctuality {
+    latest: HashMap<IpAddr, Instant>,
+    arrived: u32,
+    longest_pause: Duration,
+    told: Instant,
+}
+
+/// One interval of the checks.
+pub const TOLD: Duration = Duration::from_secs(5);
+
+impl Punctuality {
+    fn new(now: Instant) -> Self {
+        Self { latest: HashMap::new(), arrived: 0, longest_pause: Duration::ZERO, told: now }
+    }
+
+    /// A check of the server at `address` begins.
+    fn arrived(&mut self, address: IpAddr, now: Instant) {
+        if now >= self.told + TOLD {
+            let (checks, pause) = (self.arrived, self.longest_pause.as_secs_f64() * 1e3);
+            println!("{}", json!({ "checks": checks, "longest_pause_milliseconds": pause }));
+            (self.arrived, self.longest_pause) = (0, Duration::ZERO);
+            self.told += TOLD;
+        }
+        self.arrived += 1;
+        if let Some(before) = self.latest.insert(address, now) {
+            self.longest_pause = self.longest_pause.max(now - before);
+        }
+    }
 }
 
 fn listen(port: u16) -> io::Result<TcpListener> {
@@ -41,9 +76,14 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn accept(listener: &TcpListener, serve: fn(TcpStream) -> io::Result<()>) -> io::Result<()> {
+fn accept(
+    listener: &TcpListener,
+    arrived: &mut dyn FnMut(IpAddr),
+    serve: fn(TcpStream) -> io::Result<()>,
+) -> io::Result<()> {
     loop {
         let (connection, _) = listener.accept()?;
+        arrived(connection.local_addr()?.ip());
         connection.set_read_timeout(Some(PATIENCE))?;
         connection.set_nodelay(true)?;
         // A client that goes away is no concern of the server.

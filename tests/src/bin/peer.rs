@@ -33,7 +33,9 @@ fn main() -> io::Result<()> {
         ["ask-and-close", to, words] => ask_and_close(parsed(to)?, words),
         ["hold", to] => hold_and_obey(parsed(to)?),
         ["scan", address, ports] => scan(parsed(address)?, ports),
-        ["load", to, fresh, held] => load(parsed(to)?, parsed(fresh)?, parsed(held)?),
+        ["load", to, fresh, held, pauses @ ..] => {
+            load(parsed(to)?, parsed(fresh)?, parsed(held)?, &pauses_of(pauses)?)
+        }
         ["snmp-get", to, community, name] => snmp_get(parsed(to)?, community, name),
         ["snmp-record", port, to, file] => lab::snmp::record(parsed(port)?, parsed(to)?, Path::new(file)),
         ["snmp-mutations", to, file, count, seed] => {
@@ -88,13 +90,21 @@ fn connect(from: IpAddr, to: SocketAddr, patience: Duration) -> io::Result<TcpSt
     socket.set_linger(Some(Duration::ZERO))?;
     socket.set_tcp_nodelay(true)?;
     socket.connect_timeout(&to.into(), patience)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(patience.max(PATIENCE)))?;
+    socket.set_write_timeout(Some(patience.max(PATIENCE)))?;
     Ok(socket.into())
 }
 
 fn greeting(from: IpAddr, to: SocketAddr) -> io::Result<(String, BufReader<TcpStream>)> {
-    let mut connection = BufReader::new(connect(from, to, PATIENCE)?);
+    greeting_within(from, to, PATIENCE)
+}
+
+fn greeting_within(
+    from: IpAddr,
+    to: SocketAddr,
+    patience: Duration,
+) -> io::Result<(String, BufReader<TcpStream>)> {
+    let mut connection = BufReader::new(connect(from, to, patience)?);
     let mut line = String::new();
     connection.read_line(&mut line)?;
     if !line.ends_with('\n') {
@@ -201,15 +211,40 @@ impl Counts {
     }
 }
 
+/// After each new connection of a thread, and after each round trip of a held one; and how long an answer may take.
+struct Pauses {
+    fresh: Duration,
+    held: Duration,
+    patience: Duration,
+}
+
+/// Of a load that is too much for an emulated machine on a busy one: what is broken is reset, and does not only wait.
+const MORE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// In milliseconds; short ones where none are given.
+fn pauses_of(words: &[&str]) -> io::Result<Pauses> {
+    let (fresh, held, patience) = match words {
+        [fresh, held] => (parsed(fresh)?, parsed(held)?, MORE_PATIENCE),
+        _ => (2, 5, PATIENCE),
+    };
+    Ok(Pauses { fresh: Duration::from_millis(fresh), held: Duration::from_millis(held), patience })
+}
+
 /// Runs until standard input is closed; prints the counts ten times a second and at the end.
-fn load(to: SocketAddr, fresh: usize, held: usize) -> io::Result<()> {
+fn load(to: SocketAddr, fresh: u32, held: u32, pauses: &Pauses) -> io::Result<()> {
     let counts = Counts::default();
     thread::scope(|scope| {
         for _ in 0..fresh {
-            scope.spawn(|| open_and_close(to, &counts));
+            scope.spawn(|| open_and_close(to, pauses, &counts));
         }
-        for _ in 0..held {
-            scope.spawn(|| hold(to, &counts));
+        let counts = &counts;
+        for number in 0..held {
+            // Not all at once: what is spread over a pause stays spread.
+            let first = pauses.held.mul_f64(f64::from(number) / f64::from(held));
+            scope.spawn(move || {
+                thread::sleep(first);
+                hold(to, pauses, counts);
+            });
         }
         scope.spawn(|| {
             // Any end of standard input, an error too, is the request to finish.
@@ -225,18 +260,19 @@ fn load(to: SocketAddr, fresh: usize, held: usize) -> io::Result<()> {
     counts.print()
 }
 
-fn open_and_close(to: SocketAddr, counts: &Counts) {
+fn open_and_close(to: SocketAddr, pauses: &Pauses, counts: &Counts) {
     while counts.running() {
-        match greeting(anybody(to), to).and_then(|(_, connection)| round_trip(connection.get_ref())) {
+        let opened = greeting_within(anybody(to), to, pauses.patience);
+        match opened.and_then(|(_, connection)| round_trip(connection.get_ref())) {
             Ok(()) => _ = counts.opened.fetch_add(1, Ordering::Relaxed),
             Err(error) => counts.fail("new connection", &error),
         }
-        thread::sleep(Duration::from_millis(2));
+        thread::sleep(pauses.fresh);
     }
 }
 
-fn hold(to: SocketAddr, counts: &Counts) {
-    let connection = match greeting(anybody(to), to) {
+fn hold(to: SocketAddr, pauses: &Pauses, counts: &Counts) {
+    let connection = match greeting_within(anybody(to), to, pauses.patience) {
         Ok((_, connection)) => connection,
         Err(error) => return counts.fail("opening a connection to hold", &error),
     };
@@ -245,7 +281,7 @@ fn hold(to: SocketAddr, counts: &Counts) {
             return counts.fail("held connection", &error);
         }
         counts.round_trips.fetch_add(1, Ordering::Relaxed);
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(pauses.held);
     }
 }
 

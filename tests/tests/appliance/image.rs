@@ -224,7 +224,8 @@ fn nothing_answers_but_what_the_port_table_allows() {
     let lab = Lab::single_arm_with_guest();
     lab.server("NODE1").named_server("NODE1", 2001);
     let guest = Guest::new(&lab);
-    guest.boot(&lab.config([&lab.pool().weights(&[100])]));
+    // Patient checks: to a scanner a service whose servers seem to fail is no open port.
+    guest.boot(&lab.config([&lab.pool().weights(&[100]).check_every(10, 10)]));
     guest.wait_service("POOL", "up");
     let (own, virtual_address) = (MANAGEMENT.into(), lab.vip(0).into());
     let found = scan(lab.client(), &[own, virtual_address], A_SECOND);

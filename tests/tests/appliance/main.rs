@@ -10,6 +10,7 @@ mod flows;
 mod image;
 mod network;
 mod pvscsi;
+mod quick_update;
 mod run;
 mod software_update;
 mod traffic;

@@ -1,16 +1,29 @@
 //! The OVA's own disk, booted: adapters named by their slots, and DICOM through the guest's kernel.
 
+use std::time::{Duration, Instant};
+
+use lab::vm::guest::PATIENCE;
 use lab::vm::{Guest, Hardware};
-use lab::{Config, Lab, Mode, peers};
+use lab::{Config, Lab, Mode, peers, wait};
 use nix::sys::signal::Signal;
 
+/// Long beside the pause between two connections through an emulated machine.
+const STICKY_SECONDS: u32 = 10;
+
 /// What the deployed machine must be able to do in every topology: files arrive intact from the source address that
-/// the status names, one client stays on one server, and packets take the kernel's short cut.
+/// the status names, one client stays on one server, with fifty first connections at once and beyond the time-out of
+/// persistence, and packets take the kernel's short cut.
 fn dicom_works(lab: &Lab, guest: &Guest) {
     let scps = ["NODE1", "NODE2"].map(|node| (node, lab.server(node).scp("DW_SCP", 2001, Mode::Good)));
     // A check that an emulated machine is slow with is no failure.
-    guest.boot(&lab.config([&lab.pool().echo_check("DW_SCP").check_every(10, 10)]));
+    let plain = lab.pool().named("PLAIN", lab.vip(1)).ports("2002").server_port(2002).check_every(10, 10);
+    for node in ["NODE1", "NODE2"] {
+        lab.server(node).named_server(node, 2002);
+    }
+    let plain = plain.persistence(Some(STICKY_SECONDS));
+    guest.boot(&lab.config([&lab.pool().echo_check("DW_SCP").check_every(10, 10), &plain]));
     guest.wait_service("POOL", "up");
+    guest.wait_service("PLAIN", "up");
     let files = lab.client().new_path("files");
     peers::make_files(&files, 50);
     lab.client().storescu(lab.vip(0), 2001, "DW_SCP", &files).expect_ok();
@@ -30,6 +43,57 @@ fn dicom_works(lab: &Lab, guest: &Guest) {
         guest.server("POOL", node)["bytes_in"].as_u64() >= Some(sent)
     });
     expect_fast_path(guest);
+    clients_are_kept(lab, guest);
+}
+
+fn clients_are_kept(lab: &Lab, guest: &Guest) {
+    let together = lab.client().ask_together(50, lab.client().address(), lab.vip(1), 2002);
+    assert_eq!(together.len(), 50);
+    let kept = &together[0].server;
+    assert!(together.iter().all(|reply| reply.server == *kept), "spread: {together:?}");
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(2 * u64::from(STICKY_SECONDS)) {
+        assert_eq!(lab.client().ask(lab.vip(1), 2002).server, *kept, "after {:?}", begun.elapsed());
+    }
+    let held = lab.client().hold(lab.vip(1), 2002);
+    // The kernel tells no time left of what takes the short cut.
+    wait::until(PATIENCE, "a connection on the short cut", || {
+        held.expect_alive();
+        let answer = guest.request("GET", "/api/v1/connections?service=PLAIN", None).expect(200);
+        let mut open = answer.json["connections"].as_array().into_iter().flatten();
+        open.any(|connection| !connection["seconds_left"].is_number())
+    });
+}
+
+/// Why a server fails is told in the words of the protocol here too.
+fn every_reason_is_told(lab: &Lab, guest: &Guest) {
+    let reasons = [
+        (Mode::Reject(1, 1, 7), "called ae title not recognised"),
+        (Mode::Reject(2, 3, 2), "local limit exceeded"),
+        (Mode::NoContext, "no presentation context accepted"),
+        (Mode::Status(0x0122), "0x0122"),
+        (Mode::Abort, "association aborted"),
+        (Mode::HangAssociate, "while waiting for the answer to the association"),
+        (Mode::CloseEcho, "while waiting for the c-echo"),
+    ];
+    let pool = |port: u16| {
+        let pool = lab.pool().named(&format!("P{port}"), lab.vip(2)).ports(&port.to_string());
+        pool.weights(&[100]).server_port(port).echo_check("DW_SCP").check_every(10, 10)
+    };
+    // Port 2009 is closed, and NOBODY there at all.
+    let nobody = std::net::Ipv4Addr::new(192, 168, 10, 199);
+    let (mut pools, mut expected) = (vec![pool(2009).server("NOBODY", nobody)], Vec::new());
+    for ((mode, words), port) in reasons.into_iter().zip(2010..) {
+        lab.server("NODE1").scp("DW_SCP", port, mode);
+        pools.push(pool(port));
+        expected.push((format!("P{port}"), words));
+    }
+    guest.put(&lab.config(&pools).with_network(lab.arms(), lab.gateway())).expect(200);
+    guest.wait_reason("P2009", "NODE1", "connection refused");
+    guest.wait_reason("P2009", "NOBODY", "no route to host");
+    for (service, words) in expected {
+        guest.wait_reason(&service, "NODE1", words);
+    }
 }
 
 /// The kernel has taken the flowtable.
@@ -69,7 +133,7 @@ fn booted_from_the_ova_it_carries_the_three_pools_of_the_example() {
     lab.server("NODE2").scp("DW_SCP", 2001, Mode::Good);
     guest.wait_service("DATALINK_POOL1", "up");
 
-    assert!(guest.machine().shut_down(lab::vm::guest::PATIENCE).success());
+    assert!(guest.machine().shut_down(PATIENCE).success());
 }
 
 #[test]
@@ -78,6 +142,7 @@ fn fifty_files_arrive_intact_single_arm() {
     let guest = Guest::new(&lab);
     dicom_works(&lab, &guest);
     assert_eq!(guest.snat_source("POOL", "NODE1"), lab.vip(0).to_string());
+    every_reason_is_told(&lab, &guest);
 }
 
 /// Each adapter has an address of its own network: it answers there, or its name is wrong.

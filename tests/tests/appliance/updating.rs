@@ -61,8 +61,10 @@ impl<'lab> Appliance<'lab> {
         let answer = self.upload(release, release).expect(303);
         assert_eq!(self.update()["uploaded"]["version"], NEW, "{}", answer.text);
         assert_eq!(self.order("/api/v1/update/install", 200)["version"], NEW);
-        assert_eq!(self.update()["other"], json!({ "version": NEW, "standing": "installed", "why": null }));
-        assert_eq!(self.update()["uploaded"], Value::Null);
+        let told = self.update();
+        let other = &told["other"];
+        assert_eq!((&other["version"], &other["standing"]), (&json!(NEW), &json!("installed")), "{told}");
+        assert_eq!(told["uploaded"], Value::Null, "{told}");
     }
 
     /// Waits until this version runs and has proven itself, and takes traffic.
@@ -74,6 +76,28 @@ impl<'lab> Appliance<'lab> {
         });
         self.guest.wait_service("POOL", "up");
         assert!(lab.client().ask(lab.vip(0), 2001).server.starts_with("NODE"));
+    }
+
+    /// The other version, but for when it ran.
+    pub(crate) fn other(&self) -> Value {
+        let mut other = self.update()["other"].clone();
+        other.as_object_mut().map(|fields| fields.remove("left"));
+        other
+    }
+
+    /// The other version; it was left at this version of the configuration, of which another one is in force now.
+    pub(crate) fn expect_left(&self, version: &str, standing: &str, then: &Value, now: &Value) {
+        // It is written down once what runs now has shown that it works.
+        let other = wait::until_some(PATIENCE, "word of when the other version ran", || {
+            Some(self.update()["other"].clone()).filter(|other| !other["left"].is_null())
+        });
+        let (other, left) = (&other.0, &other.0["left"]);
+        assert_eq!((&other["version"], &other["standing"]), (&json!(version), &json!(standing)), "{other}");
+        assert_eq!(
+            (&left["configuration_version"], &left["configuration_version_now"]),
+            (then, now),
+            "{other}"
+        );
     }
 
     /// So many restarts were orderly.

@@ -82,6 +82,7 @@ fn what_the_disk_does_not_do_is_told_with_what_to_do_next() {
     browser.click("main form[action='/password'] button[type=submit]");
     told("main .error");
     browser.click(".leave button");
+    browser.wait_seen("#user");
     // Nor may it read.
     permit(0o000);
     assert!(browser.console().iter().all(|line| line.contains("responded with a status of 500")));

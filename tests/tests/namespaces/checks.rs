@@ -42,12 +42,16 @@ fn web_servers_are_checked_over_http_https_and_tls() {
     let other = format!("tls_verify = '''{}'''", host.authority("Other-CA").pem());
     let name = "tls_server_name = \"pacs.example\"";
     let page = "path = \"/health\"\nexpected_body = \"is well\"";
+    let asked = r"type = 'send-expect'
+send = 'GET /health HTTP/1.0\r\n\r\n'";
     let cases = [
         (80, format!("type = \"http\"\n{page}"), Ok(())),
         (443, format!("type = \"https\"\n{page}\n{pinned}\n{name}"), Ok(())),
         (443, format!("type = \"tls\"\n{pinned}\n{name}"), Ok(())),
         (80, "type = \"http\"\npath = \"/busy\"\nexpected_status = \"503\"".into(), Ok(())),
         (80, "type = \"http\"\npath = \"/busy\"".into(), Err("http status 503")),
+        (443, format!("{asked}\nexpect = 'is well'\ntls = true\n{pinned}\n{name}"), Ok(())),
+        (443, format!("{asked}\nexpect = 'is ill'\ntls = true\n{pinned}\n{name}"), Err("lacks \"is ill\"")),
         (
             80,
             "type = \"http\"\npath = \"/health\"\nexpected_body = \"is ill\"".into(),
@@ -256,11 +260,14 @@ fn servers_that_answer_badly_cost_neither_time_nor_memory() {
         bad.answering(port, mode);
     }
     let dicom = "type = \"dicom-c-echo\"\ncalling_ae_title = \"A\"\ncalled_ae_title = \"B\"";
-    let http = "type = \"http\"\nexpected_body = \"never\"";
+    let dicom_tls = format!("{dicom}\ntls = true");
+    let [http, https] = ["http", "https"].map(|kind| format!("type = \"{kind}\"\nexpected_body = \"never\""));
     let expect = "type = \"send-expect\"\nexpect = \"never\"";
+    let expect_tls = format!("{expect}\ntls = true");
+    let kinds = [dicom, &dicom_tls, &http, &https, expect, &expect_tls, "type = \"tls\""];
     let ports = 3000..3000 + u16::try_from(modes.len()).expect("few");
     let mut pools: Vec<_> = ports
-        .flat_map(|port| [dicom, http, expect, "type = \"tls\""].map(|fields| (port, fields)))
+        .flat_map(|port| kinds.map(|fields| (port, fields)))
         .zip(1..)
         .map(|((port, fields), number)| pool(&lab, number, port, fields))
         .collect();

@@ -18,7 +18,6 @@ use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -42,11 +41,11 @@ pub(super) async fn probe(tls: &Tls, attempt: &mut Attempt) -> Result<Duration, 
 }
 
 /// Speaks TLS over `stream` from here on.
-pub(super) async fn handshake(
-    stream: TcpStream,
+pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
     tls: &Tls,
     attempt: &mut Attempt,
-) -> Result<TlsStream<TcpStream>, Failure> {
+) -> Result<TlsStream<S>, Failure> {
     let address = attempt.target().ip();
     let name = match &tls.server_name {
         Some(name) => ServerName::try_from(name.to_string()).unwrap_or(ServerName::from(address)),

@@ -96,8 +96,11 @@ mod tests {
     }
 
     fn systems(running: &str, other: Option<&str>) -> Systems {
-        let other =
-            other.map(|version| Other { version: version.parse().unwrap(), standing: Standing::Waiting });
+        let other = other.map(|version| Other {
+            version: version.parse().unwrap(),
+            standing: Standing::Waiting,
+            is_quick: false,
+        });
         Systems { running: running.parse().unwrap(), on_trial: false, other }
     }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::resource::Asked;
 use super::{Operation, ProblemDocument};
 use crate::web::connection::patiently;
-use crate::web::update::{ARCHIVE, INSTALL, UpdateDocument, UpdateOrder};
+use crate::web::update::{ACTIVATE, ARCHIVE, INSTALL, UpdateDocument, UpdateOrder};
 use crate::web::{Caller, Gateway};
 
 const UPDATE: &str = "/api/v1/update";
@@ -65,6 +65,13 @@ pub(super) fn operations() -> Vec<Operation> {
         .status(202)
         .gives::<Ordered>(),
         order("/api/v1/update/download/cancel", "End the download under way", post(cancel)).status(204),
+        order(
+            ACTIVATE,
+            "Start a quick update that was installed, without a restart: lbd alone is replaced",
+            post(activate).layer(from_fn(patiently)),
+        )
+        .status(202)
+        .gives::<Ordered>(),
         order("/api/v1/update/rollback", "Restart into the other version, on trial", post(go_back))
             .status(202)
             .gives::<Ordered>(),
@@ -171,6 +178,14 @@ async fn cancel(
 ) -> Result<StatusCode, ProblemDocument> {
     gateway.order_update(&caller, UpdateOrder::Cancel).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn activate(
+    State(gateway): State<Gateway>,
+    Extension(caller): Extension<Caller>,
+) -> Result<(StatusCode, Json<Ordered>), ProblemDocument> {
+    let version = gateway.order_update(&caller, UpdateOrder::Activate).await?;
+    Ok((StatusCode::ACCEPTED, Json(Ordered { version })))
 }
 
 async fn go_back(

@@ -24,7 +24,7 @@ use crate::update::staging::Upload;
 use crate::web::api::ProblemDocument;
 use crate::web::connection::patiently;
 use crate::web::online::NewestVersion;
-use crate::web::update::{OtherVersion, UpdateDocument, UpdateOrder, VersionStanding};
+use crate::web::update::{OtherVersion, QUICK_ENDS, UpdateDocument, UpdateOrder, VersionStanding};
 use crate::web::{Caller, Gateway};
 
 /// Where it is.
@@ -63,8 +63,12 @@ struct Page {
     fault: Option<(&'static str, String)>,
     running: Badge,
     other: Option<(OtherVersion, Badge, &'static str)>,
+    /// When the other one ran for the last time.
+    ran: String,
     /// The next restart starts the other version.
     starts_other: bool,
+    /// That can start at once, without a restart.
+    is_quick: bool,
     /// One can go back to the other version.
     returns: bool,
     told: UpdateDocument,
@@ -110,17 +114,20 @@ impl Live {
     }
 }
 
-fn meaning(standing: VersionStanding) -> (Badge, &'static str) {
+fn meaning(other: &OtherVersion) -> (Badge, &'static str) {
     let badge = |class, word| Badge { class, word };
-    match standing {
+    match other.standing {
         VersionStanding::Good => (badge("up", "good"), "It ran before, and you can go back to it."),
+        VersionStanding::Installed if other.starts_without_restart => (
+            badge("checking", "installed"),
+            "It starts at once without a restart, when you say so, or at the next restart, and must prove itself then.",
+        ),
         VersionStanding::Installed => {
             (badge("checking", "installed"), "It starts at the next restart, and must prove itself then.")
         }
-        VersionStanding::Failed => (
-            badge("down", "failed"),
-            "It was started three times and never proved itself; it does not start again.",
-        ),
+        VersionStanding::Failed => {
+            (badge("down", "failed"), "It was tried and never proved itself; it does not start again.")
+        }
         VersionStanding::Left => (badge("off", "left"), "Somebody went back from it to what runs now."),
     }
 }
@@ -138,16 +145,20 @@ async fn show(
         false => Badge { class: "up", word: "good" },
     };
     let standing = told.other.as_ref().map(|other| other.standing);
+    let is_quick = told.other.as_ref().is_some_and(|other| other.starts_without_restart);
     let other = told.other.clone().map(|other| {
-        let (badge, meaning) = meaning(other.standing);
+        let (badge, meaning) = meaning(&other);
         (other, badge, meaning)
     });
+    let left = told.other.as_ref().and_then(|other| other.left.as_ref());
     let page = Page {
+        ran: left.map(|left| left.words(time(left.at))).unwrap_or_default(),
         notice,
         fault: problem.map(|problem| (problem.title(), problem.sentences())),
         running,
         other,
         starts_other: standing == Some(VersionStanding::Installed),
+        is_quick,
         returns: matches!(standing, Some(VersionStanding::Good | VersionStanding::Left)),
         live: Live { told: told.clone(), is_administrator: frame.is_administrator() },
         told,
@@ -277,11 +288,17 @@ async fn order(
 ) -> Response {
     let restarting =
         |frame: Frame, text: &str| message::said(frame, StatusCode::ACCEPTED, "The appliance restarts", text);
+    let later = "Load the page Software Update after half a minute: it says what runs, and whether it has proven itself. If it \
+                 does not within three minutes, the version before it runs again, without a restart too.";
     let next = "New connections are taken again after about half a minute; then load the page Software Update, which \
                 says what runs.";
     match gateway.order_update(&caller, order).await {
         Ok(_) if order == UpdateOrder::Install => {
             Redirect::to("/maintenance/update?done=installed").into_response()
+        }
+        Ok(version) if order == UpdateOrder::Activate => {
+            let text = format!("lbd is replaced by that of version {version}; {QUICK_ENDS}. {later}");
+            message::said(frame, StatusCode::ACCEPTED, "The update starts without a restart", &text)
         }
         Ok(_) if order == UpdateOrder::Discard => {
             Redirect::to("/maintenance/update?done=discarded").into_response()

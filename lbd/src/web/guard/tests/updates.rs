@@ -3,13 +3,17 @@
 
 use super::*;
 use crate::update::fake::{KEYS, archive, places};
+use crate::web::update::{ARCHIVE, UpdateDocument, UpdateKind};
+
+const UPDATE: &str = "/api/v1/update";
 
 /// In an order in which each succeeds, with the status and the words of its line.
-const ORDERS: [(&str, &str, u16, &str); 6] = [
+const ORDERS: [(&str, &str, u16, &str); 7] = [
     ("PUT", "/api/v1/update/archive", 200, "update: version 1.1 uploaded"),
     ("DELETE", "/api/v1/update/archive", 204, "update: what was uploaded is thrown away"),
     ("PUT", "/api/v1/update/archive", 200, "update: version 1.1 uploaded"),
     ("POST", "/api/v1/update/install", 200, "update: version 1.1 installed"),
+    ("POST", "/api/v1/update/activate", 202, "update: version 1.1 started without a restart"),
     ("POST", "/api/v1/update/rollback", 202, "update: back to version 0.9, with a restart"),
     ("POST", "/api/v1/restart", 202, "the appliance is restarted"),
 ];
@@ -52,4 +56,25 @@ async fn every_order_about_updates_leaves_a_line_in_the_audit_log() {
     let all: BTreeSet<_> =
         operations.iter().filter(|one| of_updates(one)).map(|one| (one.method.as_str(), one.path)).collect();
     assert_eq!(known, all);
+}
+
+#[tokio::test]
+async fn an_update_of_another_base_needs_a_restart() {
+    let appliance = Appliance::with_updates(|folder| Some(places(folder))).with_users();
+    let token = appliance.token(Role::Administrator, Timestamp::now());
+    let body = archive("1.1", &KEYS[0]);
+    let length = body.len().to_string();
+    let headers = [("authorization", token.as_str()), ("content-length", length.as_str())];
+    let told = async |method, path, headers, body| {
+        let answer = appliance.send(method, path, headers, body).await;
+        serde_json::from_str::<UpdateDocument>(&answer.text).unwrap().uploaded.unwrap()
+    };
+    let quick = told("PUT", ARCHIVE, &headers[..], body).await;
+    assert_eq!(quick.kind, UpdateKind::Quick);
+    assert!(quick.effect.contains("connections go on"), "{}", quick.effect);
+    // As it is on an image that does not say what it is made of.
+    std::fs::remove_file(appliance.folder.path().join("base.json")).unwrap();
+    let full = told("GET", UPDATE, &headers[..1], Vec::new()).await;
+    assert_eq!(full.kind, UpdateKind::Full);
+    assert!(full.effect.contains("needs a restart"), "{}", full.effect);
 }
