@@ -182,11 +182,12 @@ mod tests {
     #[tokio::test]
     async fn nobody_waits_for_a_disk_that_hangs_and_nothing_ordered_is_lost() {
         let (writer, answer, writes) = hanging(Duration::from_millis(20));
-        for number in 1..=4 {
-            let late = writer.write(vec![number]).await.unwrap_err();
-            assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+        let late = async |number| writer.write(vec![number]).await.unwrap_err().kind();
+        assert_eq!(late(1).await, io::ErrorKind::TimedOut);
+        assert_eq!(writes.recv().unwrap(), [1], "what hangs is under way");
+        for number in 2..=4 {
+            assert_eq!(late(number).await, io::ErrorKind::TimedOut);
         }
-        assert_eq!(writes.recv().unwrap(), [1]);
         (0..2).for_each(|_| answer.send(Ok(())).unwrap());
         assert_eq!(writes.recv().unwrap(), [2, 3, 4], "put together meanwhile");
         let mut done = writer.done.clone();

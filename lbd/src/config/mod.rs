@@ -34,6 +34,7 @@ pub use snmp::Snmp;
 pub(crate) use validate::{address_with_prefix, ipv4_address, time_zone};
 pub use validate::{check_problems, validate};
 pub use values::{AeTitle, HostName, InterfaceName, Label, Ports, Weight};
+use values::{Fault, quoted};
 
 use jiff::tz::TimeZone;
 
@@ -369,6 +370,22 @@ pub enum Fallback {
     DicomReject,
     /// lbd accepts the connection and shows a page over HTTP, with status 503.
     HttpPage,
+}
+
+impl TryFrom<Option<&str>> for Fallback {
+    type Error = Fault;
+
+    fn try_from(text: Option<&str>) -> Result<Self, Fault> {
+        match text {
+            None | Some("refuse") => Ok(Self::Refuse),
+            Some("dicom-reject") => Ok(Self::DicomReject),
+            Some("http-page") => Ok(Self::HttpPage),
+            Some(other) => Err(Fault::new(
+                format!("the fallback {} is not known", quoted(other)),
+                "use \"refuse\", \"dicom-reject\" (the association is rejected, and the modality tries again) or \"http-page\" (a page is shown)",
+            )),
+        }
+    }
 }
 
 /// A server that is used while no real server takes new connections. Nobody checks it.

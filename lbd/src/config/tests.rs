@@ -582,8 +582,8 @@ fn what_is_proxied_is_tcp_and_few_places() {
     assert_eq!(ports("3001-3256"), Ok(()));
     let told = ports("3001-3257").unwrap_err();
     assert!(told.starts_with("virtual_service[0].ports: 257 addresses and ports are too many"), "{told}");
-    let told = ports("7000-7200").unwrap_err();
-    assert!(told.contains("lbd itself answers on port 7104"), "{told}");
+    let told = ports("9000-9100").unwrap_err();
+    assert!(told.contains("lbd itself answers on port 9081"), "{told}");
     let unknown = GOOD.replacen("protocol = \"tcp\"", "forwarding_method = \"dr\"", 1);
     assert_eq!(config(&unknown).unwrap_err()[0].field, "virtual_service[0].forwarding_method");
 }

@@ -1,7 +1,6 @@
 //! Shows the fallback page over HTTP: one answer a connection, which says that it is not the service's own.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -13,10 +12,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use nix::sys::socket::{getsockopt, sockopt};
 use tokio::net::TcpStream;
 
-use super::page::media_type;
+use super::choice::media_type;
 
 /// For the head of a request: who needs longer is no browser.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,14 +27,10 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// Seconds after which programs may try again: a server that is back takes clients within that time.
 const TRY_AGAIN: HeaderValue = HeaderValue::from_static("30");
 
-/// Answers whatever is asked; `page` knows what is shown to whom meant to go to `place`.
-pub(super) async fn show(
-    stream: TcpStream,
-    place: Option<SocketAddr>,
-    page: impl Fn(Option<SocketAddr>) -> String,
-) {
+/// Answers whatever is asked with what `page` is at that moment.
+pub(super) async fn show(stream: TcpStream, page: impl Fn() -> String) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let page = page(place);
+        let page = page();
         async move {
             let _ = tokio::time::timeout(BODY_TIMEOUT, pass_over(request.into_body())).await;
             Ok::<_, Infallible>(answer(page))
@@ -64,17 +58,6 @@ async fn pass_over(mut body: Incoming) {
     }
 }
 
-/// Where the client meant to go, before the kernel redirected it.
-pub(super) fn place_before_redirection(stream: &TcpStream) -> Option<SocketAddr> {
-    if stream.local_addr().ok()?.is_ipv4() {
-        let place = getsockopt(stream, sockopt::OriginalDst).ok()?;
-        let address = Ipv4Addr::from_bits(u32::from_be(place.sin_addr.s_addr));
-        return Some((address, u16::from_be(place.sin_port)).into());
-    }
-    let place = getsockopt(stream, sockopt::Ip6tOriginalDst).ok()?;
-    Some((Ipv6Addr::from(place.sin6_addr.s6_addr), u16::from_be(place.sin6_port)).into())
-}
-
 fn answer(page: String) -> Response<Full<Bytes>> {
     let kind = HeaderValue::from_static(media_type(&page));
     let mut answer = Response::new(Full::from(page));
@@ -91,6 +74,8 @@ fn answer(page: String) -> Response<Full<Bytes>> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -101,7 +86,7 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (server, _) = listener.accept().await.unwrap();
-        let shown = tokio::spawn(show(server, None, |place| format!("Call 4711 {place:?}")));
+        let shown = tokio::spawn(show(server, || "Call 4711".into()));
         for part in parts {
             if client.write_all(&part).await.is_err() {
                 break;
@@ -118,7 +103,7 @@ mod tests {
     async fn one_answer_a_connection_whatever_is_asked() {
         for request in ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "DELETE /a HTTP/1.0\r\n\r\n"] {
             let answer = talk(std::iter::once(request.repeat(2).into_bytes())).await;
-            assert!(answer.contains(" 503 ") && answer.ends_with("Call 4711 None"), "{answer}");
+            assert!(answer.contains(" 503 ") && answer.ends_with("Call 4711"), "{answer}");
             assert_eq!(answer.matches("Call 4711").count(), 1, "{answer}");
         }
     }

@@ -1,10 +1,11 @@
 //! What clients of a service without a server meet, where they are not refused: an answer of lbd's own.
 //!
-//! The kernel redirects their connections to a [`port`] of ours; [`rejection`] and [`dicom`] tell modalities to try again
-//! (the protocol without I/O, and moving its bytes), [`page`] and [`http`] show people a page. What lbd answers ends with
-//! lbd: then the kernel refuses these connections.
+//! The kernel redirects their connections to one [`port`] of ours, which nobody reaches otherwise: the input chain lets in
+//! what was redirected only. [`choice`] knows what a service's clients meet there; [`rejection`] and [`dicom`] tell
+//! modalities to try again (the protocol without I/O, and moving its bytes), [`choice`] and [`http`] show people a page. What
+//! lbd answers ends with lbd: then the kernel refuses these connections.
 
-pub mod page;
+pub mod choice;
 pub mod rejection;
 
 mod dicom;
@@ -20,31 +21,22 @@ use tokio::sync::watch;
 use crate::config::Fallback;
 use crate::web::Published;
 
-/// Where redirected DICOM connections arrive. Nothing else reaches it, nor the port of the page: the input chain lets in what
-/// was redirected only.
-pub const DICOM_PORT: u16 = 7104;
-
-/// Answers for ever; the pages, and the port where people are shown them, are those of the configuration in force. When
-/// `restarts` changes, both ports are closed and opened anew; connections under way go on.
+/// Answers for ever at `port`; what is answered, and that port, are those of the configuration in force. When `restarts`
+/// changes, the port is closed and opened anew; connections under way go on.
 pub async fn serve(
     published: watch::Receiver<Arc<Published>>,
-    page_port: watch::Receiver<u16>,
+    port: watch::Receiver<u16>,
     restarts: watch::Receiver<u64>,
 ) -> String {
-    let show = move |stream: TcpStream| {
-        let place = http::place_before_redirection(&stream);
-        show_page(stream, place, published.clone())
-    };
-    let (_keep, always) = watch::channel(DICOM_PORT);
-    tokio::join!(
-        port::follow(always, restarts.clone(), "the DICOM rejection", dicom::reject),
-        port::follow(page_port, restarts, "the fallback page", show)
-    );
-    "the ports of the fallback answers are closed".into()
+    let redirected = move |stream: TcpStream| answer_redirected(stream, published.clone());
+    port::follow(port, restarts, redirected).await;
+    "the port of the fallback answers is closed".into()
 }
 
-async fn show_page(stream: TcpStream, place: Option<SocketAddr>, published: watch::Receiver<Arc<Published>>) {
-    http::show(stream, place, move |place| page::page_for(&published.borrow().document, place)).await;
+async fn answer_redirected(stream: TcpStream, published: watch::Receiver<Arc<Published>>) {
+    let Some(place) = port::place_before_redirection(&stream) else { return };
+    let fallback = choice::fallback_at(&published.borrow().document, place);
+    answer(fallback, stream, place, published).await;
 }
 
 /// Answers a connection that lbd has accepted itself at `place`; one to be refused is closed.
@@ -57,6 +49,8 @@ pub async fn answer(
     match fallback {
         Fallback::Refuse => drop(stream),
         Fallback::DicomReject => dicom::reject(stream).await,
-        Fallback::HttpPage => show_page(stream, Some(place), published).await,
+        Fallback::HttpPage => {
+            http::show(stream, move || choice::page_at(&published.borrow().document, place)).await;
+        }
     }
 }

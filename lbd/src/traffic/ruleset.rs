@@ -21,7 +21,6 @@ use super::openings::Opening;
 use super::shares::{slots, turns};
 use super::table::{Chain, MAPS, Map, MapKind, NUMBERING, Parts, Rule, STICKY6_PREFIX, Table};
 use crate::config::{Fallback, Ports, Protocol, Scheduler, StickyPrefixes};
-use crate::fallback;
 use crate::network::routes::Exit;
 use crate::network::topology::{Family, Network, VirtualAddress};
 
@@ -426,12 +425,8 @@ fn input_rules(ruleset: &Ruleset<'_>) -> Vec<Rule> {
          nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query } accept",
     ]);
     rules.extend(ruleset.openings.iter().map(Opening::rule));
-    // Nobody reaches these ports but by the redirection of a service without a server.
-    rules.push(Rule::new(format!(
-        "ct status dnat tcp dport {{ {}, {} }} accept",
-        fallback::DICOM_PORT,
-        ruleset.fallback_page_port
-    )));
+    // Nobody reaches this port but by the redirection of a service without a server.
+    rules.push(Rule::new(format!("ct status dnat tcp dport {} accept", ruleset.fallback_page_port)));
     rules.extend(proxied_rules(ruleset));
     // A client of a service without a server, or of a connection whose entry has gone, must hear so at once.
     for family in Family::ALL {
@@ -612,8 +607,7 @@ fn service_rules(service: &Service<'_>, family: Family) -> Vec<Rule> {
     }
     let answering = match service.fallback {
         Fallback::Refuse => None,
-        Fallback::DicomReject => Some(fallback::DICOM_PORT),
-        Fallback::HttpPage => Some(service.fallback_page_port),
+        Fallback::DicomReject | Fallback::HttpPage => Some(service.fallback_page_port),
     };
     lines.extend(answering.map(|port| format!("meta l4proto tcp redirect to :{port}")));
     lines.into_iter().map(Rule::new).collect()

@@ -58,7 +58,7 @@ impl Restartable {
                 "The agent is ended and started anew. Managers get no answer for less than a second."
             }
             Self::FallbackPage => {
-                "Both ports are closed and opened anew. Clients that are being answered are answered to the end."
+                "The port is closed and opened anew. Clients that are being answered are answered to the end."
             }
         }
     }

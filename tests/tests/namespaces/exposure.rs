@@ -135,8 +135,8 @@ fn lbd_listens_on_nothing_but_management_and_the_answer_of_the_fallback() {
     };
     let found: BTreeSet<_> = sockets.expect_ok().lines().map(socket).collect();
     let management = format!("tcp {MANAGEMENT}:9443");
-    // The answers of services without a server, which the input chain lets nobody reach but through a service.
-    let fallback = ["tcp 0.0.0.0:7104", "tcp [::]:7104", "tcp 0.0.0.0:9081", "tcp [::]:9081"];
+    // The answer of services without a server, which the input chain lets nobody reach but through a service.
+    let fallback = ["tcp 0.0.0.0:9081", "tcp [::]:9081"];
     let expected = fallback.into_iter().chain([management.as_str()]).map(str::to_owned).collect();
     assert_eq!(found, expected);
 }

@@ -2,7 +2,7 @@
 
 use crate::config::values::Fault;
 use crate::config::{Fallback, Protocol};
-use crate::fallback::page::LONGEST;
+use crate::fallback::choice::LONGEST;
 
 /// lbd's answers need a TCP connection.
 pub(super) fn is_spoken_over(fallback: Fallback, protocol: Protocol) -> Result<(), Fault> {

@@ -6,7 +6,6 @@ use super::Collector;
 use super::services::Services;
 use crate::config::values::{Fault, quoted};
 use crate::config::{ForwardingMethod, Layer4, Ports, Protocol};
-use crate::fallback::DICOM_PORT;
 
 /// lbd opens a socket for each address and port: so many of one service are enough for whoever needs a range, and a
 /// fraction of the files that lbd may open.
@@ -48,11 +47,11 @@ pub(super) fn can_be_proxied(
     }
 }
 
-/// lbd's own answers listen on every address.
+/// The port of lbd's own answers listens on every address.
 pub(super) fn own_ports_stay_free(check: &mut Collector, layer4: &Layer4, services: &Services) {
     for (index, service) in services.iter().filter(|(_, service)| service.is_proxied()) {
-        let mut own = [DICOM_PORT, layer4.fallback_page_port].into_iter();
-        if let Some(port) = own.find(|port| service.ports.contain(*port)) {
+        let port = layer4.fallback_page_port;
+        if service.ports.contain(port) {
             let problem = format!("lbd itself answers on port {port}, and so cannot proxy it");
             let fault = Fault::new(problem, "use another port, or forwarding_method = \"snat\"");
             check.report(format!("virtual_service[{index}].ports"), fault);

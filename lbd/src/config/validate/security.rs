@@ -6,7 +6,6 @@ use crate::config::document::SecurityDocument;
 use crate::config::security::{Security, SecurityMode};
 use crate::config::values::{Fault, quoted};
 use crate::config::{Layer4, Management};
-use crate::fallback::DICOM_PORT;
 
 /// Port table of the product's specification.
 const HTTP_PORT: u16 = 9080;
@@ -53,7 +52,7 @@ fn is_secure(check: &mut Collector, document: &SecurityDocument) {
     }
 }
 
-/// Two services cannot listen on one port; those of lbd's own answers listen on every address.
+/// Two services cannot listen on one port; that of lbd's own answers listens on every address.
 pub(super) fn ports_differ(
     check: &mut Collector,
     management: &Management,
@@ -64,7 +63,6 @@ pub(super) fn ports_differ(
         ("management.https_port", Some(management.https_port), "the WebUI over HTTPS"),
         ("security.http_port", security.http_port, "the WebUI over HTTP"),
         ("layer4.fallback_page_port", Some(layer4.fallback_page_port), "the fallback page"),
-        ("", Some(DICOM_PORT), "the DICOM rejection"),
     ];
     for (index, (field, port, _)) in taken.iter().enumerate() {
         let Some(port) = port else { continue };
@@ -156,6 +154,5 @@ mod tests {
         assert_eq!(clashes(9443, None, 9080), [""; 0]);
         assert_eq!(clashes(9443, Some(9443), 9081), ["management.https_port"]);
         assert_eq!(clashes(9443, Some(9081), 9081), ["security.http_port"]);
-        assert_eq!(clashes(9443, None, 7104), ["layer4.fallback_page_port"]);
     }
 }

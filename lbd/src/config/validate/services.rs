@@ -76,7 +76,7 @@ fn service(
     };
     let snat_source =
         check.take(format!("{field}.snat_source"), snat_source(document.snat_source.as_deref()));
-    let fallback = check.take(format!("{field}.fallback"), fallback(document.fallback.as_deref()));
+    let fallback = check.take(format!("{field}.fallback"), Fallback::try_from(document.fallback.as_deref()));
     let on_server_failure = check
         .take(format!("{field}.on_server_failure"), on_server_failure(document.on_server_failure.as_deref()));
     let scheduler = check.take(format!("{field}.scheduler"), scheduler(document.scheduler.as_deref()));
@@ -222,18 +222,6 @@ fn snat_source(text: Option<&str>) -> Result<SnatSource, Fault> {
         Some(other) => Err(Fault::new(
             format!("the SNAT source {} is not known", quoted(other)),
             "use \"auto\", \"virtual-address\" or \"interface\"",
-        )),
-    }
-}
-
-fn fallback(text: Option<&str>) -> Result<Fallback, Fault> {
-    match text {
-        None | Some("refuse") => Ok(Fallback::Refuse),
-        Some("dicom-reject") => Ok(Fallback::DicomReject),
-        Some("http-page") => Ok(Fallback::HttpPage),
-        Some(other) => Err(Fault::new(
-            format!("the fallback {} is not known", quoted(other)),
-            "use \"refuse\", \"dicom-reject\" (the association is rejected, and the modality tries again) or \"http-page\" (a page is shown)",
         )),
     }
 }

@@ -11,7 +11,6 @@ use super::ask::{Ask, Pairs};
 use super::change::{Told, as_value, write_entry};
 use super::section::SectionForm;
 use super::tables::{ALERTS, LAYER4, fields};
-use crate::fallback;
 use crate::view::{ServerView, View};
 use crate::web::Gateway;
 use crate::web::pages::frame::Frame;
@@ -86,7 +85,6 @@ fn facts(view: &View) -> Vec<(&'static str, String)> {
     vec![
         ("Fast path", format!("{fast_path}: {}", view.fast_path.detail)),
         ("SNAT source ports, where they are scarcest", scarcest(view)),
-        ("Port of the DICOM rejection", unseen(fallback::DICOM_PORT)),
         ("VMware guest services", guest_services(view)),
     ]
 }
@@ -96,10 +94,6 @@ fn guest_services(view: &View) -> String {
         None => "off: this machine does not run on VMware, or they have not begun".to_owned(),
         Some(services) => format!("{}, since {}", services.reason, time(services.since)),
     }
-}
-
-fn unseen(port: u16) -> String {
-    format!("{port}, on the appliance itself; clients never see it")
 }
 
 /// Of which server the most source ports are in use.

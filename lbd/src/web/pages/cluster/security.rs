@@ -14,7 +14,6 @@ use super::section::SectionForm;
 use super::security_tables::{LOCKDOWN, SECURITY, SOCKETS};
 use super::tables::fields;
 use crate::config::{Document, Problem};
-use crate::fallback;
 use crate::view::{OpeningView, View};
 use crate::web::pages::frame::Frame;
 use crate::web::pages::page_of;
@@ -214,10 +213,7 @@ fn socket_rows(view: &View, document: &Document) -> Vec<Socket> {
         state,
     };
     let web = vec![at(sockets.https_port, "TCP, HTTPS"), at(sockets.http_port, http)];
-    let fallback = vec![
-        format!("port {} (TCP, page)", number(sockets.fallback_page_port)),
-        format!("port {} (TCP, DICOM rejection; fixed)", fallback::DICOM_PORT),
-    ];
+    let fallback = vec![format!("port {} (TCP)", number(sockets.fallback_page_port))];
     vec![
         row(Restartable::Webui, web, state(true)),
         row(Restartable::Snmp, vec![at(sockets.snmp_port, "UDP")], state(is_open("SNMP"))),

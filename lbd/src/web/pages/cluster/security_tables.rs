@@ -59,7 +59,7 @@ pub(super) const SOCKETS: &[Section] = &[
             Field::number("snmp.port", "SNMP (UDP)", "")
                 .usual("161")
                 .hint("It answers only where the page SNMP Configuration has switched it on."),
-            Field::number("layer4.fallback_page_port", "Fallback page (TCP)", "")
+            Field::number("layer4.fallback_page_port", "Fallback answers, pages and DICOM rejections (TCP)", "")
                 .usual("9081")
                 .hint("Nobody reaches it directly: the kernel redirects clients of a service without a server."),
         ],

@@ -190,8 +190,8 @@ pub(super) const LAYER4: &[Section] = &[Section {
         Field::number("snat_ports_warning_percent", "Warning of scarce source ports", "%").usual("80").hint(
             "When so many of the SNAT source ports towards a server are in use, 10 to 100. When none is left, new connections to it fail.",
         ),
-        Field::number("fallback_page_port", "Port of the fallback page", "").usual("9081").hint(
-            "On the appliance itself. Clients never see it: they are redirected there while a service has no server.",
+        Field::number("fallback_page_port", "Port of the fallback answers", "").usual("9081").hint(
+            "On the appliance itself, for pages and DICOM rejections. Clients never see it: they are redirected there while a service has no server.",
         ),
     ],
 }];
