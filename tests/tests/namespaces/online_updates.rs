@@ -135,7 +135,7 @@ fn a_newer_version_is_told_once_downloaded_verified_and_installed() {
     assert_eq!(story.told(words), alerts, "it is told once");
 
     let shown = story.command("update download");
-    assert!(shown.expect_ok().contains("Uploaded  0.2.0."), "{shown:?}");
+    assert!(shown.expect_ok().contains("Uploaded  0.2.0, "), "{shown:?}");
     story.lab.lbd().wait_audit("update: download of version 0.2.0 begun");
     story.lab.lbd().wait_audit("update: version 0.2.0 downloaded");
     let staged = story.lab.lbd().state_folder().join("update/staged.update");
