@@ -11,7 +11,7 @@ use super::client::Call;
 use super::failure::CommandError;
 use super::print::Common;
 use crate::web::api::Ordered;
-use crate::web::online::{DownloadStatus, OnlineStatus};
+use crate::web::online::DownloadStatus;
 use crate::web::update::{ACTIVATE, UpdateDocument, UpdateKind, UploadedUpdate, VersionStanding};
 
 const PATH: &str = "/api/v1/update";
@@ -96,7 +96,10 @@ pub(super) fn carry_out(Update { verb, common }: &Update) -> Result<(), CommandE
             }
             Ok(())
         }
-        Verb::Install { file: None } => ordered(&format!("{PATH}/install")),
+        Verb::Install { file: None } => {
+            let told = Call::new(Method::GET, PATH).send(&common.way)?.read()?;
+            install(common, &told)
+        }
         Verb::Install { file: Some(file) } => {
             let mut path = format!("{PATH}/archive");
             if let Some(sum) = checksum(file)? {
@@ -104,18 +107,11 @@ pub(super) fn carry_out(Update { verb, common }: &Update) -> Result<(), CommandE
             }
             let archive = read(file)?;
             let answer = Call::new(Method::PUT, path).bytes(archive).patiently().send(&common.way)?;
+            let told = answer.read()?;
             if !common.json {
-                let told: UpdateDocument = answer.read()?;
-                let is_quick =
-                    told.uploaded.as_ref().is_some_and(|uploaded| uploaded.kind == UpdateKind::Quick);
-                let start = if is_quick {
-                    "lbd update activate starts it without a restart"
-                } else {
-                    "starts at the next restart (lbd update restart)"
-                };
-                print!("{}Installed, {start}: ", status(&told));
+                print!("{}", status(&told));
             }
-            ordered(&format!("{PATH}/install"))
+            install(common, &told)
         }
         Verb::Activate => {
             if !common.json {
@@ -131,6 +127,24 @@ pub(super) fn carry_out(Update { verb, common }: &Update) -> Result<(), CommandE
             ordered(&format!("{PATH}/rollback"))
         }
     }
+}
+
+/// What is told to wait.
+fn install(common: &Common, told: &UpdateDocument) -> Result<(), CommandError> {
+    let answer = Call::new(Method::POST, format!("{PATH}/install")).patiently().send(&common.way)?;
+    if common.json {
+        println!("{}", answer.text);
+        return Ok(());
+    }
+    let Ordered { version } = answer.read()?;
+    let is_quick = told.uploaded.as_ref().is_some_and(|uploaded| uploaded.kind == UpdateKind::Quick);
+    let start = if is_quick {
+        "lbd update activate starts it without a restart"
+    } else {
+        "starts at the next restart (lbd update restart)"
+    };
+    println!("Installed, {start}: {version}");
+    Ok(())
 }
 
 /// Begins it, and waits for its end, which does not depend on whoever waits.
@@ -157,7 +171,15 @@ fn download(common: &Common) -> Result<(), CommandError> {
                 }
                 return Ok(());
             }
-            None => return Err(format!("The download of {version} was cancelled").into()),
+            None => {
+                return Err(match now.problem {
+                    Some(problem) => {
+                        format!("Whether {version} has come is not known: {problem} See lbd update status")
+                    }
+                    None => format!("The download of {version} was cancelled"),
+                }
+                .into());
+            }
         }
         std::thread::sleep(BETWEEN_LOOKS);
     }
@@ -203,12 +225,13 @@ fn status(told: &UpdateDocument) -> String {
         let UploadedUpdate { version, kind, effect, notes, .. } = uploaded;
         text += &format!("Uploaded  {version}, {}. {effect}\n\n{notes}\n\n", kind.takes());
     }
-    text += &online(&told.online);
+    text += &online(told);
     text += &told.problem.as_ref().map_or_else(String::new, |problem| format!("{problem}\n"));
     text
 }
 
-fn online(told: &OnlineStatus) -> String {
+fn online(document: &UpdateDocument) -> String {
+    let told = &document.online;
     if told.url.is_none() {
         return String::new();
     }
@@ -217,7 +240,7 @@ fn online(told: &OnlineStatus) -> String {
     text += &told.problem.as_ref().map_or_else(String::new, |problem| format!("          {problem}\n"));
     if let Some(newest) = &told.newest {
         text += &format!("Newest    {}. {}\n", newest.version, newest.meaning);
-        if newest.available {
+        if newest.available && document.not_here().is_some() {
             text += &format!("          {} bytes: lbd update download\n\n{}\n\n", newest.size, newest.notes);
         }
     }

@@ -16,10 +16,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::Fallback;
 use crate::web::Published;
+
+/// Pages that are shown at the same time: half of the [`port`]'s connections, so that browsers leave room for modalities.
+const PAGES: usize = port::CONNECTIONS / 2;
 
 /// Answers for ever at `port`; what is answered, and that port, are those of the configuration in force. When `restarts`
 /// changes, the port is closed and opened anew; connections under way go on.
@@ -28,14 +31,26 @@ pub async fn serve(
     port: watch::Receiver<u16>,
     restarts: watch::Receiver<u64>,
 ) -> String {
-    let redirected = move |stream: TcpStream| answer_redirected(stream, published.clone());
+    let room = Arc::new(Semaphore::new(PAGES));
+    let redirected = move |stream: TcpStream| answer_redirected(stream, published.clone(), room.clone());
     port::follow(port, restarts, redirected).await;
     "the port of the fallback answers is closed".into()
 }
 
-async fn answer_redirected(stream: TcpStream, published: watch::Receiver<Arc<Published>>) {
+async fn answer_redirected(
+    stream: TcpStream,
+    published: watch::Receiver<Arc<Published>>,
+    room: Arc<Semaphore>,
+) {
     let Some(place) = port::place_before_redirection(&stream) else { return };
     let fallback = choice::fallback_at(&published.borrow().document, place);
+    let _shown = match fallback {
+        Fallback::HttpPage => match room.try_acquire() {
+            Ok(shown) => Some(shown),
+            Err(_) => return,
+        },
+        Fallback::Refuse | Fallback::DicomReject => None,
+    };
     answer(fallback, stream, place, published).await;
 }
 

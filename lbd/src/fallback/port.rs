@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, watch};
 
 /// Connections at the same time, some kilobytes each: far more than a hospital has modalities. Further ones wait in
 /// the kernel's queue.
-const CONNECTIONS: usize = 1024;
+pub(super) const CONNECTIONS: usize = 2048;
 /// For connections that arrive in one burst.
 const BACKLOG: i32 = 1024;
 /// After a failure to listen or accept, for example for want of file descriptors.

@@ -184,7 +184,7 @@ impl Updates {
     pub async fn discard(&self) -> Result<(), Refusal> {
         self.places()?;
         let folder = self.0.folder.clone();
-        let removed = tokio::task::spawn_blocking(move || staging::discard(&folder)).await;
+        let removed = tokio::task::spawn_blocking(move || staging::discard_staged(&folder)).await;
         removed.map_err(std::io::Error::other).flatten().map_err(|error| Refusal::Failed(error.to_string()))
     }
 

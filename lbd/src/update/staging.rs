@@ -108,15 +108,22 @@ impl Staging {
     }
 }
 
-/// Removes what waits, and what an upload has left that was cut off.
-pub(super) fn discard(folder: &Path) -> io::Result<()> {
-    for name in [PARTIAL, STAGED] {
-        match fs::remove_file(folder.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+/// Removes what waits, and what an upload has left that was cut off: none may be under way.
+fn discard(folder: &Path) -> io::Result<()> {
+    remove(&folder.join(PARTIAL))?;
+    discard_staged(folder)
+}
+
+/// Removes what waits.
+pub(super) fn discard_staged(folder: &Path) -> io::Result<()> {
+    remove(&folder.join(STAGED))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Removes what an upload has left that was cut off.

@@ -45,8 +45,10 @@ pub struct NewestVersion {
     pub notes: String,
     /// Bytes of the archive.
     pub size: u64,
-    /// It is newer than what is on this appliance, and can be downloaded.
+    /// It is newer than what runs here, and can be downloaded and installed.
     pub available: bool,
+    /// Every page tells of it.
+    pub is_news: bool,
     /// What it is for this appliance, in a sentence.
     pub meaning: String,
 }
@@ -81,6 +83,8 @@ impl NewestVersion {
             Offer::Installed => {
                 "It, or a newer one, is installed already beside the version that runs.".to_owned()
             }
+            Offer::Failed => "It was installed here and never proved itself. When what was in its way is gone, install it again."
+                .to_owned(),
             Offer::NotNewer => "It is not newer than what runs here: the appliance is up to date.".to_owned(),
         };
         Self {
@@ -88,7 +92,8 @@ impl NewestVersion {
             development_build: index.development,
             notes: index.notes.clone(),
             size: index.archive.size,
-            available: *offer == Offer::Available,
+            available: offer.is_available(),
+            is_news: offer.is_news(),
             meaning,
         }
     }

@@ -9,20 +9,22 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::api::{ProblemDocument, capitalised};
-use super::online::OnlineStatus;
+use super::online::{NewestVersion, OnlineStatus};
 use super::{Caller, Gateway};
 use crate::update::runs::Run;
 use crate::update::staging::Upload;
 use crate::update::{Kind, Refusal, is_development_build};
 
 /// Where archives are sent, and what waits for a disk that writes them: they may take longer than other requests.
-pub(in crate::web) const SLOW_PATHS: [&str; 5] =
-    [ARCHIVE, INSTALL, ACTIVATE, super::pages::UPDATE_UPLOAD_PATH, super::pages::UPDATE_ORDER_PATH];
+pub(in crate::web) const SLOW_PATHS: [&str; 6] =
+    [ARCHIVE, INSTALL, ACTIVATE, LOOK, super::pages::UPDATE_UPLOAD_PATH, super::pages::UPDATE_ORDER_PATH];
 
 /// Of the API.
 pub(in crate::web) const ARCHIVE: &str = "/api/v1/update/archive";
 /// Of the API.
 pub(in crate::web) const INSTALL: &str = "/api/v1/update/install";
+/// Of the API: a server that is looked at may be slow.
+pub(in crate::web) const LOOK: &str = "/api/v1/update/look";
 /// Of the API.
 pub(crate) const ACTIVATE: &str = "/api/v1/update/activate";
 
@@ -43,6 +45,16 @@ pub struct UpdateDocument {
     pub problem: Option<String>,
     /// What is known of newer versions on a server.
     pub online: OnlineStatus,
+}
+
+impl UpdateDocument {
+    /// The newest version on a server, if it is not what waits here to be installed.
+    pub fn not_here(&self) -> Option<&NewestVersion> {
+        let waits = |newest: &&NewestVersion| {
+            self.uploaded.as_ref().is_some_and(|uploaded| uploaded.version == newest.version)
+        };
+        self.online.newest.as_ref().filter(|newest| !waits(newest))
+    }
 }
 
 /// A version that is installed and does not run.
@@ -247,7 +259,7 @@ impl Gateway {
             other: None,
             uploaded: None,
             problem: None,
-            online: OnlineStatus::default(),
+            online: self.online_status(),
         };
         match updates.systems().await {
             Ok(systems) => {
@@ -277,6 +289,7 @@ impl Gateway {
                     None => None,
                 };
                 let (running, on_trial) = (systems.running.to_string(), systems.on_trial);
+                // Only now it is known what the newest version is to these systems.
                 let online = self.online_status();
                 UpdateDocument { running, on_trial, other, uploaded, online, ..nothing }
             }
@@ -299,6 +312,7 @@ impl Gateway {
         sum: Option<Sha>,
     ) -> Result<(), ProblemDocument> {
         let version = upload.finish(sum).await?.version;
+        self.updates().online().forget_failure();
         self.access().audit().change(&caller.author(), &[format!("update: version {version} uploaded")]);
         Ok(())
     }

@@ -112,9 +112,19 @@ impl Updates {
         inner.cancelled.send_replace(true);
         let ended = tokio::time::timeout(LONGEST_END, known.wait_for(|known| !is_under_way(known))).await;
         match ended {
-            Ok(_) => Ok(()),
+            Ok(_) if *inner.cancelled.borrow() => Ok(()),
+            Ok(_) => Err(Refusal::Failed(
+                "the download had ended already; throw away what came, if it is not wanted".into(),
+            )),
             Err(_) => Err(Refusal::Failed("the download has not ended yet; is the disk slow?".into())),
         }
+    }
+}
+
+impl Online {
+    /// The download under way, if there is one, is to end: nobody wants updates from a server any more.
+    pub(super) fn cancel(&self) {
+        self.0.cancelled.send_replace(true);
     }
 }
 
@@ -123,9 +133,13 @@ fn wanted(online: &Online, source: &OnlineUpdates) -> Result<(Index, Url), &'sta
     let known = online.known(source);
     let (index, offer) = known.offer().ok_or("nothing is known of a newer version; look for one first")?;
     match offer {
-        Offer::Available => {}
+        Offer::Available | Offer::Failed => {}
         Offer::NeedsBetween(_) => return Err("a version in between must be installed first"),
-        Offer::Installed => return Err("the newest version is installed already; restart the appliance"),
+        Offer::Installed => {
+            return Err(
+                "the newest version is installed already; Software Update, or lbd update status, says how it starts",
+            );
+        }
         Offer::NotNewer => return Err("what is offered is not newer than what runs"),
     }
     let url = source.url.join(&index.archive.url).ok().filter(|url| url.scheme() == "https");
@@ -141,6 +155,10 @@ impl Download {
     /// Goes on to the end; how it failed is known then.
     pub async fn run(mut self, upload: Upload) -> Result<Version, Ended> {
         let result = self.bring(upload).await;
+        if result.is_ok() {
+            // Whoever wanted to end it meanwhile is told that it had come.
+            self.online.0.cancelled.send_replace(false);
+        }
         self.online.0.known.send_modify(|known| match (&result, &mut known.download) {
             (Err(Ended::Failed(why)), Some(progress)) => progress.failed = Some(why.clone()),
             (_, download) => *download = None,

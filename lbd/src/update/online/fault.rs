@@ -227,12 +227,28 @@ fn untrusted(f: &mut fmt::Formatter<'_>, place: &str, fault: &TlsFault) -> fmt::
         TlsFault::NoAuthorities { file } => {
             write!(f, "no certificate authorities in {file}; give the issuer's certificate in the settings")
         }
+        TlsFault::Expired { .. } => write!(
+            f,
+            "the certificate of the update server {place} has expired; look at the appliance's clock, or ask who runs the \
+             server"
+        ),
+        TlsFault::NotYetValid { .. } => write!(
+            f,
+            "the certificate of the update server {place} is not valid yet; look at the appliance's clock, or ask who runs \
+             the server"
+        ),
+        TlsFault::Alert(alert) => write!(
+            f,
+            "the update server {place} ended the TLS handshake ({alert:?}); check the URL, or ask who runs the server"
+        ),
         other => write!(f, "the update server {place}: {other}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rustls::AlertDescription;
+
     use super::*;
 
     #[test]
@@ -256,6 +272,8 @@ mod tests {
             tls(TlsFault::NameMismatch { expected: "updates.example".into(), subject: None }),
             tls(TlsFault::NoAuthorities { file: "/etc/ssl/certs/ca-certificates.crt" }),
             tls(TlsFault::Expired { ended: None }),
+            tls(TlsFault::NotYetValid { begins: None }),
+            tls(TlsFault::Alert(AlertDescription::UnrecognisedName)),
             Fault::Status { url: url.clone(), status: StatusCode::NOT_FOUND },
             Fault::LedAstray { url: url.clone(), why: "to more than 3 places one after the other" },
             Fault::TooLarge { url: url.clone(), limit: 65_536 },

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evenkeel_update::index::Index;
-use evenkeel_update::status::Systems;
+use evenkeel_update::status::{Standing, Systems};
 use evenkeel_update::version::Version;
 
 use crate::alert::topic::{Severity, Trouble};
@@ -22,8 +22,10 @@ pub enum Offer {
     Available,
     /// It is newer, and needs a version in between first: this one, or a later one.
     NeedsBetween(Version),
-    /// It is installed already, and does not run.
+    /// It, or a newer one, is installed already, and does not run.
     Installed,
+    /// It was tried here and never proved itself; whoever knows why not can have it again.
+    Failed,
     /// It is not newer than what runs.
     NotNewer,
 }
@@ -35,13 +37,26 @@ impl Offer {
         if !version.is_newer_than(&systems.running) {
             return Self::NotNewer;
         }
-        if systems.other.as_ref().is_some_and(|other| !version.is_newer_than(&other.version)) {
-            return Self::Installed;
+        // One that failed, or that somebody went back from, stands in nobody's way: what mends it may have a lower number.
+        match systems.other.as_ref() {
+            Some(other) if other.version == *version && other.standing == Standing::Failed => {
+                return Self::Failed;
+            }
+            Some(other) if other.version == *version => return Self::Installed,
+            Some(other) if other.standing == Standing::Waiting && !version.is_newer_than(&other.version) => {
+                return Self::Installed;
+            }
+            _ => {}
         }
         match &index.minimum_version {
             needed if needed.is_newer_than(&systems.running) => Self::NeedsBetween(needed.clone()),
             _ => Self::Available,
         }
+    }
+
+    /// Whether it can be downloaded and installed.
+    pub fn is_available(&self) -> bool {
+        matches!(self, Self::Available | Self::Failed)
     }
 
     /// Whether every page tells of it.
@@ -78,7 +93,7 @@ pub fn news(index: &Index) -> Trouble {
 mod tests {
     use evenkeel_update::hash::Sha;
     use evenkeel_update::index::Archive;
-    use evenkeel_update::status::{Other, Standing};
+    use evenkeel_update::status::Other;
     use proptest::prelude::*;
 
     use super::*;
@@ -95,24 +110,29 @@ mod tests {
         }
     }
 
-    fn systems(running: &str, other: Option<&str>) -> Systems {
-        let other = other.map(|version| Other {
+    fn systems(running: &str, other: Option<(&str, Standing)>) -> Systems {
+        let other = other.map(|(version, standing)| Other {
             version: version.parse().unwrap(),
-            standing: Standing::Waiting,
+            standing,
             is_quick: false,
         });
         Systems { running: running.parse().unwrap(), on_trial: false, other }
     }
 
     #[test]
-    fn only_what_is_newer_than_all_that_is_there_is_news() {
+    fn only_what_is_newer_than_all_that_is_there_and_works_is_news() {
         for (offered, running, other, offer) in [
             ("1.2", "1.1", None, Offer::Available),
-            ("1.2", "1.1", Some("1.0"), Offer::Available),
-            ("1.2", "1.1", Some("1.2"), Offer::Installed),
-            ("1.2", "1.1", Some("1.3"), Offer::Installed),
+            ("1.2", "1.1", Some(("1.0", Standing::Good)), Offer::Available),
+            ("1.2", "1.1", Some(("1.2", Standing::Waiting)), Offer::Installed),
+            ("1.2", "1.1", Some(("1.3", Standing::Waiting)), Offer::Installed),
+            ("1.2", "1.1", Some(("1.2", Standing::Left)), Offer::Installed),
+            ("1.2", "1.1", Some(("1.3", Standing::Left)), Offer::Available),
+            ("1.2", "1.1", Some(("1.2", Standing::Failed)), Offer::Failed),
+            ("1.2", "1.1", Some(("1.3", Standing::Failed)), Offer::Available),
+            ("1.3", "1.1", Some(("1.2", Standing::Failed)), Offer::Available),
             ("1.1", "1.1", None, Offer::NotNewer),
-            ("1.0", "1.1", Some("0.9"), Offer::NotNewer),
+            ("1.0", "1.1", Some(("0.9", Standing::Good)), Offer::NotNewer),
             ("1.2", "0.9", None, Offer::NeedsBetween("1.0".parse().unwrap())),
         ] {
             let found = Offer::of(&index(offered), &systems(running, other));
@@ -134,7 +154,8 @@ mod tests {
         fn nothing_old_is_ever_news(
             offered in "[0-9]\\.[0-9]", running in "[0-9]\\.[0-9]", other in prop::option::of("[0-9]\\.[0-9]"),
         ) {
-            let (index, systems) = (index(&offered), systems(&running, other.as_deref()));
+            let other = other.as_deref().map(|other| (other, Standing::Waiting));
+            let (index, systems) = (index(&offered), systems(&running, other));
             if Offer::of(&index, &systems).is_news() {
                 prop_assert!(index.version.is_newer_than(&systems.running));
                 prop_assert!(systems.other.is_none_or(|other| index.version.is_newer_than(&other.version)));

@@ -37,6 +37,8 @@ use look::{Offer, news};
 const LONGEST_LOOK: Duration = Duration::from_secs(45);
 /// For a look that is under way already, of which most end within seconds.
 const TURN: Duration = Duration::from_secs(20);
+/// For what was found to be on the disk; one that hangs keeps nobody from knowing it.
+const WRITE: Duration = Duration::from_secs(5);
 /// What is known, for the next lbd, below the folder of updates.
 const KEPT: &str = "online.json";
 
@@ -49,6 +51,8 @@ struct Inner {
     known: watch::Sender<Known>,
     /// Held by the one look.
     look: Mutex<()>,
+    /// Held while what was found is written.
+    writing: Arc<Mutex<()>>,
     /// That the download under way is to end.
     cancelled: watch::Sender<bool>,
 }
@@ -113,6 +117,13 @@ impl Online {
         });
     }
 
+    /// How a download failed is no news any more.
+    pub fn forget_failure(&self) {
+        self.0
+            .known
+            .send_if_modified(|known| known.download.take_if(|download| !download.is_under_way()).is_some());
+    }
+
     fn set_next_look(&self, at: Option<Timestamp>) {
         self.0.known.send_modify(|known| known.next_look = at);
     }
@@ -165,11 +176,10 @@ impl Updates {
         let result = looking.await.unwrap_or(Err(Fault::TooSlow(LONGEST_LOOK)));
         let before = self.online().0.known.borrow().found.clone();
         let mut found = before.after(source.url.as_str(), Timestamp::now(), result);
-        let news_of = found.untold(&systems);
-        self.keep(found).await;
-        if let Some(index) = news_of {
+        if let Some(index) = found.untold(&systems) {
             alarm.happened(Topic::Update, news(&index));
         }
+        self.keep(found).await;
         Ok(())
     }
 
@@ -186,13 +196,20 @@ impl Updates {
             (None, newest) => {
                 let version = newest.as_ref().map(|index| index.version.as_str());
                 tracing::info!(version, "looked for a newer version");
+                self.online().forget_failure();
             }
         }
-        let written = self.write(KEPT, serde_json::to_string(&found)).await;
-        self.online().0.known.send_modify(|known| known.found = found);
-        if let Err(error) = written {
-            tracing::warn!(%error, "what was found of newer versions is forgotten at the next start");
-        }
+        self.online().0.known.send_modify(|known| known.found = found.clone());
+        // Where the disk still hangs on what was found before, the next look writes.
+        let Ok(turn) = self.online().0.writing.clone().try_lock_owned() else { return };
+        let updates = self.clone();
+        let writing = tokio::spawn(async move {
+            let _turn = turn;
+            if let Err(error) = updates.write(KEPT, serde_json::to_string(&found)).await {
+                tracing::warn!(%error, "what was found of newer versions is forgotten at the next start");
+            }
+        });
+        let _ = tokio::time::timeout(WRITE, writing).await;
     }
 
     /// What an earlier lbd found.

@@ -24,8 +24,8 @@ use crate::health::tls;
 use crate::log::forward::words;
 use crate::mail::exchange::Finder;
 
-/// For one address.
-const CONNECT: Duration = Duration::from_secs(8);
+/// For one address: of a name some are often of a family that leads nowhere here, and a look waits for each.
+const CONNECT: Duration = Duration::from_secs(4);
 /// For a proxy to connect, and for a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(15);
 /// Of one name; nobody's servers are silent one after the other.
@@ -124,7 +124,14 @@ async fn addresses(source: &OnlineUpdates, party: Party, host: &str) -> Result<V
     let full = HostName::try_from(host).map(|name| name.within(source.search_domain.as_ref()));
     let full = full.map_or_else(|_| host.to_owned(), |name| name.to_string());
     let servers = Finder::new(&source.dns_servers)?.of_host(&party.to_string(), &full).await?;
-    Ok(servers.into_iter().map(|server| server.address).collect())
+    Ok(by_turns(servers.into_iter().map(|server| server.address)))
+}
+
+/// One of IPv4, one of IPv6 and so on: hospitals often have only one family, and large servers many addresses of each.
+fn by_turns(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let (four, six): (Vec<_>, Vec<_>) = addresses.partition(IpAddr::is_ipv4);
+    let length = four.len().max(six.len());
+    (0..length).flat_map(|turn| [four.get(turn), six.get(turn)]).flatten().copied().collect()
 }
 
 /// Has the proxy connect (RFC 9110 section 9.3.6).
@@ -152,4 +159,25 @@ async fn tunnel(
         return Err(Fault::NoTunnel { proxy: proxy.to_string(), place: place.shown.clone(), status });
     }
     hyper::upgrade::on(answer).await.map(TokioIo::new).map_err(broke)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_families_are_tried_however_many_addresses_one_has() {
+        let addresses =
+            |text: &str| text.split(' ').map(|address| address.parse().unwrap()).collect::<Vec<IpAddr>>();
+        for (told, tried) in [
+            (
+                "fd00::1 fd00::2 fd00::3 fd00::4 10.0.0.1 10.0.0.2",
+                "10.0.0.1 fd00::1 10.0.0.2 fd00::2 fd00::3 fd00::4",
+            ),
+            ("fd00::1 10.0.0.1 10.0.0.2 10.0.0.3", "10.0.0.1 fd00::1 10.0.0.2 10.0.0.3"),
+            ("fd00::2 fd00::1", "fd00::2 fd00::1"),
+        ] {
+            assert_eq!(by_turns(addresses(told).into_iter()), addresses(tried), "{told}");
+        }
+    }
 }

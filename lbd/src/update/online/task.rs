@@ -32,6 +32,9 @@ pub async fn serve(updates: Updates, mut pictures: watch::Receiver<Arc<Published
                     return "nobody says any more where newer versions are looked for".into();
                 }
                 let now_wanted = pictures.borrow_and_update().online_updates.clone();
+                if now_wanted.is_none() {
+                    updates.online().cancel();
+                }
                 if now_wanted != wanted {
                     due = now_wanted.as_ref().map(|_| Instant::now() + AFTER_CHANGE);
                     wanted = now_wanted;

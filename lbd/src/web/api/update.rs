@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::resource::Asked;
 use super::{Operation, ProblemDocument};
 use crate::web::connection::patiently;
-use crate::web::update::{ACTIVATE, ARCHIVE, INSTALL, UpdateDocument, UpdateOrder};
+use crate::web::update::{ACTIVATE, ARCHIVE, INSTALL, LOOK, UpdateDocument, UpdateOrder};
 use crate::web::{Caller, Gateway};
 
 const UPDATE: &str = "/api/v1/update";
@@ -52,9 +52,9 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .gives::<Ordered>(),
         order(
-            "/api/v1/update/look",
+            LOOK,
             "Look for a newer version on the server of the settings; what came of it is in the answer",
-            post(look),
+            post(look).layer(from_fn(patiently)),
         )
         .gives::<UpdateDocument>(),
         order(

@@ -84,21 +84,19 @@ struct Live {
 }
 
 impl Live {
-    fn available(&self) -> Option<&NewestVersion> {
-        self.told.online.newest.as_ref().filter(|newest| newest.available)
+    /// What every page tells of.
+    fn news(&self) -> Option<&NewestVersion> {
+        self.told.online.newest.as_ref().filter(|newest| newest.is_news)
     }
 
     /// What waits for its installation is not downloaded again.
     fn downloadable(&self) -> Option<&NewestVersion> {
-        let waits = |newest: &NewestVersion| {
-            self.told.uploaded.as_ref().is_some_and(|uploaded| uploaded.version == newest.version)
-        };
-        self.available().filter(|newest| !waits(newest))
+        self.told.not_here().filter(|newest| newest.available)
     }
 
-    /// Notes of what waits stand beside its button.
-    fn is_shown(&self, newest: &NewestVersion) -> bool {
-        self.downloadable().is_some_and(|other| other == newest)
+    /// What is new, where that does not stand beside what waits.
+    fn noted(&self) -> Option<&NewestVersion> {
+        self.told.not_here().filter(|newest| newest.available || newest.is_news)
     }
 
     fn looked(&self) -> String {
@@ -181,7 +179,7 @@ async fn page(
 ) -> Response {
     let notice = match done.as_str() {
         "uploaded" => Some("The update is here and verified. Nothing is installed yet."),
-        "installed" => Some("The update is installed. It starts when you restart the appliance."),
+        "installed" => Some("The update is installed."),
         "cancelled" => Some("The download is cancelled. Nothing of it was kept."),
         "discarded" => Some("What was uploaded is thrown away."),
         _ => saved.map(|_| "The settings are saved."),
