@@ -8,7 +8,7 @@ use crate::machine::Machine;
 use crate::modules::{Modules, list};
 use crate::places::INIT;
 use crate::uevent::Uevents;
-use crate::{adapters, disk, hardening, mounts, properties};
+use crate::{adapters, connection_table, disk, hardening, mounts, properties};
 use std::fs;
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ const PHASES: &[(&str, Phase)] = &[
     ("rescue partition", |machine| disk::hand_over_rescue(machine.disk.as_ref(), &machine.account)),
     ("network adapters", |_| adapters::name_all()),
     ("loopback", |_| adapters::bring_up_loopback()),
+    ("table of connections", |_| connection_table::size()),
     ("OVF environment", properties::fetch),
     ("kernel hardening", |_| hardening::harden()),
 ];

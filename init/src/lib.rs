@@ -20,6 +20,7 @@ pub mod aside;
 pub mod bless;
 pub mod boot;
 pub mod button;
+pub mod connection_table;
 pub mod control;
 pub mod counting;
 pub mod crash;

@@ -20,8 +20,8 @@ use crate::daemon::keeper::{Keeper, Order};
 use crate::daemon::last_words::LastWords;
 use crate::daemon::output::Output;
 use crate::daemon::process::Process;
-use crate::disk::Data;
 use crate::disk::table::Disk;
+use crate::disk::{self, Data};
 use crate::failure::Failure;
 use crate::guest_services::GuestServices;
 use crate::log::{self, Level};
@@ -62,6 +62,8 @@ pub struct Server {
     watchdog: Option<Watchdog>,
     next_meal: Duration,
     next_look: Duration,
+    /// The data partition has failed, and is still what is seen on /data.
+    data_is_lost: bool,
     announced: bool,
     /// This lbd has proven that the system does its work.
     proven: bool,
@@ -91,6 +93,7 @@ impl Server {
             watchdog,
             next_meal: Duration::ZERO,
             next_look: LOOK,
+            data_is_lost: false,
             announced: false,
             proven: false,
             replacement: Replacement::None,
@@ -321,6 +324,11 @@ impl Server {
     }
 
     fn start_lbd(&mut self) {
+        self.see_disk();
+        // The lbd that ran knew everything; the next one could not even open its files.
+        if std::mem::take(&mut self.data_is_lost) {
+            logged(disk::cover());
+        }
         let now = self.machine.now();
         match Process::start() {
             Ok((process, outputs)) => {
@@ -364,15 +372,21 @@ impl Server {
         }
     }
 
-    /// Says once when the disk goes wrong; then there is nothing more to look at.
+    /// From time to time.
     fn look_at_disk(&mut self) {
         if self.machine.now() < self.next_look {
             return;
         }
         self.next_look = self.machine.now() + LOOK;
+        self.see_disk();
+    }
+
+    /// Says once when the disk goes wrong; then there is nothing more to look at.
+    fn see_disk(&mut self) {
         if let Some(trouble) = self.machine.data.as_ref().and_then(Data::trouble) {
             notices::write("disk", trouble);
             self.machine.data = None;
+            self.data_is_lost = true;
         }
     }
 

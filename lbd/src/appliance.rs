@@ -46,10 +46,14 @@ pub fn look(
         log_trouble: journal.trouble(),
         history_trouble: history.trouble(),
         certificate_fault,
-        scarce: [disk_room(&paths.state_directory), memory_room(Path::new("/proc/meminfo"))]
-            .into_iter()
-            .flatten()
-            .collect(),
+        scarce: [
+            disk_room(&paths.state_directory),
+            memory_room(Path::new("/proc/meminfo")),
+            connection_room(Path::new("/proc/sys/net/netfilter")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         crash: news_of_crashes(paths),
         interfaces: figures::read(),
         guest_services: read_word(&word_of_guest_services(&paths.control_socket)),
@@ -69,6 +73,8 @@ fn news_of_crashes(paths: &Paths) -> Option<String> {
 const LITTLE_DISK: u64 = 1_000_000_000;
 /// The same for memory.
 const LITTLE_MEMORY: u64 = 200_000_000;
+/// Of the kernel's table of connections; the warning of scarce source ports usually comes at the same share.
+const CONNECTIONS_WARNING_PERCENT: u64 = 80;
 
 /// Less than a tenth of it, and little.
 fn is_scarce(free: u64, all: u64, little: u64) -> bool {
@@ -105,6 +111,20 @@ fn memory_room(meminfo: &Path) -> Option<(ConditionKind, String)> {
             megabytes(all)
         );
         (ConditionKind::Memory, text)
+    })
+}
+
+/// A kernel whose table of connections is full drops the first packet of each further one, and tells nobody but its log
+/// (Documentation/networking/nf_conntrack-sysctl.rst).
+fn connection_room(settings: &Path) -> Option<(ConditionKind, String)> {
+    let number = |name| fs::read_to_string(settings.join(name)).ok()?.trim().parse::<u64>().ok();
+    let (count, most) = (number("nf_conntrack_count")?, number("nf_conntrack_max")?);
+    (count.saturating_mul(100) >= most.saturating_mul(CONNECTIONS_WARNING_PERCENT)).then(|| {
+        let text = format!(
+            "The kernel's table of connections is nearly full: {count} of {most} entries are in use. When it is full, new \
+             connections are dropped. Look who opens so many (Reports, Connections), or give the virtual machine more memory."
+        );
+        (ConditionKind::Other, text)
     })
 }
 
@@ -171,11 +191,25 @@ mod tests {
     }
 
     #[test]
+    fn a_table_of_connections_that_fills_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |count: &str| {
+            fs::write(folder.path().join("nf_conntrack_count"), count).unwrap();
+            connection_room(folder.path()).map(|(_, text)| text)
+        };
+        assert_eq!(told("100"), None, "a kernel without the module");
+        fs::write(folder.path().join("nf_conntrack_max"), "1000\n").unwrap();
+        assert_eq!(told("799\n"), None);
+        let text = told("800\n").unwrap();
+        assert!(text.contains("800 of 1000 entries"), "{text}");
+    }
+
+    #[test]
     fn a_look_finds_notices_and_a_dead_disk() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         fs::create_dir(&state).unwrap();
-        let (vault, _) = Vault::open(&state, None).unwrap();
+        let (vault, _) = Vault::open(&state, None, None).unwrap();
         let certificates = Certificates::below(&state);
         fs::write(folder.path().join("disk.txt"), "The disk is missing.\n").unwrap();
         let notices = Some(folder.path().to_owned());

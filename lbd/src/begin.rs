@@ -15,7 +15,7 @@ use crate::engine::Start;
 use crate::network::netlink::Netlink;
 use crate::store::{Author, Stamp, Standing};
 use crate::traffic::nft;
-use crate::vault::Vault;
+use crate::vault::{Copied, Vault};
 use crate::zero_touch::{self, GivenPassword, Settings};
 
 /// Where lbd keeps its things, and what it was given to begin with.
@@ -31,6 +31,8 @@ pub struct Paths {
     pub crashes: Option<PathBuf>,
     /// Partition for a copy of the configuration.
     pub rescue_device: Option<PathBuf>,
+    /// File in memory for another one.
+    pub memory_copy: Option<PathBuf>,
     /// Standard input is the kernel's log.
     pub kernel_log: bool,
     /// On the appliance, init's control socket.
@@ -105,7 +107,7 @@ fn configuration(paths: &Paths, vault: &Vault, problems: &mut Vec<String>) -> Re
 }
 
 fn rescued(vault: &Vault, problems: &mut Vec<String>) -> Option<Config> {
-    let (config, saved) = match vault.rescued() {
+    let (config, saved, copied) = match vault.rescued() {
         Ok(found) => found?,
         Err(why) => {
             problems.push(format!("The rescue partition is of no use: {why}."));
@@ -113,9 +115,18 @@ fn rescued(vault: &Vault, problems: &mut Vec<String>) -> Option<Config> {
         }
     };
     problems.push(
-        "The data disk held no configuration: the last one was taken from the rescue partition. Earlier \
-         versions, logs and certificates are gone; compare the configuration with a backup."
-            .into(),
+        match copied {
+            Copied::OnRescuePartition => {
+                "The data disk held no configuration: the last one was taken from the rescue partition. Earlier \
+                 versions, logs and certificates are gone; compare the configuration with a backup."
+            }
+            Copied::InMemory => {
+                "The data disk has failed: lbd runs with the configuration and the password that it had, from memory. What \
+                 is changed now is lost when the appliance restarts. Look at the datastore of the virtual machine, then \
+                 restart the appliance."
+            }
+        }
+        .into(),
     );
     if let Some(Err(why)) = saved.password().map(|password| vault.passwords().restore(&password)) {
         problems.push(format!("The password could not be restored: {why}."));
@@ -223,7 +234,9 @@ mod tests {
         fn boot(&self, origin: Origin) -> (Vault, u64, Config, Vec<String>) {
             let state_directory = self.path("data");
             std::fs::create_dir_all(&state_directory).unwrap();
-            let (vault, mut problems) = Vault::open(&state_directory, Some(&self.path("rescue"))).unwrap();
+            let (vault, mut problems) =
+                Vault::open(&state_directory, Some(&self.path("rescue")), Some(&self.path("memory")))
+                    .unwrap();
             let paths = Paths { state_directory, origin, ..Paths::default() };
             let (version, config) = configuration(&paths, &vault, &mut problems).unwrap();
             vault.mirror().unwrap();
@@ -264,7 +277,7 @@ mod tests {
         assert_eq!(vault.passwords().stored().unwrap(), stored);
         std::fs::remove_file(machine.path("data/secrets/users.json")).unwrap();
         vault.mirror().unwrap();
-        let (_, saved) = vault.rescued().unwrap().unwrap();
+        let (_, saved, _) = vault.rescued().unwrap().unwrap();
         assert_eq!(saved.password(), stored, "the copy does not forget what the disk lost");
     }
 
@@ -272,7 +285,7 @@ mod tests {
     fn a_second_lbd_is_refused() {
         let machine = Machine::new();
         let (_first, ..) = machine.boot(Origin::File(machine.path("first.toml")));
-        let second = Vault::open(&machine.path("data"), None);
+        let second = Vault::open(&machine.path("data"), None, None);
         assert!(second.unwrap_err().contains("another lbd runs"));
     }
 

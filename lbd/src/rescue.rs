@@ -12,7 +12,7 @@ mod tests;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use slot::{BLOCK, Header, Saved, Write};
@@ -30,7 +30,7 @@ pub struct RescueError {
 
 impl fmt::Display for RescueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} the rescue partition {}: {}", self.doing, self.path.display(), self.why)
+        write!(f, "cannot {} the copy {}: {}", self.doing, self.path.display(), self.why)
     }
 }
 
@@ -61,6 +61,18 @@ impl Rescue {
             return Err(failed(format!("its {size} bytes are too few; make it 16 MB large")));
         }
         Ok(Self { file, path: path.to_owned(), slot_size, failed: None })
+    }
+
+    /// Opens or makes a file, which only its owner may read, in a file system in memory: it takes what it holds.
+    pub fn in_memory(path: &Path) -> Result<Self, RescueError> {
+        let made =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+        made.and_then(|file| file.set_len(2 * LARGEST_SLOT)).map_err(|error| RescueError {
+            doing: "make",
+            path: path.to_owned(),
+            why: error.to_string(),
+        })?;
+        Self::open(path)
     }
 
     /// The newest slot that is whole; `None` where none is, as on a new partition. An error says that the disk

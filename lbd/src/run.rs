@@ -76,7 +76,8 @@ pub async fn run(paths: Paths, journal: Journal) -> Result<(), String> {
     let checks =
         health::thread::start().map_err(|error| format!("starting the thread of the checks: {error}"))?;
     keep_log(&paths, &journal);
-    let (vault, problems) = Vault::open(&paths.state_directory, paths.rescue_device.as_deref())?;
+    let (vault, problems) =
+        Vault::open(&paths.state_directory, paths.rescue_device.as_deref(), paths.memory_copy.as_deref())?;
     let netlink = Netlink::connect().map_err(|error| error.to_string())?;
     let mut start = begin::start(&paths, &vault, &netlink).await?;
     start.problems.extend(problems);

@@ -1,7 +1,8 @@
-//! Where the configuration is kept: the store on the data disk, and a copy on the rescue partition.
+//! Where the configuration is kept: the store on the data disk, a copy on the rescue partition, and one in memory.
 //!
 //! The store decides what was accepted. The copy follows it, so that an appliance whose data disk has died or was
-//! wiped balances with the last configuration all the same, and lets its administrator in.
+//! wiped balances with the last configuration all the same, and lets its administrator in. Where the whole disk dies while
+//! the machine runs, the copy in memory does the same for the next lbd, until the machine restarts.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -10,9 +11,10 @@ use std::sync::{Mutex, PoisonError};
 use crate::backup::kept::KeptBackups;
 use crate::backup::secrets::SecretPlaces;
 use crate::config::{Config, Document, Format, validate};
-use crate::rescue::Rescue;
 use crate::rescue::slot::Saved;
+use crate::rescue::{Rescue, RescueError};
 use crate::store::{Loaded, Stamp, Standing, Store, StoreError, StoredVersion, VersionInfo};
+use crate::web::password::StoredPassword;
 use crate::web::users::UserFile;
 
 /// All that is kept. Every method waits for the disk.
@@ -23,6 +25,7 @@ pub struct Vault {
     secrets: SecretPlaces,
     kept_backups: KeptBackups,
     rescue: Option<Mutex<Rescue>>,
+    memory: Option<Mutex<Rescue>>,
     /// The text that was stored last, for the copy.
     current: Mutex<Option<String>>,
     /// Held as long as lbd runs: a second one would undo what the first does.
@@ -30,6 +33,15 @@ pub struct Vault {
 }
 
 const LOCK: &str = "lock";
+
+/// Where a copy was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copied {
+    /// In memory: the data disk worked when the machine started.
+    InMemory,
+    /// On the rescue partition.
+    OnRescuePartition,
+}
 
 fn lock(state_directory: &Path) -> Result<File, String> {
     let path = state_directory.join(LOCK);
@@ -44,23 +56,30 @@ fn lock(state_directory: &Path) -> Result<File, String> {
 }
 
 impl Vault {
-    /// Opens the store below the state directory and, where there is one, the rescue partition. What is wrong with
-    /// the latter comes back in words: lbd works without it.
-    pub fn open(state_directory: &Path, rescue_device: Option<&Path>) -> Result<(Self, Vec<String>), String> {
+    /// Opens the store below the state directory and, where there are such, the rescue partition and a file in memory. What
+    /// is wrong with the latter two comes back in words: lbd works without them.
+    pub fn open(
+        state_directory: &Path,
+        rescue_device: Option<&Path>,
+        memory: Option<&Path>,
+    ) -> Result<(Self, Vec<String>), String> {
         let lock = lock(state_directory)?;
         let store = Store::open(state_directory).map_err(|error| error.to_string())?;
-        let (rescue, problems) = match rescue_device.map(Rescue::open) {
-            None => (None, Vec::new()),
-            Some(Ok(rescue)) => (Some(Mutex::new(rescue)), Vec::new()),
-            Some(Err(error)) => {
-                (None, vec![format!("There is no rescue copy of the configuration: {error}.")])
+        let mut problems = Vec::new();
+        let mut opened = |copy: Option<Result<Rescue, RescueError>>, what: &str| match copy? {
+            Ok(copy) => Some(Mutex::new(copy)),
+            Err(error) => {
+                problems.push(format!("There is no {what} of the configuration: {error}."));
+                None
             }
         };
+        let rescue = opened(rescue_device.map(Rescue::open), "rescue copy");
+        let memory = opened(memory.map(Rescue::in_memory), "copy in memory");
         let passwords = UserFile::below(state_directory);
         let secrets = SecretPlaces::below(state_directory);
         let kept_backups = KeptBackups::below(state_directory);
         let current = Mutex::default();
-        Ok((Self { store, passwords, secrets, kept_backups, rescue, current, _lock: lock }, problems))
+        Ok((Self { store, passwords, secrets, kept_backups, rescue, memory, current, _lock: lock }, problems))
     }
 
     /// The newest usable version of the store.
@@ -72,17 +91,13 @@ impl Vault {
         Ok(loaded)
     }
 
-    /// The copy on the rescue partition, if it can be used.
-    pub fn rescued(&self) -> Result<Option<(Config, Saved)>, String> {
-        let Some(rescue) = &self.rescue else { return Ok(None) };
-        let loaded = rescue.lock().unwrap_or_else(PoisonError::into_inner).load();
-        let Some(saved) = loaded.map_err(|error| error.to_string())? else { return Ok(None) };
-        let config = Document::parse(&saved.configuration, Format::Toml).and_then(validate);
-        let config = config.map_err(|problems| {
-            let first = problems.first().map(ToString::to_string).unwrap_or_default();
-            format!("the configuration on the rescue partition is of no use: {first}")
-        })?;
-        Ok(Some((config, saved)))
+    /// The newest copy that can be used: that in memory follows every change since the machine has started.
+    pub fn rescued(&self) -> Result<Option<(Config, Saved, Copied)>, String> {
+        if let Ok(Some((config, saved))) = read(self.memory.as_ref()) {
+            return Ok(Some((config, saved, Copied::InMemory)));
+        }
+        let found = read(self.rescue.as_ref())?;
+        Ok(found.map(|(config, saved)| (config, saved, Copied::OnRescuePartition)))
     }
 
     /// Where the password is kept.
@@ -129,24 +144,42 @@ impl Vault {
         self.store.version(number)
     }
 
-    /// Brings the copy up to date; does nothing where it is.
+    /// Brings the copies up to date; does nothing where they are.
     pub fn mirror(&self) -> Result<(), String> {
         let configuration = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (Some(rescue), Some(configuration)) = (&self.rescue, configuration) else { return Ok(()) };
+        let Some(configuration) = configuration else { return Ok(()) };
         let stored = self.passwords.stored().map_err(|error| format!("reading the password: {error}"))?;
-        let mut rescue = rescue.lock().unwrap_or_else(PoisonError::into_inner);
-        // A password that could not be put back on the data disk must not be forgotten here as well.
-        let kept = || rescue.load().ok().flatten().and_then(|saved| saved.password());
-        let password = stored.or_else(kept);
-        let saved = Saved {
-            configuration,
-            password_must_change: password.as_ref().is_some_and(|stored| stored.must_change),
-            password_hash: password.map(|stored| stored.hash),
-        };
-        rescue.save(&saved).map(|_| ()).map_err(|error| error.to_string())
+        // That in memory first: it does not wait for a disk.
+        let copies = [&self.memory, &self.rescue].into_iter().flatten();
+        copies.map(|copy| write(copy, &configuration, stored.as_ref())).fold(Ok(()), Result::and)
     }
 
     fn remember(&self, document: &Document) {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(document.to_toml());
     }
+}
+
+fn read(copy: Option<&Mutex<Rescue>>) -> Result<Option<(Config, Saved)>, String> {
+    let Some(copy) = copy else { return Ok(None) };
+    let loaded = copy.lock().unwrap_or_else(PoisonError::into_inner).load();
+    let Some(saved) = loaded.map_err(|error| error.to_string())? else { return Ok(None) };
+    let config = Document::parse(&saved.configuration, Format::Toml).and_then(validate);
+    let config = config.map_err(|problems| {
+        let first = problems.first().map(ToString::to_string).unwrap_or_default();
+        format!("the configuration on the rescue partition is of no use: {first}")
+    })?;
+    Ok(Some((config, saved)))
+}
+
+fn write(copy: &Mutex<Rescue>, configuration: &str, stored: Option<&StoredPassword>) -> Result<(), String> {
+    let mut copy = copy.lock().unwrap_or_else(PoisonError::into_inner);
+    // A password that could not be put back on the data disk must not be forgotten here as well.
+    let kept = || copy.load().ok().flatten().and_then(|saved| saved.password());
+    let password = stored.cloned().or_else(kept);
+    let saved = Saved {
+        configuration: configuration.to_owned(),
+        password_must_change: password.as_ref().is_some_and(|stored| stored.must_change),
+        password_hash: password.map(|stored| stored.hash),
+    };
+    copy.save(&saved).map(|_| ()).map_err(|error| error.to_string())
 }

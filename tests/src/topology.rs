@@ -155,10 +155,11 @@ impl Lab {
         lab
     }
 
-    /// The same with an IPv6 address beside each IPv4 address, see [`ipv6`].
+    /// The same with an IPv6 address beside each IPv4 address, see [`ipv6`]; a virtual machine has its own from elsewhere.
     #[must_use]
     pub fn with_ipv6(self) -> Self {
-        for (host, interface, address) in &self.plugs {
+        let is_machine = |host: &str| self.appliance_kind == ApplianceKind::Guest && host == "appliance";
+        for (host, interface, address) in self.plugs.iter().filter(|(host, ..)| !is_machine(host)) {
             self.host(host).ip(format!("address add {}/64 dev {interface} nodad", ipv6(*address)));
         }
         self

@@ -57,9 +57,25 @@ pub fn prepare(disk: Option<&Disk>) -> Result<Option<Data>, Failure> {
         Ok(data) => Ok(Some(data)),
         Err(failure) => {
             notices::write("disk", &sentence(&failure));
-            mounts::one("tmpfs", "tmpfs", DATA, HARMLESS, "mode=0755,size=64m").map(|()| None)
+            in_memory().map(|()| None)
         }
     }
+}
+
+/// Puts a file system in memory over a data partition that has failed, for whoever starts from now on. Those who run keep
+/// what they have open; nobody waits for the disk.
+pub fn cover() -> Result<(), Failure> {
+    in_memory()?;
+    notices::write(
+        "disk",
+        "The disk has failed while the system was running; lbd has started again and runs from memory: what is changed now is \
+         lost at the next restart. Traffic goes on. Check the virtual machine's disk, then restart.",
+    );
+    Ok(())
+}
+
+fn in_memory() -> Result<(), Failure> {
+    mounts::one("tmpfs", "tmpfs", DATA, HARMLESS, "mode=0755,size=64m")
 }
 
 /// The data partition, mounted on /data.

@@ -12,8 +12,8 @@ pub const DISKS: &[&str] = &["sd_mod", "sr_mod"];
 /// are mounted, which is rare.
 const FILE_SYSTEMS: &[&str] = &["crc32c_generic", "crc32c_intel", "ext4"];
 
-/// Everything that `lbd/src/traffic/ruleset.rs` names, so that no transaction waits for a module: NAT, connection
-/// state, turns (numgen), rejection, the fast path, and conntrack's netlink side.
+/// Everything that `lbd/src/traffic/ruleset.rs` names, so that no transaction waits for a module: NAT, redirection to lbd's
+/// own answers, connection state, turns (numgen), source hashes, rejection, the fast path, and conntrack's netlink side.
 const TRAFFIC: &[&str] = &[
     "nf_tables",
     "nf_conntrack",
@@ -22,8 +22,10 @@ const TRAFFIC: &[&str] = &[
     "nft_chain_nat",
     "nft_nat",
     "nft_masq",
+    "nft_redir",
     "nft_ct",
     "nft_numgen",
+    "nft_hash",
     "nft_reject",
     "nft_reject_inet",
     "nf_flow_table",

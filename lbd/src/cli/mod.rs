@@ -62,6 +62,9 @@ use client::Call;
 pub use failure::CommandError;
 use print::{Common, Why, accepted};
 
+/// The copy of the configuration in memory, beside the control socket: below /run on the appliance (`init/src/places.rs`).
+const MEMORY_COPY: &str = "last-configuration";
+
 const STATUS_EXAMPLES: &str = "Examples:
   lbd status
   lbd status --json
@@ -378,6 +381,7 @@ fn daemon(run: Run) -> Result<(), String> {
     let control_socket = run.control_socket.unwrap_or_else(|| state_directory.join("lbd.sock"));
     let (notices, crashes) = (run.notices, run.crashes);
     let (rescue_device, kernel_log) = (run.rescue_device, run.kernel_log);
+    let memory_copy = run.appliance.then(|| control_socket.with_file_name(MEMORY_COPY));
     let (init_socket, update_key, licences) = (run.init_socket, run.update_key, run.licences);
     let paths = Paths {
         state_directory,
@@ -385,6 +389,7 @@ fn daemon(run: Run) -> Result<(), String> {
         notices,
         crashes,
         rescue_device,
+        memory_copy,
         kernel_log,
         init_socket,
         update_key,

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use lab::vm::guest::PATIENCE;
 use lab::vm::partition::Partition;
-use lab::vm::{Guest, Hardware, LossyDisk};
-use lab::{Config, Lab, random};
+use lab::vm::uki::WITH_SYSRQ;
+use lab::vm::{Guest, Hardware, LossyDisk, Uki};
+use lab::{Config, Lab, random, wait};
 
 /// Among so many cuts some lie before a change and some after it.
 const ENOUGH: u64 = 20;
@@ -19,11 +21,11 @@ fn weights(number: u16) -> [u16; 2] {
     [1 + number, 100 - number]
 }
 
-fn start<'lab>(lab: &'lab Lab, disk: &LossyDisk) -> Guest<'lab> {
+fn start<'lab>(lab: &'lab Lab, hardware: Hardware) -> Guest<'lab> {
     for node in ["NODE1", "NODE2"] {
         lab.server(node).named_server(node, 2001);
     }
-    let guest = Guest::with_hardware(lab, Hardware::with_disk(disk.drive()));
+    let guest = Guest::with_hardware(lab, hardware);
     guest.boot(&generation(lab, 0));
     guest.wait_service("POOL", "up");
     guest
@@ -51,7 +53,7 @@ fn a_power_cut_leaves_the_old_configuration_or_the_new_one() {
     let mut random = fastrand::Rng::with_seed(random::seed("power cuts"));
     let lab = Lab::single_arm_with_guest();
     let disk = LossyDisk::of_the_ova(&lab.appliance().new_folder("disk"));
-    let guest = start(&lab, &disk);
+    let guest = start(&lab, Hardware::with_disk(disk.drive()));
     let mut number = 0;
     let (mut lost_in_all, mut outcomes) = (0, BTreeSet::new());
     let rounds = random::rounds(3, 20);
@@ -94,8 +96,12 @@ fn a_power_cut_leaves_the_old_configuration_or_the_new_one() {
 #[test]
 fn traffic_outlives_the_disk_and_the_rescue_partition_outlives_the_data() {
     let lab = Lab::single_arm_with_guest();
-    let disk = LossyDisk::of_the_ova(&lab.appliance().new_folder("disk"));
-    let guest = start(&lab, &disk);
+    let folder = lab.appliance().new_folder("disk");
+    let disk = LossyDisk::of_the_ova(&folder);
+    // Its keyboard can kill lbd.
+    let uki = folder.join("sysrq.efi");
+    std::fs::write(&uki, Uki::built().command_line(WITH_SYSRQ).bytes()).expect("lab folder");
+    let guest = start(&lab, Hardware { uki: Some(uki), ..Hardware::with_disk(disk.drive()) });
     guest.put(&generation(&lab, 1).with_network(lab.arms(), None)).expect(200);
 
     let load = lab.client().load(lab.vip(0), 2001, 2, 2);
@@ -108,7 +114,10 @@ fn traffic_outlives_the_disk_and_the_rescue_partition_outlives_the_data() {
     assert!(why.contains("Cannot store the configuration") && why.contains("in force"), "{why}");
     assert_eq!(number_in_force(&guest), 1);
     load.wait_more(50);
+    another_lbd_knows_everything(&lab, &guest);
+    load.wait_more(50);
     load.expect_no_failures();
+    servers_are_looked_after(&lab, &guest);
     guest.machine().cut_power();
 
     disk.mend();
@@ -121,4 +130,33 @@ fn traffic_outlives_the_disk_and_the_rescue_partition_outlives_the_data() {
     lab.client().ask(lab.vip(0), 2001);
     let problems = guest.status()["problems"].to_string();
     assert!(problems.contains("taken from the rescue partition"), "{problems}");
+}
+
+/// lbd is killed while there is no disk. The next one has the configuration and the password from memory, takes changes and
+/// says that they do not last.
+fn another_lbd_knows_everything(lab: &Lab, guest: &Guest) {
+    let started = guest.status()["started"].clone();
+    guest.machine().press(&["alt", "sysrq", "i"]);
+    wait::until(PATIENCE, "another lbd to answer", || {
+        let answer = guest.request("GET", "/api/v1/status", None);
+        answer.status == 200 && answer.json["started"] != started
+    });
+    assert_eq!(number_in_force(guest), 1, "from memory");
+    guest.wait_service("POOL", "up");
+    let problems = guest.status()["problems"].to_string();
+    assert!(
+        problems.contains("from memory") && problems.contains("is lost when the appliance restarts"),
+        "{problems}"
+    );
+    guest.put(&generation(lab, 3).with_network(lab.arms(), None)).expect(200);
+    assert_eq!(number_in_force(guest), 3);
+}
+
+/// Checks and what follows from them need no disk.
+fn servers_are_looked_after(lab: &Lab, guest: &Guest) {
+    let name = lab.client().ask(lab.vip(0), 2001).server;
+    lab.server(&name).set_link(false);
+    guest.wait_server("POOL", &name, "down");
+    assert_ne!(lab.client().ask(lab.vip(0), 2001).server, name);
+    lab.server(&name).set_link(true);
 }

@@ -10,6 +10,8 @@ use lab::{Lab, wait};
 const IDLE_SECONDS: u64 = 20;
 /// Long beside the pause between two connections through an emulated machine.
 const STICKY_SECONDS: u64 = 10;
+/// The kernel's entries of a server that died, after the status has told of it.
+const FORGOTTEN: Duration = Duration::from_secs(5);
 /// Flows are torn down up to a second after their entry has gone, on a machine that is not emulated.
 const TORN_DOWN: Duration = Duration::from_secs(15);
 
@@ -99,6 +101,7 @@ fn connections_on_the_short_cut_end_with_their_server_and_others_when_they_are_i
     let name = held.reply.server.clone();
     lab.server(&name).set_link(false);
     guest.wait_server("POOL", &name, "down");
+    entries_are_gone(&guest, &name);
     let (outcome, took) = held.say();
     assert!(outcome == "reset" && took < TORN_DOWN, "{outcome} after {took:?}");
     assert_ne!(lab.client().ask(lab.vip(0), 2001).server, name);
@@ -113,5 +116,14 @@ fn connections_on_the_short_cut_end_with_their_server_and_others_when_they_are_i
     guest.wait_server("FLOW", own, "down");
     wait::until(TORN_DOWN, "the flow to go on with the other server", || {
         flow.ask() == format!("{other} {}", lab.vip(4))
+    });
+}
+
+/// What the kernel knew of connections to this server.
+fn entries_are_gone(guest: &Guest, server: &str) {
+    wait::until(FORGOTTEN, format!("the kernel to forget connections to {server}"), || {
+        let answer = guest.request("GET", "/api/v1/connections?service=POOL", None).expect(200);
+        let mut open = answer.json["connections"].as_array().into_iter().flatten();
+        open.all(|connection| connection["server"] != server)
     });
 }

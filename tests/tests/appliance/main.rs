@@ -2,6 +2,7 @@
 //! waiting.
 
 mod boot;
+mod choices;
 mod clock;
 mod console;
 mod crash;

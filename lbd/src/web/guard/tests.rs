@@ -89,7 +89,7 @@ impl Appliance {
             online_updates: engine.online_updates().clone(),
         };
         let (published, pictures) = watch::channel(Arc::new(picture));
-        let (vault, _) = Vault::open(folder.path(), None).unwrap();
+        let (vault, _) = Vault::open(folder.path(), None, None).unwrap();
         let access = Access::new(folder.path(), Audit::below(folder.path()));
         let proxy = Proxy::new(pictures.clone(), 1_024);
         let lookup = Lookup::new(watch::Sender::default().subscribe(), folder.path().join("closed"), proxy);
