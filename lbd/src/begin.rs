@@ -246,6 +246,10 @@ mod tests {
         fn wipe_data(&self) {
             std::fs::remove_dir_all(self.path("data")).unwrap();
         }
+
+        fn forget_memory(&self) {
+            std::fs::remove_file(self.path("memory")).unwrap();
+        }
     }
 
     #[test]
@@ -271,6 +275,7 @@ mod tests {
         let stored = vault.passwords().stored().unwrap();
         drop(vault);
         machine.wipe_data();
+        machine.forget_memory();
         let (vault, version, config, problems) = machine.boot(Origin::None);
         assert_eq!((version, config.services.len()), (1, 3));
         assert!(problems[0].contains("rescue partition"), "{problems:?}");
@@ -279,6 +284,32 @@ mod tests {
         vault.mirror().unwrap();
         let (_, saved, _) = vault.rescued().unwrap().unwrap();
         assert_eq!(saved.password(), stored, "the copy does not forget what the disk lost");
+    }
+
+    #[test]
+    fn a_disk_that_dies_whole_is_survived_from_memory_which_has_the_last_change() {
+        let machine = Machine::new();
+        let (vault, _, config, _) = machine.boot(Origin::File(machine.path("first.toml")));
+        vault.passwords().set("correct horse").unwrap();
+        let stored = vault.passwords().stored().unwrap();
+        // The rescue partition takes nothing any more.
+        std::fs::copy(machine.path("rescue"), machine.path("rescue of before")).unwrap();
+        let mut document = (*config.document).clone();
+        document.management.https_port = Some(9444);
+        let stamp = Stamp { time: Timestamp::now(), by: Author::lbd(), comment: String::new() };
+        vault.save(&document, &stamp, Standing::Accepted).unwrap();
+        vault.mirror().unwrap();
+        drop(vault);
+        std::fs::rename(machine.path("rescue of before"), machine.path("rescue")).unwrap();
+        machine.wipe_data();
+        let (vault, _, config, problems) = machine.boot(Origin::Appliance { ovf_environment: None });
+        assert_eq!(config.management.https_port, 9444);
+        assert_eq!(vault.passwords().stored().unwrap(), stored);
+        assert!(problems[0].contains("from memory"), "{problems:?}");
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(machine.path("memory")).unwrap().permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600, "it holds the password's hash");
     }
 
     #[test]

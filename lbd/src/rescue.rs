@@ -30,7 +30,13 @@ pub struct RescueError {
 
 impl fmt::Display for RescueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} the copy {}: {}", self.doing, self.path.display(), self.why)
+        write!(
+            f,
+            "cannot {} the copy of the configuration on {}: {}",
+            self.doing,
+            self.path.display(),
+            self.why
+        )
     }
 }
 

@@ -98,7 +98,7 @@ fn errors_say_what_to_do() {
     file.as_file().set_len(BLOCK).unwrap();
     let error = Rescue::open(file.path()).unwrap_err().to_string();
     assert!(error.contains("16 MB"), "{error}");
-    assert!(rescue.load().unwrap_err().to_string().contains("cannot read the rescue partition"));
+    assert!(rescue.load().unwrap_err().to_string().contains("cannot read the copy of the configuration on"));
     assert!(Rescue::open(Path::new("/nonexistent/rescue")).is_err());
 }
 

@@ -61,4 +61,9 @@ fn every_choice_works_on_the_kernel_of_the_appliance() {
     let six = lab.client().ask(ipv6(lab.vip(7)), 2001);
     assert_eq!((six.server.as_str(), six.seen), ("NODE2", ipv6(lab.vip(7)).to_string()));
     assert_eq!(guest.status()["problems"], serde_json::json!([]));
+    // By a gigabyte of memory; left alone the kernel would know 8,192.
+    let words = "the kernel may know 131072 connections";
+    let path = format!("/api/v1/log?text={}", words.replace(' ', "%20"));
+    let log = guest.request("GET", &path, None).expect(200).json;
+    assert!(log["lines"].to_string().contains(words), "{log}");
 }

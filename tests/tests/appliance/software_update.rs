@@ -45,9 +45,15 @@ fn an_update_is_verified_installed_and_proven_and_one_can_go_back() {
     let foreign = release.signed_by_somebody_else(&lab.appliance().new_folder("foreign"));
     let appliance = Appliance::boot(&lab);
     let configuration = appliance.guest.config();
+    let nowhere = json!({
+        "url": null, "looked": null, "next_look": null, "problem": null, "newest": null, "download": null
+    });
     assert_eq!(
         appliance.update(),
-        json!({ "running": OLD, "development_build": true, "on_trial": false, "other": null, "uploaded": null, "problem": null })
+        json!({
+            "running": OLD, "development_build": true, "on_trial": false, "other": null, "uploaded": null,
+            "problem": null, "online": nowhere
+        })
     );
 
     let browser = Browser::start(lab.administrator(), &format!("https://{MANAGEMENT}:9443"));
