@@ -37,6 +37,17 @@ fn wait_counted(lab: &Lab, label: &str, connections: usize) {
     wait::until(SOON, what, || server(lab, label)["connections_now"] == connections);
 }
 
+/// Until what was counted has become shares: they follow at most four times a second.
+fn wait_at_rest(lab: &Lab) {
+    const REST: Duration = Duration::from_secs(1);
+    let read = || Table::read(lab.appliance()).without_counts();
+    wait::until(SOON, "the shares to be at rest", || {
+        let before = read();
+        std::thread::sleep(REST);
+        read() == before
+    });
+}
+
 /// A server that was away has no connections when it comes back; and what the counts have made of the shares outlives
 /// lbd.
 #[test]
@@ -52,7 +63,8 @@ fn new_clients_go_where_few_connections_are_until_there_is_balance() {
     held.extend((0..8).map(|_| lab.client().hold(lab.vip(0), 2001)));
     // A tenth or so of the new ones may still have gone to the other.
     assert!(count(&held, "NODE1") >= 6, "{held:?}");
-    wait_counted(&lab, "NODE1", count(&held, "NODE1"));
+    ["NODE1", "NODE2"].into_iter().for_each(|node| wait_counted(&lab, node, count(&held, node)));
+    wait_at_rest(&lab);
     lab.lbd().kill();
     let before = Table::read(lab.appliance());
     lab.lbd().start_again();

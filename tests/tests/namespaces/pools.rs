@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use lab::kernel::{Table, addresses};
 use lab::tcp::Reply;
+use lab::topology::ipv6;
 use lab::{Config, Lab, Mode, peers, random, wait};
 
 /// Made-up clients: the client host uses them all, and the appliance knows the way back.
@@ -207,20 +208,31 @@ fn without_persistence_one_client_uses_all_servers_in_turn() {
 
 #[test]
 fn ports_are_kept_in_ranges_and_translated_where_configured() {
-    let lab = Lab::single_arm();
+    let lab = Lab::single_arm().with_ipv6();
     let node = lab.server("NODE1");
     for port in [2001, 2003, 2004, 8080] {
         node.named_server(&format!("PORT{port}"), port);
     }
-    let same = lab.pool().ports("2001,2003-2004").weights(&[100]);
-    let translated = lab.pool().named("WEB", lab.vip(1)).ports("80").server_port(8080).weights(&[100]);
-    lab.lbd().start(&lab.config([&same, &translated]));
+    let at = |number: u8| [IpAddr::from(lab.vip(number)), ipv6(lab.vip(number)).into()];
+    let pool = |label: &str, number: u8| {
+        let pool = lab.pool().named(label, lab.vip(number)).at(&at(number)).weights(&[100]);
+        pool.server("SIX", ipv6(node.address()))
+    };
+    let same = pool("POOL", 0).ports("2001,2003-2004");
+    let translated = pool("WEB", 1).ports("80").server_port(8080);
+    let config = lab.config([&same, &translated]);
+    lab.lbd().start(&config.replacing_all("protocol = \"tcp\"", "protocol = \"tcp+udp\""));
     lab.lbd().wait_service("POOL", "up");
     lab.lbd().wait_service("WEB", "up");
-    for port in [2001, 2003, 2004] {
-        assert_eq!(lab.client().ask(lab.vip(0), port).server, format!("PORT{port}"));
+    let expect = |address: IpAddr, port: u16, server: u16| {
+        assert_eq!(lab.client().ask(address, port).server, format!("PORT{server}"), "{address}:{port}/tcp");
+        let answer = format!("PORT{server} {address}");
+        assert_eq!(lab.client().ask_udp(address, port), answer, "{address}:{port}/udp");
+    };
+    for address in at(0) {
+        [2001, 2003, 2004].into_iter().for_each(|port| expect(address, port, port));
     }
-    assert_eq!(lab.client().ask(lab.vip(1), 80).server, "PORT8080");
+    at(1).into_iter().for_each(|address| expect(address, 80, 8080));
     let closed = lab.client().scan(lab.vip(0), &[80, 2000, 2002, 2005]);
     assert!(closed.values().all(|state| state != "open"), "{closed:?}");
 }

@@ -103,7 +103,11 @@ fn datagrams_are_balanced_and_refused_when_no_server_is_left() {
     assert_eq!(lab.client().ask_udp(vip, 2002), "ConnectionRefused", "a port of no service");
     let udp_only = lab.config([&lab.pool()]).replacing("protocol = \"tcp\"", "protocol = \"udp\"");
     lab.lbd().put(&udp_only).expect(200);
-    assert!(lab.client().ask_udp(vip, 2001).starts_with("NODE"));
+    let kept = lab.client().ask_udp(vip, 2001);
+    assert!(kept.starts_with("NODE"));
+    (0..5).for_each(|_| {
+        assert_eq!(lab.client().ask_udp(vip, 2001), kept, "each flow of a client goes to its server")
+    });
     assert_eq!(lab.client().scan(vip, &[2001])[&2001], "refused", "TCP is no longer served");
     for node in nodes {
         node.kill();
