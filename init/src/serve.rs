@@ -326,8 +326,8 @@ impl Server {
     fn start_lbd(&mut self) {
         self.see_disk();
         // The lbd that ran knew everything; the next one could not even open its files.
-        if std::mem::take(&mut self.data_is_lost) {
-            logged(disk::cover());
+        if self.data_is_lost && logged(disk::cover()).is_some() {
+            self.data_is_lost = false;
         }
         let now = self.machine.now();
         match Process::start() {

@@ -121,9 +121,9 @@ fn rescued(vault: &Vault, problems: &mut Vec<String>) -> Option<Config> {
                  versions, logs and certificates are gone; compare the configuration with a backup."
             }
             Copied::InMemory => {
-                "The data disk has failed: lbd runs with the configuration and the password that it had, from memory. What \
-                 is changed now is lost when the appliance restarts. Look at the datastore of the virtual machine, then \
-                 restart the appliance."
+                "The data disk has failed: lbd runs with the configuration and the password that it had, from memory. Other \
+                 users, certificates, logs and the passwords of mail and SNMP are out of reach. What is changed now is lost \
+                 when the appliance restarts. Look at the datastore of the virtual machine, then restart the appliance."
             }
         }
         .into(),

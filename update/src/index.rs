@@ -10,8 +10,9 @@
 //! newer than what runs, and the archive is verified for itself.
 
 use crate::fault::Fault;
+use crate::form::{self, Remedies};
 use crate::hash::Sha;
-use crate::manifest::{LARGEST_ARCHIVE, PRODUCT};
+use crate::manifest::LARGEST_ARCHIVE;
 use crate::signature::Key;
 use crate::version::Version;
 use serde::{Deserialize, Serialize};
@@ -32,7 +33,7 @@ const LONGEST_URL: usize = 2_048;
 pub struct Index {
     /// [`FORMAT`].
     pub format: u32,
-    /// [`PRODUCT`].
+    /// [`crate::manifest::PRODUCT`].
     pub product: String,
     /// What there is.
     pub version: Version,
@@ -57,13 +58,6 @@ pub struct Archive {
     pub sha256: Sha,
 }
 
-/// Read first: of another form nothing else is understood.
-#[derive(Deserialize)]
-struct Head {
-    format: u32,
-    product: String,
-}
-
 impl Index {
     /// Reads an index if this key has signed it.
     pub fn verified(json: &[u8], signature: &[u8], key: &Key) -> Result<Self, Fault> {
@@ -77,23 +71,10 @@ impl Index {
 
     /// Reads an index whose signature is verified.
     pub fn parse(json: &[u8]) -> Result<Self, Fault> {
-        let unusable = |error: serde_json::Error| Fault::Index(error.to_string());
-        let head: Head = serde_json::from_slice(json).map_err(unusable)?;
-        if head.product != PRODUCT {
-            return Err(Fault::Index("it is of another product; correct the URL".into()));
-        }
-        if head.format != FORMAT {
-            let why = format!(
-                "it has the form {}, and this version knows {FORMAT}; download an update elsewhere, and upload it",
-                head.format
-            );
-            return Err(Fault::Index(why));
-        }
-        let index: Self = serde_json::from_slice(json).map_err(unusable)?;
-        let is_text = |letter: char| letter == '\n' || !letter.is_control();
-        if !index.notes.chars().all(is_text) {
-            return Err(Fault::Index("its notes are no plain text".into()));
-        }
+        let remedies =
+            Remedies { product: "correct the URL", format: "download an update elsewhere, and upload it" };
+        let index: Self = form::read(json, FORMAT, &remedies).map_err(Fault::Index)?;
+        form::check_notes(&index.notes).map_err(Fault::Index)?;
         index.archive.check()?;
         Ok(index)
     }

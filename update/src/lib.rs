@@ -13,6 +13,7 @@
 
 pub mod archive;
 pub mod fault;
+mod form;
 pub mod hash;
 pub mod header;
 pub mod index;

@@ -1,6 +1,7 @@
 //! What an archive says of itself. The manifest is what is signed; it answers for everything else.
 
 use crate::fault::Fault;
+use crate::form::{self, Remedies};
 use crate::hash::Sha;
 use crate::version::Version;
 use serde::{Deserialize, Serialize};
@@ -115,33 +116,15 @@ pub fn of_lbd(path: &str) -> bool {
     OF_LBD.iter().filter_map(|whole| rest(whole)).any(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Read first: of another form nothing else is understood.
-#[derive(Deserialize)]
-struct Head {
-    format: u32,
-    product: String,
-}
-
 impl Manifest {
     /// Reads a manifest whose signature is verified.
     pub fn parse(json: &[u8]) -> Result<Self, Fault> {
-        let unusable = |error: serde_json::Error| Fault::Manifest(error.to_string());
-        let head: Head = serde_json::from_slice(json).map_err(unusable)?;
-        if head.product != PRODUCT {
-            return Err(Fault::Manifest("it is of another product; choose an update of Evenkeel".into()));
-        }
-        if head.format != FORMAT {
-            let why = format!(
-                "it has the form {}, and this version knows {FORMAT}; install a version in between first",
-                head.format
-            );
-            return Err(Fault::Manifest(why));
-        }
-        let manifest: Self = serde_json::from_slice(json).map_err(unusable)?;
-        let is_text = |letter: char| letter == '\n' || !letter.is_control();
-        if !manifest.notes.chars().all(is_text) {
-            return Err(Fault::Manifest("its notes are no plain text".into()));
-        }
+        let remedies = Remedies {
+            product: "choose an update of Evenkeel",
+            format: "install a version in between first",
+        };
+        let manifest: Self = form::read(json, FORMAT, &remedies).map_err(Fault::Manifest)?;
+        form::check_notes(&manifest.notes).map_err(Fault::Manifest)?;
         for (part, Content { size, .. }) in [(Part::Sbom, manifest.sbom), (Part::Uki, manifest.uki)] {
             if size > part.limit() {
                 return Err(Fault::TooLarge { part, size });

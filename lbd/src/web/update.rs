@@ -259,7 +259,7 @@ impl Gateway {
             other: None,
             uploaded: None,
             problem: None,
-            online: self.online_status(),
+            online: OnlineStatus::default(),
         };
         match updates.systems().await {
             Ok(systems) => {
@@ -294,7 +294,8 @@ impl Gateway {
                 UpdateDocument { running, on_trial, other, uploaded, online, ..nothing }
             }
             Err(refusal) => {
-                UpdateDocument { problem: Some(ProblemDocument::from(refusal).sentences()), ..nothing }
+                let problem = Some(ProblemDocument::from(refusal).sentences());
+                UpdateDocument { problem, online: self.online_status(), ..nothing }
             }
         }
     }
